@@ -1,0 +1,30 @@
+"""Bijectors: invertible maps with tractable log-determinants, in pure torch.
+
+This package does not train, sample data, or know Pyro; see ``probgen.infer`` and ``probgen.distributions.pyro_bridge``.
+"""
+
+from probgen.distributions.bijectors.affine import Affine, Scale, Shift
+from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors.compose import Compose
+from probgen.distributions.bijectors.conditioned import Conditioned
+from probgen.distributions.bijectors.elementwise import Elementwise
+from probgen.distributions.bijectors.exponential import Exp
+from probgen.distributions.bijectors.inverse import Inverse
+from probgen.distributions.bijectors.lift import Lift
+from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
+
+__all__ = [
+    "Affine",
+    "Bijector",
+    "Compose",
+    "Conditioned",
+    "Elementwise",
+    "Exp",
+    "Inverse",
+    "Lift",
+    "Parameter",
+    "Scale",
+    "Shift",
+    "positive_parameter",
+    "real_parameter",
+]

@@ -1,0 +1,242 @@
+r"""Composition: :math:`(g \circ f)(x) = g(f(x))` and, by the chain rule, the sum of the log-determinants.
+
+.. math::
+
+    \log|\det J_{g \circ f}(x)| = \log|\det J_f(x)| + \log|\det J_g(f(x))|.
+
+Parts may have different event dimensions. The composition's event must be large enough for every part: walking back from
+the last part, the rank that the event of the composition needs is the largest that any part asks for, corrected for parts
+that change the rank. Each part's log-determinant is summed over the axes by which its own event is smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Transform, constraints
+from torch.distributions.constraints import Constraint
+
+from probgen.distributions._checks import require_values
+from probgen.distributions.bijectors.base import Bijector, Direction
+from probgen.distributions.bijectors.lift import Lift
+from probgen.distributions.numerics.stable import sum_rightmost
+
+__all__ = ["Compose"]
+
+
+class Compose(Bijector):
+    r"""Left to right: ``Compose(f, g)(x) = g(f(x))``; ``f >> g`` is the same. Nested compositions are flattened.
+
+    The context is passed only to parts that declare one; all such parts must declare the same shape.
+
+    Args:
+        *parts: Bijectors (or torch transforms, which are lifted), at least one. A part may occur several times; its
+            parameters are then shared.
+
+    Raises:
+        ValueError: no parts, parts whose fixed event shapes don't fit, or parts that declare different context shapes.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.bijectors import Affine, Compose, Exp
+        >>> f = Compose(Affine(1.0, 2.0), Exp())
+        >>> f.forward_and_log_det(torch.tensor(0.0))
+        (tensor(2.7183), tensor(1.6931))
+    """
+
+    def __init__(self, *parts: Transform) -> None:
+        super().__init__()
+        flat = [piece for part in parts for piece in _flatten(part)]
+        if not flat:
+            raise ValueError("`parts` must hold at least one bijector; got none.")
+        self.parts = nn.ModuleList(flat)
+        shapes = {part.context_shape for part in flat if part.context_shape is not None}
+        if len(shapes) > 1:
+            raise ValueError(f"all parts that take a context must declare the same shape; got {sorted(shapes)}.")
+        self._context_shape = shapes.pop() if shapes else None
+        self._event_dims = _event_dims(flat)
+        self._guards = [_needs_guard(left.codomain, right.domain) for left, right in zip(flat, flat[1:], strict=False)]
+        _require_chain(flat)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, index: int | slice) -> Bijector:
+        """One part, or the composition of a slice of the parts (parameters shared)."""
+        if isinstance(index, slice):
+            return Compose(*self._parts[index])
+        return self._parts[index]
+
+    @property
+    def _parts(self) -> list[Bijector]:
+        return list(self.parts)  # type: ignore[arg-type]
+
+    @property
+    def domain(self) -> Constraint:  # type: ignore[override]
+        """The first part's domain, widened to the event of the composition."""
+        first = self._parts[0].domain
+        return _widened(first, self._event_dims[0] - first.event_dim)
+
+    @property
+    def codomain(self) -> Constraint:  # type: ignore[override]
+        """The last part's codomain, widened to the event of the composition."""
+        last = self._parts[-1].codomain
+        return _widened(last, self._event_dims[-1] - last.event_dim)
+
+    @property
+    def context_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
+        """The context shape that the parts declare, if any does."""
+        return self._context_shape
+
+    @property
+    def domain_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
+        """The event shape of ``x`` if the parts fix it."""
+        return _fixed_shape(self._parts, self._event_dims[0])
+
+    @property
+    def codomain_shape(self) -> tuple[int, ...] | None:
+        """The event shape of ``y`` if the parts fix it."""
+        return _fixed_shape([part.inv for part in reversed(self._parts)], self._event_dims[-1])
+
+    @property
+    def exact_inverse(self) -> bool:  # type: ignore[override]
+        """True if every part's inverse is exact."""
+        return all(part.exact_inverse for part in self._parts)
+
+    @property
+    def fast_direction(self) -> Direction:  # type: ignore[override]
+        """The direction in which all parts cost one pass ("both" if every part does; mixed chains name "forward")."""
+        slow = {part.fast_direction for part in self._parts} - {"both"}
+        return "both" if not slow else slow.pop() if len(slow) == 1 else "forward"
+
+    @property
+    def constant_log_det(self) -> bool:  # type: ignore[override]
+        """True if every part's log-determinant is constant."""
+        return all(part.constant_log_det for part in self._parts)
+
+    @property
+    def static_graph(self) -> bool:  # type: ignore[override]
+        """True if every part's graph is static."""
+        return all(part.static_graph for part in self._parts)
+
+    @property
+    def sign(self) -> int:
+        """The product of the parts' signs."""
+        result = 1
+        for part in self._parts:
+            result *= part.sign
+        return result
+
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+        """Shape of ``f(x)``, part after part."""
+        for part in self._parts:
+            shape = part.forward_shape(shape)
+        return torch.Size(shape)
+
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+        """Shape of the inverse at ``y``, part after part from the last."""
+        for part in reversed(self._parts):
+            shape = part.inverse_shape(shape)
+        return torch.Size(shape)
+
+    def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        terms = []
+        for index, part in enumerate(self._parts):
+            self._guard(index, x)
+            x, log_det = part._forward_and_log_det(x, _for_part(part, context))
+            terms.append(sum_rightmost(log_det, self._event_dims[index] - part.domain.event_dim))
+        return x, _total(terms)
+
+    def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        terms = []
+        for index, part in reversed(list(enumerate(self._parts))):
+            y, log_det = part._inverse_and_log_det(y, _for_part(part, context))
+            terms.append(sum_rightmost(log_det, self._event_dims[index + 1] - part.codomain.event_dim))
+        return y, _total(terms)
+
+    def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        for index, part in enumerate(self._parts):
+            self._guard(index, x)
+            x = part._forward(x, _for_part(part, context))
+        return x
+
+    def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        for part in reversed(self._parts):
+            y = part._inverse(y, _for_part(part, context))
+        return y
+
+    def _guard(self, index: int, x: Tensor) -> None:
+        """Check the value between two parts where the left codomain does not promise the right domain."""
+        if index > 0 and self._guards[index - 1]:
+            part = self._parts[index]
+            require_values("x", x, part.domain, f"part {index} ({type(part).__name__})")
+
+
+def _flatten(part: Transform) -> list[Bijector]:
+    if isinstance(part, Compose):
+        return part._parts
+    if isinstance(part, Bijector):
+        return [part]
+    if isinstance(part, torch.distributions.ComposeTransform):
+        return [piece for inner in part.parts for piece in _flatten(inner)]
+    return [Lift(part)]
+
+
+def _event_dims(parts: list[Bijector]) -> list[int]:
+    """Rank of the event before each part, and after the last."""
+    needed = parts[-1].codomain.event_dim
+    for part in reversed(parts):
+        needed = max(needed + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
+    dims = [needed]
+    for part in parts:
+        dims.append(dims[-1] + part.codomain.event_dim - part.domain.event_dim)
+    return dims
+
+
+def _fixed_shape(parts: list[Bijector], event_dim: int) -> tuple[int, ...] | None:
+    """Event shape in front of ``parts``: that of the first part which fixes one, seen through elementwise parts."""
+    for part in parts:
+        shape = part.domain_shape
+        if shape is not None:
+            return shape if len(shape) == event_dim else None
+        if part.domain.event_dim or part.codomain.event_dim:
+            return None
+    return None
+
+
+def _core(constraint: Constraint) -> str:
+    """The constraint without its reinterpreted batch dimensions, as text (constraints have no equality)."""
+    while isinstance(constraint, constraints.independent):
+        constraint = constraint.base_constraint
+    return repr(constraint)
+
+
+def _needs_guard(left: Constraint, right: Constraint) -> bool:
+    """Whether a value that satisfies ``left`` may violate ``right``."""
+    return _core(right) not in (_core(left), repr(constraints.real))
+
+
+def _require_chain(parts: list[Bijector]) -> None:
+    for left, right in zip(parts, parts[1:], strict=False):
+        made, wanted = left.codomain_shape, right.domain_shape
+        if made is not None and wanted is not None and len(made) == len(wanted) and made != wanted:
+            raise ValueError(
+                f"{type(left).__name__} gives events of shape {made} but {type(right).__name__} takes shape {wanted}."
+            )
+
+
+def _widened(constraint: Constraint, extra: int) -> Constraint:
+    return constraint if extra == 0 else constraints.independent(constraint, extra)
+
+
+def _for_part(part: Bijector, context: Tensor | None) -> Tensor | None:
+    return None if part.context_shape is None else context
+
+
+def _total(terms: list[Tensor]) -> Tensor:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total

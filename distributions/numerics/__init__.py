@@ -1,0 +1,4 @@
+"""Numerical kernels: stable scalar functions, root finding and linear algebra.
+
+Pure functions on tensors. This package knows neither bijectors nor distributions.
+"""
