@@ -1,0 +1,3 @@
+"""Collection from the root: ``distributions/`` is collected as ``probgen.distributions``, never under its own name."""
+
+collect_ignore = ["distributions", "docs", "examples"]
