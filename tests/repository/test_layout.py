@@ -1,0 +1,156 @@
+"""Budgets and layout: every file can be read in one sitting, has its test beside it, and hides nothing."""
+
+import ast
+import configparser
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.repository.tree import ROOT, code_lines, functions, modules, parse, relative, source_files, files_of_tests
+
+FILE_LINES = 400
+FUNCTION_LINES = 40
+KERNEL_LINES = 60
+
+# Documented numeric kernels that may take KERNEL_LINES lines of code: "file::function" -> why it is one piece.
+KERNELS: dict[str, str] = {}
+
+# Source files without a test file of their own -> where they are tested.
+TESTED_ELSEWHERE: dict[str, str] = {
+    "distributions/bijectors/exponential.py": "tests/distributions/bijectors/test_elementwise.py",
+    "probgen/__init__.py": "tests/repository/test_public_api.py",
+}
+
+ALL_FILES = source_files() + files_of_tests()
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=relative)
+def test_file_is_readable_in_one_sitting(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= FILE_LINES, f"{relative(path)} has {lines} lines; split it by idea ({FILE_LINES} at most)."
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=relative)
+def test_functions_are_short(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    long = {}
+    for name, node in functions(parse(path)):
+        budget = KERNEL_LINES if f"{relative(path)}::{name}" in KERNELS else FUNCTION_LINES
+        count = code_lines(node, lines)
+        if count > budget:
+            long[name] = count
+    assert not long, f"lines of code per function, {FUNCTION_LINES} at most: {long}"
+
+
+def test_registered_kernels_exist_and_need_it():
+    for key, reason in KERNELS.items():
+        file, name = key.split("::")
+        nodes = dict(functions(parse(ROOT / file)))
+        assert name in nodes, f"{key} is registered but does not exist"
+        assert code_lines(nodes[name], (ROOT / file).read_text().splitlines()) > FUNCTION_LINES, f"{key} needs no registration"
+        assert reason
+
+
+def test_code_lines_counts_code_only():
+    text = 'def f(a):\n    """Doc.\n\n    More.\n    """\n    # why\n\n    return a\n'
+    assert code_lines(ast.parse(text).body[0], text.splitlines()) == 2
+
+
+def mirrored(path):
+    """The test file that belongs to a source file."""
+    parts = path.relative_to(ROOT).parts
+    return ROOT.joinpath("tests", *parts[:-1], f"test_{path.stem.lstrip('_')}.py")
+
+
+SINGLE = [path for path in source_files() if path.stem not in ("__init__", "__main__")]
+
+
+@pytest.mark.parametrize("path", SINGLE, ids=relative)
+def test_every_file_has_its_test_file(path):
+    elsewhere = TESTED_ELSEWHERE.get(relative(path))
+    wanted = ROOT / elsewhere if elsewhere else mirrored(path)
+    assert wanted.exists(), f"{relative(path)} wants {relative(wanted)}"
+
+
+def test_every_test_file_has_its_source_file():
+    mirrors = {relative(mirrored(path)) for path in SINGLE}
+    packages = {relative(ROOT / "tests" / path.parent.relative_to(ROOT)) for path in source_files() if path.stem == "__init__"}
+    for path in files_of_tests():
+        area = path.relative_to(ROOT / "tests").parts[0]
+        if area in ("distributions", "probgen") and path.name.startswith("test_"):
+            package = relative(path.with_name(path.stem.removeprefix("test_")))
+            known = relative(path) in mirrors or package in packages or relative(path) in TESTED_ELSEWHERE.values()
+            known = known or path.stem == f"test_{path.parent.name}" or path.stem in ("test_laws", "test_integration")
+            assert known, f"{relative(path)} mirrors no source file"
+
+
+def test_test_folders_are_packages():
+    for folder in {path.parent for path in files_of_tests()}:
+        assert (folder / "__init__.py").exists(), f"{relative(folder)} needs an __init__.py"
+
+
+def test_reasons_for_missing_tests_are_still_needed():
+    for file in TESTED_ELSEWHERE:
+        assert (ROOT / file).exists(), f"{file} is listed but does not exist"
+        assert not mirrored(ROOT / file).exists(), f"{file} has a test file of its own: take it off the list"
+
+
+def test_pyproject_has_no_tool_table():
+    text = (ROOT / "pyproject.toml").read_text()
+    assert "[tool" not in text, "a [tool.*] table here makes pytest and mypy ignore setup.cfg without a word"
+    assert len(text.splitlines()) == 3
+
+
+def test_setup_cfg_names_the_link():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    assert config["options.packages.find"]["include"] == "probgen*"
+    assert config["coverage:run"]["source"].split() == ["probgen", "distributions"]
+    assert (ROOT / "probgen/distributions").is_symlink()
+    assert (ROOT / "probgen/distributions").resolve() == ROOT / "distributions"
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=relative)
+def test_imports_are_explicit(path):
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.ImportFrom):
+            assert all(alias.name != "*" for alias in node.names), f"star import in line {node.lineno}"
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            assert (node.module or "").split(".")[0] != "distributions", f"line {node.lineno}: write probgen.distributions"
+
+
+@pytest.mark.parametrize("path", source_files(), ids=relative)
+def test_users_mistakes_are_not_asserted(path):
+    found = [node.lineno for node in ast.walk(parse(path)) if isinstance(node, ast.Assert)]
+    assert not found, f"assert vanishes under -O; raise an error that names the argument (lines {found})"
+
+
+def is_abstract(cls):
+    """A class that may be subclassed says so in the first paragraph of its docstring."""
+    return "(abstract)" in (cls.__doc__ or "").split("\n\n")[0] or issubclass(cls, BaseException)
+
+
+def test_concrete_classes_are_final():
+    classes = {
+        thing
+        for module in modules()
+        for thing in vars(module).values()
+        if isinstance(thing, type) and thing.__module__.startswith("probgen")
+    }
+    for cls in classes:
+        for base in cls.__bases__:
+            ours = base.__module__.startswith("probgen")
+            assert not ours or is_abstract(base), f"{cls.__qualname__} subclasses {base.__qualname__}, which is not abstract"
+
+
+def test_the_folder_refuses_its_own_name():
+    run = subprocess.run([sys.executable, "-c", "import distributions"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "probgen.distributions" in run.stderr
+
+
+def test_the_link_and_the_folder_are_one_package():
+    package = importlib.import_module("probgen.distributions")
+    assert (ROOT / "distributions").samefile(package.__path__[0])

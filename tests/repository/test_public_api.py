@@ -1,0 +1,71 @@
+"""The public surface: listed, sorted, unambiguous, documented, and covered by the case table."""
+
+import inspect
+import re
+
+import pytest
+from torch.distributions import Distribution
+
+from probgen.distributions.bijectors import Bijector
+from tests.cases import BIJECTORS, DISTRIBUTIONS
+from tests.repository.tree import ROOT, public_modules, public_names
+
+MODULES = {module.__name__: module for module in public_modules()}
+PACKAGES = sorted(name for name, module in MODULES.items() if hasattr(module, "__path__") and getattr(module, "__all__", None))
+CLASSES = {name: thing for name, thing in public_names() if inspect.isclass(thing)}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_all_is_sorted_and_resolves(name):
+    module = MODULES[name]
+    listed = list(getattr(module, "__all__", []))
+    assert listed == sorted(listed), f"{name}.__all__ is not sorted"
+    assert len(listed) == len(set(listed)), f"{name}.__all__ names something twice"
+    for entry in listed:
+        assert hasattr(module, entry), f"{name}.__all__ names {entry}, which does not exist"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_module_says_what_it_is(name):
+    assert MODULES[name].__doc__, f"{name} has no docstring"
+
+
+def test_one_name_is_one_thing():
+    owners: dict[str, dict[int, str]] = {}
+    for package in PACKAGES:
+        for name in MODULES[package].__all__:
+            thing = getattr(MODULES[package], name)
+            if not inspect.ismodule(thing):
+                owners.setdefault(name, {})[id(thing)] = package
+    clashes = {name: sorted(places.values()) for name, places in owners.items() if len(places) > 1}
+    assert not clashes, f"one name, several things: {clashes}"
+
+
+def _built(cases):
+    """The classes of the objects that the case table builds, with those that they are composed of."""
+    classes = set()
+    for case in cases.values():
+        made = case.make()
+        classes.add(type(made))
+        for part in getattr(made, "modules", list)():
+            classes.add(type(part))
+    return classes
+
+
+@pytest.mark.parametrize(
+    ("kind", "cases"), [(Bijector, BIJECTORS), (Distribution, DISTRIBUTIONS)], ids=["bijector", "distribution"]
+)
+def test_every_public_class_has_a_case(kind, cases):
+    concrete = {
+        cls for cls in CLASSES.values() if issubclass(cls, kind) and "(abstract)" not in (cls.__doc__ or "").split("\n\n")[0]
+    }
+    missing = sorted(cls.__name__ for cls in concrete - _built(cases))
+    assert not missing, f"no row of tests/cases builds {missing}"
+
+
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name != "probgen"])
+def test_every_public_package_has_an_api_page(package):
+    pages = "".join(path.read_text() for path in (ROOT / "docs/api").glob("*.md"))
+    assert re.search(rf"^{re.escape(package)}$|automodule:: {re.escape(package)}$", pages, re.MULTILINE), (
+        f"docs/api names {package} nowhere"
+    )
