@@ -1,0 +1,36 @@
+"""Data sets with known origin, license and checksum; batches that resume; dequantization.
+
+This package never downloads anything. ``probgen.data.toys`` holds the two-dimensional laws with exact densities.
+"""
+
+from probgen.data.batches import Batches
+from probgen.data.dataset import Dataset, Split, split_indices
+from probgen.data.dequantize import dequantize, from_logits, quantize, to_logits
+from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
+from probgen.data.images import load_digits, load_faces, load_fashion_mnist, load_mnist
+from probgen.data.speech import SpokenDigits, load_spoken_digits
+from probgen.data.tables import load_uci
+from probgen.data.text import Text, load_shakespeare
+
+__all__ = [
+    "Batches",
+    "ChecksumError",
+    "DataFile",
+    "DataNotFoundError",
+    "Dataset",
+    "Split",
+    "SpokenDigits",
+    "Text",
+    "dequantize",
+    "from_logits",
+    "load_digits",
+    "load_faces",
+    "load_fashion_mnist",
+    "load_mnist",
+    "load_shakespeare",
+    "load_spoken_digits",
+    "load_uci",
+    "quantize",
+    "split_indices",
+    "to_logits",
+]
