@@ -1,0 +1,86 @@
+r"""Likelihood on held-out data, per datum and per dimension, with its standard error.
+
+For a density over the cube :math:`[0, 1]^D` of values with L levels (see ``probgen.data.dequantize``),
+
+.. math::
+
+    \mathrm{bits/dim} = -\frac{1}{D}\left(\log_2 p(v) - D \log_2 L\right),
+
+the cost of coding the integers; for uniformly dequantized integers it is an upper bound of theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from torch import Tensor
+
+__all__ = ["MeanError", "bits_per_dim", "mean_and_error"]
+
+
+class MeanError(NamedTuple):
+    r"""A mean with the standard error of it.
+
+    Attributes:
+        mean: The sample mean.
+        error: Standard deviation over :math:`\sqrt n`.
+
+    Example:
+        >>> from probgen.metrics import MeanError
+        >>> print(MeanError(1.23456, 0.0123))
+        1.235 ± 0.012
+    """
+
+    mean: float
+    error: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ± {self.error:.3f}"
+
+
+def mean_and_error(values: Tensor) -> MeanError:
+    """Mean over independent data, with its standard error.
+
+    Args:
+        values: One number a datum, any shape, at least two.
+
+    Raises:
+        ValueError: fewer than two values.
+
+    Example:
+        >>> import torch
+        >>> from probgen.metrics import mean_and_error
+        >>> mean_and_error(torch.tensor([1.0, 3.0]))
+        MeanError(mean=2.0, error=1.0)
+    """
+    n = values.numel()
+    if n < 2:
+        raise ValueError(f"`values` must hold at least 2 numbers; got {n}.")
+    values = values.detach().double()
+    return MeanError(float(values.mean()), float(values.std() / math.sqrt(n)))
+
+
+def bits_per_dim(log_prob: Tensor, dims: int, *, levels: int | None = None) -> MeanError:
+    """Bits per dimension of held-out data, mean and standard error over the data.
+
+    Args:
+        log_prob: Log-density of every datum in nats, any shape. With ``levels`` it is that of values in the unit cube.
+        dims: Number of dimensions D of one datum.
+        levels: Number of integer values an entry had before dequantization; None to report the density itself.
+
+    Raises:
+        ValueError: ``dims`` is not positive, or fewer than two data.
+
+    Example:
+        The uniform density on the cube costs log2(16) = 4 bits for each of 16 gray values.
+
+        >>> import torch
+        >>> from probgen.metrics import bits_per_dim
+        >>> print(bits_per_dim(torch.zeros(10), dims=64, levels=16))
+        4.000 ± 0.000
+    """
+    if dims < 1:
+        raise ValueError(f"`dims` must be at least 1; got {dims}.")
+    bits = -log_prob.detach().double() / (dims * math.log(2.0))
+    return mean_and_error(bits + (math.log2(levels) if levels is not None else 0.0))

@@ -1,0 +1,10 @@
+"""Pictures, tables and pages. Matplotlib is imported when a figure is first made (extra ``[plot]``).
+
+This package computes no results; see ``probgen.metrics``.
+"""
+
+from probgen.plot.figures import density_2d, history, image_grid
+from probgen.plot.html import Page
+from probgen.plot.table import table
+
+__all__ = ["Page", "density_2d", "history", "image_grid", "table"]

@@ -1,0 +1,132 @@
+"""Pictures: image grids, densities of the plane, histories. Every function returns a matplotlib figure and shows nothing.
+
+Matplotlib is imported on the first call (extra ``[plot]``), and figures are built without ``pyplot``, so no global
+state changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["density_2d", "history", "image_grid"]
+
+
+def image_grid(images: Tensor, *, columns: int = 10, size: float = 0.6, titles: Sequence[str] | None = None) -> Figure:
+    """Gray images in a grid, all on one scale.
+
+    Args:
+        images: ``[n, height, width]``.
+        columns: Images in a row.
+        size: Side of one image in inches.
+        titles: One for every image.
+
+    Raises:
+        ValueError: ``images`` does not have three dimensions, or the titles don't match.
+        ImportError: matplotlib is missing.
+
+    Example:
+        >>> import torch
+        >>> from probgen.plot import image_grid
+        >>> len(image_grid(torch.rand(7, 8, 8), columns=4).axes)
+        8
+    """
+    if images.dim() != 3:
+        raise ValueError(f"`images` must have shape [n, height, width]; got {tuple(images.shape)}.")
+    if titles is not None and len(titles) != len(images):
+        raise ValueError(f"`titles` must hold {len(images)} strings; got {len(titles)}.")
+    rows = math.ceil(len(images) / columns)
+    pixels = images.detach().float().cpu()
+    low, high = float(pixels.min()), float(pixels.max())
+    margin = 1.35 if titles else 1.08
+    figure = _figure(columns * size * 1.08, rows * size * margin)
+    for k, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.axis("off")
+        if k < len(images):
+            axes.imshow(pixels[k].numpy(), cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
+            if titles is not None:
+                axes.set_title(titles[k], fontsize=7, pad=2)
+    figure.subplots_adjust(0.01, 0.01, 0.99, 0.99 if titles is None else 0.9, 0.08, 0.08 if titles is None else 0.35)
+    return figure
+
+
+def density_2d(
+    densities: Mapping[str, Callable[[Tensor], Tensor]], *, bound: float = 4.0, points: int = 120, columns: int = 4
+) -> Figure:
+    """Densities over the square [-bound, bound]^2, one picture for each.
+
+    Args:
+        densities: Title to log-density, a function of ``[n, 2]`` that returns ``[n]`` nats.
+        bound: Half the side of the square.
+        points: Grid points along a side.
+        columns: Pictures in a row.
+
+    Raises:
+        ImportError: matplotlib is missing.
+
+    Example:
+        >>> from probgen.data.toys import rings
+        >>> from probgen.plot import density_2d
+        >>> len(density_2d({"rings": rings().log_prob}, points=20, columns=1).axes)
+        1
+    """
+    columns = min(columns, len(densities))
+    rows = math.ceil(len(densities) / columns)
+    axis = torch.linspace(-bound, bound, points)
+    grid = torch.cartesian_prod(axis, axis)
+    figure = _figure(2.0 * columns, 2.15 * rows)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels:
+        axes.axis("off")
+    for axes, (title, log_density) in zip(panels, densities.items(), strict=False):
+        with torch.no_grad():
+            value = log_density(grid).exp().reshape(points, points).T
+        axes.imshow(value.cpu().numpy(), origin="lower", extent=(-bound, bound, -bound, bound), cmap="viridis")
+        axes.set_title(title, fontsize=8, pad=3)
+    figure.subplots_adjust(0.01, 0.01, 0.99, 0.92, 0.05, 0.15)
+    return figure
+
+
+def history(curves: Mapping[str, Sequence[float] | Tensor], *, ylabel: str = "loss", xlabel: str = "step") -> Figure:
+    """Curves over steps.
+
+    Args:
+        curves: Label to values; the k-th value is drawn at k.
+        ylabel: Name of the values, with their unit.
+        xlabel: Name of the steps.
+
+    Raises:
+        ImportError: matplotlib is missing.
+
+    Example:
+        >>> from probgen.plot import history
+        >>> history({"train": [2.0, 1.0]}, ylabel="loss / nats").axes[0].get_ylabel()
+        'loss / nats'
+    """
+    figure = _figure(5.0, 3.0)
+    axes = figure.subplots()
+    for label, values in curves.items():
+        axes.plot(torch.as_tensor(values).detach().float().cpu().numpy(), label=label, linewidth=1.2)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("matplotlib is needed for plots: install it with `pip install probgen[plot]`.") from None
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure

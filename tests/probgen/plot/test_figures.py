@@ -1,0 +1,47 @@
+"""Figures show what they are given, and touch no global state of matplotlib."""
+
+import pytest
+import torch
+
+pytest.importorskip("matplotlib")
+
+from probgen.plot import density_2d, history, image_grid
+
+
+def test_image_grid_holds_the_images_on_one_scale():
+    images = torch.rand(3, 8, 8)
+    shown = [axes.images[0] for axes in image_grid(images, columns=2, titles=["a", "b", "c"]).axes if axes.images]
+    assert len(shown) == 3
+    assert torch.allclose(torch.as_tensor(shown[2].get_array().data), images[2])
+    assert len({image.get_clim() for image in shown}) == 1
+
+
+def test_image_grid_errors():
+    with pytest.raises(ValueError, match="height"):
+        image_grid(torch.rand(8, 8))
+    with pytest.raises(ValueError, match="titles"):
+        image_grid(torch.rand(2, 8, 8), titles=["a"])
+
+
+def test_density_has_x_to_the_right_and_y_up():
+    figure = density_2d({"corner": lambda x: -(x - torch.tensor([3.0, -3.0])).square().sum(-1)}, points=41)
+    image = figure.axes[0].images[0]
+    row, column = divmod(int(image.get_array().argmax()), 41)
+    assert image.origin == "lower"
+    assert column > 30
+    assert row < 10
+
+
+def test_history_draws_every_curve():
+    axes = history({"train": torch.tensor([3.0, 2.0]), "validation": [4.0, 3.0]}).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["train", "validation"]
+    assert axes.lines[0].get_ydata().tolist() == [3.0, 2.0]
+
+
+def test_pyplot_is_not_imported_by_the_package():
+    import subprocess
+    import sys
+
+    code = "import sys, torch, probgen.plot as p; p.image_grid(torch.rand(2, 4, 4)); print('matplotlib.pyplot' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"

@@ -1,0 +1,19 @@
+"""Tables line up."""
+
+import pytest
+
+from probgen.plot import table
+
+
+def test_columns_line_up():
+    lines = table(["a", "longer"], [["xyz", 1.0], ["q", "text"]]).splitlines()
+    assert [line.index(word) for line, word in zip(lines, ["longer", "1", "text"], strict=True)] == [5, 5, 5]
+
+
+def test_markdown():
+    assert table(["a"], [["b"]], markdown=True) == "| a |\n| - |\n| b |"
+
+
+def test_ragged_rows():
+    with pytest.raises(ValueError, match="2 cells"):
+        table(["a", "b"], [["c"]])
