@@ -6,25 +6,36 @@ This package does not train, sample data, or know Pyro; see ``probgen.infer`` an
 from probgen.distributions.bijectors.affine import Affine, Scale, Shift
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.compose import Compose
+from probgen.distributions.bijectors.conditional_elementwise import ConditionalElementwise
 from probgen.distributions.bijectors.conditioned import Conditioned
+from probgen.distributions.bijectors.coupling import Coupling, alternating_mask, half_mask
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.exponential import Exp
+from probgen.distributions.bijectors.incremental import IncrementalNetwork, fork
 from probgen.distributions.bijectors.inverse import Inverse
 from probgen.distributions.bijectors.lift import Lift
+from probgen.distributions.bijectors.masked_autoregressive import MaskedAutoregressive
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
 
 __all__ = [
     "Affine",
     "Bijector",
     "Compose",
+    "ConditionalElementwise",
     "Conditioned",
+    "Coupling",
     "Elementwise",
     "Exp",
+    "IncrementalNetwork",
     "Inverse",
     "Lift",
+    "MaskedAutoregressive",
     "Parameter",
     "Scale",
     "Shift",
+    "alternating_mask",
+    "fork",
+    "half_mask",
     "positive_parameter",
     "real_parameter",
 ]

@@ -1,0 +1,72 @@
+"""What the bijectors with a conditioner share: the element they transform with, and what the conditioner sees."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+from torch.distributions.constraints import Constraint
+
+from probgen.distributions.bijectors.elementwise import Elementwise
+from probgen.distributions.numerics.stable import soft_clip
+
+__all__ = ["DEFAULT_INPUT_BOUND", "bounded_inputs", "prepared_element", "require_bound", "require_width", "vector_of"]
+
+DEFAULT_INPUT_BOUND = 10.0
+"""Conditioners see b tanh(x / b): nearly the identity for standardized data, bounded for everything else."""
+
+
+def prepared_element(owner: str, element: Elementwise) -> Elementwise:
+    """The element without own free parameters, ready for a conditioner's output.
+
+    Raises:
+        TypeError: ``element`` is not an elementwise bijector.
+        ValueError: nothing is left for the conditioner to emit, or a given value has a batch shape.
+    """
+    if not isinstance(element, Elementwise):
+        raise TypeError(f"`element` of {owner} must be an Elementwise bijector; got {type(element).__name__}.")
+    if element.num_free == 0:
+        raise ValueError(f"`element` of {owner} must have free parameters; {type(element).__name__} has none.")
+    free = {parameter.name for parameter in element.free_parameters}
+    for parameter in element.declared_parameters:
+        if parameter.name not in free and tuple(getattr(element, parameter.name).shape) != parameter.shape:
+            got = tuple(getattr(element, parameter.name).shape)
+            raise ValueError(f"the given `{parameter.name}` of `element` must have shape {parameter.shape}; got {got}.")
+    return element.as_element()
+
+
+def require_bound(bound: float) -> float:
+    """Check the bound on a conditioner's inputs.
+
+    Raises:
+        ValueError: it is not positive.
+    """
+    if not bound > 0:
+        raise ValueError(f"`input_bound` must be positive; got {bound}.")
+    return float(bound)
+
+
+def require_width(owner: str, raw: Tensor, width: int) -> Tensor:
+    """Check how many numbers a conditioner gives for one event.
+
+    Raises:
+        ValueError: another number than ``width``.
+    """
+    if raw.shape[-1] != width:
+        raise ValueError(f"the conditioner of {owner} must give {width} numbers for an event; got {raw.shape[-1]}.")
+    return raw
+
+
+def vector_of(constraint: Constraint) -> Constraint:
+    """The constraint on a vector each of whose coordinates satisfies ``constraint``."""
+    return constraints.independent(constraint, 1)
+
+
+def bounded_inputs(x: Tensor, bound: float, context: Tensor | None, context_shape: tuple[int, ...] | None) -> Tensor:
+    """What a conditioner sees: ``x`` ``[*batch, n]`` clipped smoothly, then the flattened context, broadcast to one batch."""
+    seen = soft_clip(x, bound)
+    if context is None or context_shape is None:
+        return seen
+    extra = context.reshape(*context.shape[: context.dim() - len(context_shape)], -1)
+    batch = torch.broadcast_shapes(seen.shape[:-1], extra.shape[:-1])
+    return torch.cat([seen.expand(*batch, -1), extra.expand(*batch, -1)], dim=-1)

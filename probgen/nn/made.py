@@ -1,0 +1,244 @@
+r"""MADE: one masked network that gives the parameters of every coordinate from those before it.
+
+:math:`\theta_i = \theta_i(x_{A_i}, c)` for all :math:`i` in one pass of
+
+.. math::
+
+    h_1 = \sigma\big((M_0 \odot W_0)\, x + C c + b_0\big), \quad
+    h_{l+1} = \sigma\big((M_l \odot W_l)\, h_l + b_l\big), \quad
+    \theta = (M_L \odot W_L)\, h_L + b_L,
+
+with masks from ``masks.py``. Hidden units are sorted by the level at which they are ready, so the masks are block lower
+triangular: sampling computes every unit once, and one sample costs the arithmetic of one pass (``sweep.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from probgen.distributions._checks import require_context
+from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
+from probgen.nn.masks import adjacency_of_order, mask_plan
+from probgen.nn.mlp import residual_width
+from probgen.nn.sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
+
+__all__ = ["MADE", "MADEState"]
+
+
+class MADEState(NamedTuple):
+    """What has been computed so far; every leaf is ``[*batch, ...]``, in level order.
+
+    Attributes:
+        values: The values seen, ``[*batch, n]``.
+        hidden: For each hidden layer the units that are ready.
+        offset: The context's contribution to the first layer ``[*batch, hidden[0]]`` (``[*batch, 0]`` without context).
+    """
+
+    values: Tensor
+    hidden: tuple[Tensor, ...]
+    offset: Tensor
+
+
+class MADE(IncrementalNetwork):
+    r"""A masked autoencoder: ``[*batch, D]`` to ``[*batch, D, P]``, output :math:`i` seeing only coordinates before :math:`i`.
+
+    Args:
+        features: How many coordinates :math:`D`.
+        num_outputs: How many numbers a coordinate :math:`P`.
+        hidden: Widths of the hidden layers, at least one.
+        context_features: Width of the context (0: none); a context shape may be given instead.
+        order: Which coordinate comes first, second, ...; None for their own order.
+        adjacency: Booleans ``[D, D]`` instead of an order: entry ``[i, j]`` says that output ``i`` sees coordinate ``j``.
+            The graph must be acyclic; coordinates of one level are computed in parallel.
+        activation: Makes the elementwise activation.
+        residual: Use residual blocks of two layers after the first; then ``hidden`` holds an odd number of equal widths.
+        seed: None to spread the hidden units' sets evenly; a number to draw them at random (part of the architecture).
+
+    Raises:
+        ValueError: no hidden layer, both an order and an adjacency, one that does not fit, or one with a cycle.
+
+    References:
+        Germain, Gregor, Murray, Larochelle (2015). MADE: masked autoencoder for distribution estimation.
+        https://arxiv.org/abs/1502.03509
+        Durkan, Nash (2019). Autoregressive energy machines (residual MADE). https://arxiv.org/abs/1904.05626
+
+    Example:
+        >>> import torch
+        >>> from probgen.nn import MADE
+        >>> network = MADE(features=3, num_outputs=2, hidden=(16, 16), order=[2, 1, 0])
+        >>> network(torch.zeros(5, 3)).shape, network.levels
+        (torch.Size([5, 3, 2]), ((2,), (1,), (0,)))
+    """
+
+    def __init__(
+        self,
+        features: int,
+        num_outputs: int,
+        *,
+        hidden: Sequence[int] = (128, 128),
+        context_features: int | Sequence[int] = 0,
+        order: Sequence[int] | None = None,
+        adjacency: Tensor | None = None,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+        residual: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        if not hidden or features < 1:
+            raise ValueError(f"`hidden` and `features` must not be empty; got {tuple(hidden)} and {features}.")
+        if residual:
+            residual_width(hidden)
+        self.features, self.num_outputs, self.residual = features, num_outputs, residual
+        self.context_shape = _context_shape(context_features)
+        graph = _graph(features, order, adjacency)
+        plan = mask_plan(graph, hidden, constant=self.context_shape is not None, tied=residual, seed=seed)
+        self._levels, self._seen, self._ready = plan.levels, plan.seen, plan.ready
+        widths = [features, *hidden, features * num_outputs]
+        self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in zip(widths, widths[1:], strict=False))
+        self.activation = activation()
+        if self.context_shape is not None:
+            self.context_layer = nn.Linear(math.prod(self.context_shape), hidden[0], bias=False)
+        for index, mask in enumerate(plan.masks):
+            rows = mask if index < len(hidden) else mask.repeat_interleave(num_outputs, 0)
+            self.register_buffer(f"mask_{index}", rows, persistent=False)
+        coordinates = torch.tensor([index for level in plan.levels for index in level])
+        self._ordered = bool((coordinates == torch.arange(features)).all())
+        self.register_buffer("_order", coordinates, persistent=False)
+
+    @property
+    def levels(self) -> tuple[tuple[int, ...], ...]:
+        """The coordinates of each topological level."""
+        return self._levels
+
+    def forward(self, values: Tensor, context: Tensor | None = None) -> Tensor:
+        """All parameters in one pass.
+
+        Args:
+            values: ``[*batch, D]``.
+            context: ``[*batch, *context_shape]`` (broadcastable), if the network takes one.
+
+        Returns:
+            Parameters ``[*batch, D, P]``.
+        """
+        weights = self._weights()
+        offset = self._offset(values.shape[:-1], context)
+        skip, h = None, values
+        for index in range(len(weights) - 1):
+            h = F.linear(h, weights[index], self._bias(index))
+            h = h if index or offset is None else h + offset
+            if self.residual and index % 2 == 0:
+                h = skip = h if skip is None else h + skip
+            h = self.activation(h)
+        return F.linear(h, weights[-1], self._bias(-1)).unflatten(-1, (self.features, self.num_outputs))
+
+    def init_state(self, batch_shape: Sequence[int], context: Tensor | None = None) -> tuple[MADEState, Tensor]:
+        """The empty state and the parameters ``[*batch, n_0, P]`` of level 0."""
+        shape = tuple(batch_shape)
+        bias = self._bias(0)
+        offset = self._offset(shape, context)
+        empty = bias.new_empty((*shape, 0))
+        offset = empty if offset is None else offset.expand(*shape, -1)
+        return self._advance(empty, (empty,) * len(self._ready), offset)
+
+    def step(self, state: MADEState, values: Tensor) -> tuple[MADEState, Tensor]:
+        """Take the values ``[*batch, n_k]`` of a level, give the parameters ``[*batch, n_{k+1}, P]`` of the next."""
+        seen = torch.cat([state.values, values.to(state.values.dtype)], dim=-1)
+        if seen.shape[-1] not in self._seen:
+            raise ValueError(f"`values` must hold one whole level; got {values.shape[-1]} values after {state.values.shape[-1]}.")
+        return self._advance(seen, state.hidden, state.offset)
+
+    def sweep(self, draw: Draw, batch_shape: Sequence[int], context: Tensor | None = None) -> None:
+        """Run through all levels at the cost of one pass: in place where nothing records, else functionally."""
+        shape = tuple(batch_shape)
+        weights = self._sweep_weights()
+        offset = self._offset(shape, context)
+        if len(shape) == 1 and may_write_in_place(weights.biases[0]):
+            sweep_in_place(weights, self.activation, draw, shape[0], offset)
+        else:
+            sweep_functional(weights, self.activation, draw, shape, offset)
+
+    def _advance(self, seen: Tensor, hidden: tuple[Tensor, ...], offset: Tensor) -> tuple[MADEState, Tensor]:
+        """Compute the units that have just become ready, and the parameters of the level that they complete."""
+        level = self._seen.index(seen.shape[-1])
+        source, grown = seen, []
+        before: list[Tensor] = []
+        for index, ready in enumerate(self._ready):
+            new = slice(hidden[index].shape[-1], ready[level])
+            weight = self._columns(self._masked(index, new), index, source.shape[-1])
+            h = F.linear(source, weight, self._bias(index)[new])
+            if index == 0 and self.context_shape is not None:
+                h = h + offset[..., new]
+            if self.residual and index % 2 == 0 and index > 0:
+                h = h + before[-2]
+            before.append(h)
+            source = torch.cat([hidden[index], self.activation(h).to(hidden[index].dtype)], dim=-1)
+            grown.append(source)
+        return MADEState(seen, tuple(grown), offset), self._level_outputs(source, level)
+
+    def _level_outputs(self, source: Tensor, level: int) -> Tensor:
+        count = 0 if level == len(self._levels) else len(self._levels[level])
+        chosen = self._order[self._seen[level] : self._seen[level] + count]
+        by_coordinate = (self.features, self.num_outputs)
+        last = len(self._ready)
+        width = source.shape[-1]
+        rows = self._masked(last, slice(None))[:, :width].unflatten(0, by_coordinate).index_select(0, chosen).flatten(0, 1)
+        bias = self._bias(-1).unflatten(0, by_coordinate).index_select(0, chosen).flatten()
+        return F.linear(source, rows, bias).unflatten(-1, (count, self.num_outputs))
+
+    def _columns(self, weight: Tensor, index: int, width: int) -> Tensor:
+        """The first ``width`` inputs of a layer, in level order."""
+        if index > 0 or self._ordered:
+            return weight[:, :width]
+        return weight.index_select(1, self._order[:width])
+
+    def _masked(self, index: int, rows: slice) -> Tensor:
+        weight: Tensor = self.layers[index].weight[rows]  # type: ignore[index, assignment]
+        return weight * self.get_buffer(f"mask_{index}")[rows]
+
+    def _weights(self) -> list[Tensor]:
+        return [self._masked(index, slice(None)) for index in range(len(self.layers))]
+
+    def _bias(self, index: int) -> Tensor:
+        return self.layers[index].bias  # type: ignore[return-value]
+
+    def _offset(self, batch_shape: Sequence[int], context: Tensor | None) -> Tensor | None:
+        """The context's contribution to the first layer, ``[*context_batch, hidden[0]]``."""
+        require_context("MADE", context, self.context_shape, tuple(batch_shape))
+        if context is None or self.context_shape is None:
+            return None
+        flat = context.reshape(*context.shape[: context.dim() - len(self.context_shape)], -1)
+        return self.context_layer(flat)  # type: ignore[no-any-return]
+
+    def _sweep_weights(self) -> SweepWeights:
+        weights, biases = self._weights(), [self._bias(index) for index in range(len(self.layers))]
+        if not self._ordered:
+            by_coordinate = (self.features, self.num_outputs)
+            weights[0] = weights[0].index_select(1, self._order)
+            weights[-1] = weights[-1].unflatten(0, by_coordinate).index_select(0, self._order).flatten(0, 1)
+            biases[-1] = biases[-1].unflatten(0, by_coordinate).index_select(0, self._order).flatten()
+        return SweepWeights(weights, biases, self._seen, self._ready, self.num_outputs, self.residual)
+
+
+def _context_shape(context_features: int | Sequence[int]) -> tuple[int, ...] | None:
+    if isinstance(context_features, int):
+        return (context_features,) if context_features else None
+    return tuple(context_features)
+
+
+def _graph(features: int, order: Sequence[int] | None, adjacency: Tensor | None) -> Tensor:
+    """The adjacency that an order, an adjacency or neither of them means."""
+    if adjacency is None:
+        graph = adjacency_of_order(range(features) if order is None else order)
+    elif order is None:
+        graph = torch.as_tensor(adjacency).bool().cpu()
+    else:
+        raise ValueError("give `order` or `adjacency`, not both.")
+    if tuple(graph.shape) != (features, features):
+        raise ValueError(f"`order` or `adjacency` must be for {features} coordinates; got the shape {tuple(graph.shape)}.")
+    return graph

@@ -1,0 +1,162 @@
+r"""Which unit of a masked network may see which: the masks that make its outputs autoregressive.
+
+Output :math:`i` may depend on the set :math:`A_i` of coordinates, a row of the *adjacency*; for an order these are the
+coordinates before :math:`i`. Every hidden unit :math:`u` is given one of those sets, :math:`S_u`, and may see coordinate
+:math:`j` if :math:`j \in S_u`, unit :math:`v` if :math:`S_v \subseteq S_u`; output :math:`i` sees :math:`u` if
+:math:`S_u \subseteq A_i`. The *level* of a coordinate is the longest path of parents that leads to it. A unit is ready at
+level :math:`k` when all of :math:`S_u` lies on levels before :math:`k`; sorted by that, every mask is block lower triangular,
+and level :math:`k` needs only the units that have just become ready.
+
+References:
+    Germain, Gregor, Murray, Larochelle (2015). MADE: masked autoencoder for distribution estimation.
+    https://arxiv.org/abs/1502.03509
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["MaskPlan", "adjacency_of_order", "mask_plan", "topological_levels"]
+
+
+@dataclass(frozen=True)
+class MaskPlan:
+    """Masks and block boundaries of a masked network.
+
+    Attributes:
+        levels: The coordinates of each topological level.
+        masks: One boolean mask ``[out, in]`` a layer, inputs and outputs in the coordinates' own order; the last one has a row a
+            coordinate.
+        seen: ``seen[k]`` coordinates lie on levels before ``k``; ``len(levels) + 1`` numbers.
+        ready: For each hidden layer, ``ready[k]`` units may be computed from levels before ``k``; ``len(levels) + 1`` numbers.
+    """
+
+    levels: tuple[tuple[int, ...], ...]
+    masks: tuple[Tensor, ...]
+    seen: tuple[int, ...]
+    ready: tuple[tuple[int, ...], ...]
+
+
+def adjacency_of_order(order: Sequence[int]) -> Tensor:
+    """The adjacency of an autoregressive order: each coordinate depends on all that come before it.
+
+    Args:
+        order: A permutation of the coordinates; ``order[0]`` comes first.
+
+    Returns:
+        Booleans ``[D, D]``; entry ``[i, j]`` says that output ``i`` sees coordinate ``j``.
+
+    Raises:
+        ValueError: ``order`` is not a permutation.
+
+    Example:
+        >>> from probgen.nn.masks import adjacency_of_order
+        >>> adjacency_of_order([1, 0]).int()
+        tensor([[0, 1],
+                [0, 0]], dtype=torch.int32)
+    """
+    if sorted(order) != list(range(len(order))):
+        raise ValueError(f"`order` must be a permutation of 0 to {len(order) - 1}; got {tuple(order)}.")
+    rank = torch.tensor(list(order)).argsort()
+    return rank[:, None] > rank[None, :]
+
+
+def topological_levels(adjacency: Tensor) -> tuple[tuple[int, ...], ...]:
+    """The coordinates by the length of the longest path that leads to them.
+
+    Args:
+        adjacency: Booleans ``[D, D]``, as ``adjacency_of_order`` returns.
+
+    Raises:
+        ValueError: the graph has a cycle (or a coordinate that depends on itself).
+
+    Example:
+        >>> import torch
+        >>> from probgen.nn.masks import topological_levels
+        >>> topological_levels(torch.tensor([[0, 0, 0], [0, 0, 0], [1, 1, 0]]).bool())
+        ((0, 1), (2,))
+    """
+    waiting = adjacency.clone()
+    known = torch.zeros(len(adjacency), dtype=torch.bool)
+    levels = []
+    while not bool(known.all()):
+        free = ~known & ~waiting.any(1)
+        if not bool(free.any()):
+            cycle = torch.nonzero(~known).flatten().tolist()
+            raise ValueError(f"`adjacency` must not have cycles; the coordinates {cycle} wait for each other.")
+        levels.append(tuple(torch.nonzero(free).flatten().tolist()))
+        known = known | free
+        waiting[:, free] = False
+    return tuple(levels)
+
+
+def mask_plan(adjacency: Tensor, hidden: Sequence[int], *, constant: bool = False, tied: bool = False, seed: int | None = None) -> MaskPlan:
+    """Give every hidden unit the set of coordinates that it may see.
+
+    Args:
+        adjacency: Booleans ``[D, D]``, as ``adjacency_of_order`` returns.
+        hidden: Widths of the hidden layers.
+        constant: Also use units that see no coordinate (they see the context).
+        tied: Give all layers the same sets, as residual blocks need (then the widths are equal).
+        seed: None to spread the sets evenly; a seed to draw them at random.
+
+    Raises:
+        ValueError: the graph has a cycle.
+
+    Example:
+        >>> from probgen.nn.masks import adjacency_of_order, mask_plan
+        >>> plan = mask_plan(adjacency_of_order(range(3)), hidden=(4,))
+        >>> plan.masks[0].int()
+        tensor([[1, 0, 0],
+                [1, 0, 0],
+                [1, 1, 0],
+                [1, 1, 0]], dtype=torch.int32)
+    """
+    levels = topological_levels(adjacency)
+    level_of = torch.empty(len(adjacency), dtype=torch.long)
+    for number, level in enumerate(levels):
+        level_of[list(level)] = number
+    sets, ready = _unit_sets(adjacency, level_of, constant=constant)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    kinds = [_spread(len(sets), width, generator) for width in hidden]
+    if tied:
+        kinds = [kinds[0]] * len(hidden)
+    contains = _contains(sets, sets)
+    masks = [sets[kinds[0]]]
+    masks += [contains[after][:, before] for before, after in zip(kinds, kinds[1:], strict=False)]
+    masks.append(_contains(adjacency, sets)[:, kinds[-1]])
+    seen = [0]
+    for level in levels:
+        seen.append(seen[-1] + len(level))
+    ends = tuple(tuple(int((ready[kind] <= k).sum()) for k in range(len(levels) + 1)) for kind in kinds)
+    return MaskPlan(levels, tuple(masks), tuple(seen), ends)
+
+
+def _unit_sets(adjacency: Tensor, level_of: Tensor, *, constant: bool) -> tuple[Tensor, Tensor]:
+    """The distinct sets a unit may have ``[T, D]``, and the level at which each is ready ``[T]``, sorted by that."""
+    sets = torch.unique(adjacency, dim=0)
+    filled = sets[sets.any(1)]
+    if constant or len(filled) == 0:
+        filled = torch.cat([torch.zeros(1, sets.shape[1], dtype=torch.bool), filled])
+    ready = torch.where(filled, level_of + 1, 0).amax(1)
+    order = (ready * (sets.shape[1] + 1) + filled.sum(1)).argsort(stable=True)
+    return filled[order], ready[order]
+
+
+def _contains(outer: Tensor, inner: Tensor) -> Tensor:
+    """Whether the set ``inner[j]`` lies in the set ``outer[i]``: booleans ``[len(outer), len(inner)]``."""
+    shared = outer.float() @ inner.float().T
+    return shared == inner.sum(1)
+
+
+def _spread(kinds: int, width: int, generator: torch.Generator | None) -> Tensor:
+    """Which set each of ``width`` units gets, sorted; evenly spread, or drawn at random."""
+    if generator is not None:
+        return torch.randint(kinds, (width,), generator=generator).sort().values
+    if width < kinds:
+        return torch.linspace(0, kinds - 1, width).round().long()
+    return torch.arange(width) * kinds // width
