@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.repository.tree import ROOT, code_lines, functions, modules, parse, relative, source_files, files_of_tests
+from tests.repository.tree import ROOT, code_lines, files_of_tests, functions, modules, parse, relative, source_files
 
 FILE_LINES = 400
 FUNCTION_LINES = 40

@@ -1,4 +1,4 @@
-"""The public surface: listed, sorted, unambiguous, documented, and covered by the case table."""
+"""The public surface: listed, unambiguous, documented, and covered by the case table."""
 
 import inspect
 import re
@@ -16,10 +16,9 @@ CLASSES = {name: thing for name, thing in public_names() if inspect.isclass(thin
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
-def test_all_is_sorted_and_resolves(name):
+def test_all_resolves(name):
     module = MODULES[name]
     listed = list(getattr(module, "__all__", []))
-    assert listed == sorted(listed), f"{name}.__all__ is not sorted"
     assert len(listed) == len(set(listed)), f"{name}.__all__ names something twice"
     for entry in listed:
         assert hasattr(module, entry), f"{name}.__all__ names {entry}, which does not exist"

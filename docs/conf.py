@@ -1,0 +1,55 @@
+"""How the documentation is built: every page runs, every warning is an error, nothing is fetched from a network."""
+
+import os
+from pathlib import Path
+
+import probgen
+
+project = "probgen"
+author = "The probgen developers"
+copyright = "2026, the probgen developers"  # noqa: A001
+version = release = probgen.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build", "changes", "_static", "**.ipynb_checkpoints"]
+
+# Pages are MyST notebooks; a cell that fails, or an assertion in it, fails the build.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(Path(__file__).parent / "_build" / "executed")
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_merge_streams = True
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath", "fieldlist"]
+myst_heading_anchors = 3
+myst_dmath_double_inline = True
+
+# Kernels inherit these: one thread each (pages run side by side), figures in the house style, no widgets.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["MATPLOTLIBRC"] = str(Path(__file__).parent / "matplotlibrc")
+os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+
+# Docstrings are Google style with an equation; a class is described where it is defined.
+autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "training"}
+autodoc_inherit_docstrings = False
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+add_module_names = False
+
+mathjax_path = "mathjax/tex-svg.js"
+
+html_theme = "furo"
+html_title = "probgen"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+html_theme_options = {"navigation_with_keys": True}
