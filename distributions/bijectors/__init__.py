@@ -16,14 +16,18 @@ from probgen.distributions.bijectors.inverse import Inverse
 from probgen.distributions.bijectors.lift import Lift
 from probgen.distributions.bijectors.masked_autoregressive import MaskedAutoregressive
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
+from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
+from probgen.distributions.bijectors.support import Blocks, ToSupport
 
 __all__ = [
     "Affine",
     "Bijector",
+    "Blocks",
     "Compose",
     "ConditionalElementwise",
     "Conditioned",
     "Coupling",
+    "CylinderToSphere",
     "Elementwise",
     "Exp",
     "IncrementalNetwork",
@@ -33,6 +37,8 @@ __all__ = [
     "Parameter",
     "Scale",
     "Shift",
+    "Stereographic",
+    "ToSupport",
     "alternating_mask",
     "fork",
     "half_mask",

@@ -1,0 +1,116 @@
+"""Reading and rebuilding distributions through the wrappers that torch and Pyro put around them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from itertools import chain
+
+import pyro.distributions as dist
+import torch
+from torch import Tensor, nn
+from torch.distributions import Independent, Transform
+
+from probgen.distributions.base import Distribution
+from probgen.distributions.bijectors import Affine, Bijector, Compose, Conditioned, Inverse, Lift, Scale, Shift
+from probgen.distributions.estimate import LogProbKind
+from probgen.distributions.standard import Standard
+
+__all__ = [
+    "held_tensors",
+    "integral_transform",
+    "is_affine",
+    "located",
+    "log_prob_kind_of",
+    "reinterpreted",
+    "unvalidated",
+]
+
+
+def log_prob_kind_of(base: torch.distributions.Distribution) -> LogProbKind:
+    """What the ``log_prob`` of any distribution is; torch's and Pyro's are exact."""
+    if isinstance(base, Distribution):
+        return base.log_prob_kind
+    inner = getattr(base, "base_dist", None)
+    return "exact" if inner is None else log_prob_kind_of(inner)
+
+
+def is_affine(bijector: Bijector) -> bool:
+    """Whether the map is known to be affine, so that it commutes with expectations."""
+    if isinstance(bijector, Compose):
+        return all(is_affine(bijector[index]) for index in range(len(bijector)))
+    if isinstance(bijector, Inverse | Conditioned):
+        return is_affine(bijector.base)
+    return isinstance(bijector, Affine | Scale | Shift)
+
+
+def reinterpreted(base: torch.distributions.Distribution, dims: int) -> torch.distributions.Distribution:
+    """Move the last ``dims`` batch dimensions of any distribution into its event."""
+    return base.reinterpreted(dims) if isinstance(base, Standard) else dist.Independent(base, dims)
+
+
+def located(base: torch.distributions.Distribution, bijector: Bijector) -> torch.distributions.Distribution:
+    """The base in the dtype and on the device of the bijector's tensors, where it leaves them open."""
+    if isinstance(base, Distribution):
+        reference = _reference(bijector)
+        return base if reference is None else base.like(reference)
+    if isinstance(base, Independent) and isinstance(base.base_dist, Distribution):
+        return dist.Independent(located(base.base_dist, bijector), base.reinterpreted_batch_ndims)
+    return base
+
+
+def unvalidated(base: torch.distributions.Distribution) -> torch.distributions.Distribution:
+    """The same law without value checks, which break ``vmap`` and ``compile``; ours check only where they may."""
+    if isinstance(base, Distribution) or not base._validate_args:  # type: ignore[attr-defined]
+        return base
+    plain = copy.copy(base)
+    plain._validate_args = False  # type: ignore[attr-defined]
+    for name, value in vars(base).items():
+        if isinstance(value, torch.distributions.Distribution):
+            setattr(plain, name, unvalidated(value))
+    return plain
+
+
+def integral_transform(base: torch.distributions.Distribution, z: Tensor) -> Tensor | None:
+    """Distribution functions of independent coordinates, shape ``[*sample, *batch, dim]``, or None if they are not known."""
+    if isinstance(base, Distribution):
+        return base.probability_integral_transform(z)
+    rank = len(base.event_shape)
+    while isinstance(base, Independent):
+        base = base.base_dist
+    if base.event_shape:
+        return None
+    try:
+        return base.cdf(z).reshape(*z.shape[: z.dim() - rank], -1)
+    except NotImplementedError:
+        return None
+
+
+def _reference(module: nn.Module) -> Tensor | None:
+    """The first floating-point tensor that a module holds (written out because ``compile`` cannot trace ``parameters()``)."""
+    for tensor in (*module._parameters.values(), *module._buffers.values()):
+        if tensor is not None and tensor.is_floating_point():
+            return tensor
+    for child in module._modules.values():
+        found = None if child is None else _reference(child)
+        if found is not None:
+            return found
+    return next(_tensors_in(module.transform), None) if isinstance(module, Lift) else None
+
+
+def held_tensors(bijector: Bijector) -> Iterator[Tensor]:
+    """All tensors that a bijector's value may depend on: parameters, buffers, and those of lifted transforms."""
+    lifted = (part.transform for part in bijector.modules() if isinstance(part, Lift))
+    foreign = (tensor for transform in lifted for tensor in _tensors_in(transform))
+    return chain(bijector.parameters(), bijector.buffers(), foreign)
+
+
+def _tensors_in(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors_in(item)
+    elif isinstance(value, Transform):
+        for item in vars(value).values():
+            yield from _tensors_in(item)
