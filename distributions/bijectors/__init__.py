@@ -5,6 +5,7 @@ This package does not train, sample data, or know Pyro; see ``probgen.infer`` an
 
 from probgen.distributions.bijectors.affine import Affine, Scale, Shift
 from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors.bernstein import Bernstein
 from probgen.distributions.bijectors.compose import Compose
 from probgen.distributions.bijectors.conditional_elementwise import ConditionalElementwise
 from probgen.distributions.bijectors.conditioned import Conditioned
@@ -15,12 +16,15 @@ from probgen.distributions.bijectors.incremental import IncrementalNetwork, fork
 from probgen.distributions.bijectors.inverse import Inverse
 from probgen.distributions.bijectors.lift import Lift
 from probgen.distributions.bijectors.masked_autoregressive import MaskedAutoregressive
+from probgen.distributions.bijectors.mixture_cdf import MixtureOfLogisticsCDF
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
 from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
+from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
 from probgen.distributions.bijectors.support import Blocks, ToSupport
 
 __all__ = [
     "Affine",
+    "Bernstein",
     "Bijector",
     "Blocks",
     "Compose",
@@ -34,10 +38,12 @@ __all__ = [
     "Inverse",
     "Lift",
     "MaskedAutoregressive",
+    "MixtureOfLogisticsCDF",
     "Parameter",
     "Scale",
     "Shift",
     "Stereographic",
+    "SumOfSquares",
     "ToSupport",
     "alternating_mask",
     "fork",
