@@ -1,0 +1,32 @@
+"""The registry of all laws: name to law, in the order of the property catalogue.
+
+Laws of bijectors: rows R, L, S, C, M, N, P, T, V, K, H, E and Q of the catalogue. Laws of distributions: rows Q, D, PY and the structural
+rows again. Each entry's ``statement`` is one sentence for people.
+"""
+
+from __future__ import annotations
+
+from probgen.distributions.testing import (
+    laws_errors,
+    laws_inverse,
+    laws_log_det,
+    laws_numerics,
+    laws_shape,
+    laws_state,
+    laws_transforms,
+)
+from probgen.distributions.testing.law import Law
+
+__all__ = ["BIJECTOR_LAWS", "LAWS"]
+
+BIJECTOR_LAWS: tuple[Law, ...] = (
+    *laws_inverse.LAWS,
+    *laws_log_det.LAWS,
+    *laws_shape.LAWS,
+    *laws_numerics.LAWS,
+    *laws_transforms.LAWS,
+    *laws_state.LAWS,
+    *laws_errors.LAWS,
+)
+
+LAWS: dict[str, Law] = {law.name: law for law in BIJECTOR_LAWS}

@@ -1,0 +1,143 @@
+r"""Points of a set, made from unconstrained numbers.
+
+A test point of a constrained set is :math:`x = b(u)`, where :math:`b` is torch's ``biject_to(constraint)`` and :math:`u` is drawn
+from :math:`N(0, s^2)` with a few exact values put in (zero, subnormal numbers, knots, bounds, far tails). Nothing is
+filtered, so the points cover what they claim to cover. A ``Draw`` holds the few numbers from which a whole batch is made: it
+prints in one line, reproduces the batch, and shrinks to a simple one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import biject_to, constraints
+from torch.distributions.constraints import Constraint
+
+__all__ = ["Draw", "core_constraint", "is_flat", "points_in", "unconstrained"]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The recipe of one batch of test points.
+
+    Attributes:
+        seed: Seed of the normal numbers.
+        scale: Their standard deviation.
+        special: Exact unconstrained values that replace the first of them, spread over the batch.
+        decimals: Round to so many decimals (simple numbers, exact knots); None: don't.
+        count: Points in the batch.
+
+    Example:
+        >>> from probgen.distributions.testing import Draw
+        >>> Draw(seed=1, scale=3.0, special=(30.0,))
+        Draw(seed=1, scale=3.0, special=(30.0,), decimals=None, count=8)
+    """
+
+    seed: int = 0
+    scale: float = 1.0
+    special: tuple[float, ...] = ()
+    decimals: int | None = None
+    count: int = 8
+
+
+def unconstrained(draw: Draw, shape: Sequence[int]) -> Tensor:
+    """The float64 numbers that a draw stands for.
+
+    Args:
+        draw: The recipe.
+        shape: Shape of the result.
+
+    Example:
+        >>> from probgen.distributions.testing import Draw, unconstrained
+        >>> unconstrained(Draw(scale=0.0, special=(7.0,)), (3,))
+        tensor([7., 0., 0.], dtype=torch.float64)
+    """
+    generator = torch.Generator().manual_seed(draw.seed)
+    u = draw.scale * torch.randn(tuple(shape), generator=generator, dtype=torch.float64)
+    if draw.decimals is not None:
+        u = u.mul(10**draw.decimals).round().div(10**draw.decimals)
+    flat = u.reshape(-1)
+    for index, value in enumerate(draw.special[: flat.numel()]):
+        flat[(index * 7) % flat.numel()] = value
+    return u
+
+
+def points_in(
+    constraint: Constraint, event_shape: Sequence[int], batch: Sequence[int], draw: Draw, dtype: torch.dtype
+) -> Tensor:
+    """Points ``[*batch, *event_shape]`` that satisfy ``constraint``.
+
+    Args:
+        constraint: A torch constraint that ``biject_to`` knows, or the unit sphere.
+        event_shape: Shape of one constrained event.
+        batch: Leading shape.
+        draw: The recipe.
+        dtype: Floating-point type of the result.
+
+    Example:
+        >>> import torch
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.testing import Draw, points_in
+        >>> x = points_in(constraints.simplex, (3,), (5,), Draw(), torch.float32)
+        >>> bool(constraints.simplex.check(x).all())
+        True
+    """
+    core = core_constraint(constraint)
+    if is_real(core):
+        return unconstrained(draw, (*batch, *event_shape)).to(dtype)
+    if _is_sphere(core):
+        u = unconstrained(draw, (*batch, *event_shape)) + 1e-3
+        return (u / u.norm(dim=-1, keepdim=True)).to(dtype)
+    chart = biject_to(constraint)
+    shape = chart.inverse_shape(torch.Size((*batch, *event_shape)))
+    limit = 8.0 if dtype == torch.float32 else 15.0
+    u = unconstrained(draw, shape).clamp(-limit, limit).to(dtype)
+    return chart(u)  # type: ignore[no-any-return]
+
+
+def core_constraint(constraint: Constraint) -> Constraint:
+    """The constraint without reinterpreted batch dimensions.
+
+    Args:
+        constraint: Any constraint.
+
+    Example:
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.testing.points import core_constraint
+        >>> core_constraint(constraints.real_vector)
+        Real()
+    """
+    while isinstance(constraint, constraints.independent):
+        constraint = constraint.base_constraint
+    return constraint
+
+
+def is_real(constraint: Constraint) -> bool:
+    """Whether the constraint is the whole real line (or space)."""
+    return isinstance(core_constraint(constraint), type(constraints.real))
+
+
+def _is_sphere(constraint: Constraint) -> bool:
+    return "sphere" in type(constraint).__name__.lower()
+
+
+def is_flat(constraint: Constraint) -> bool:
+    """Whether the set is an open part of a Euclidean space in the coordinates in which it is written.
+
+    False for the simplex, spheres and triangular, correlation or positive definite matrices: there the coordinates depend on
+    one another, and a Jacobian must be taken in free coordinates.
+
+    Args:
+        constraint: Any constraint.
+
+    Example:
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.testing import is_flat
+        >>> is_flat(constraints.positive), is_flat(constraints.simplex)
+        (True, False)
+    """
+    core = core_constraint(constraint)
+    return is_real(core) or not (core.event_dim > 0 or _is_sphere(core))
