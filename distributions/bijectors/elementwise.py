@@ -105,14 +105,18 @@ class Elementwise(Bijector):
         Args:
             raw: Unconstrained numbers, shape ``[*batch, num_free]``, in declared order.
         """
-        pieces = iter(raw.split([parameter.numel for parameter in self.free_parameters], dim=-1))
+        declared = self.declared_parameters
+        free = [parameter for parameter in declared if parameter.name not in self._given]
+        if all(parameter.shape == () for parameter in free):
+            pieces = iter(raw.unbind(-1))
+        else:
+            sizes = [parameter.numel for parameter in free]
+            split = zip(free, raw.split(sizes, dim=-1), strict=True)
+            pieces = iter([piece.reshape(*piece.shape[:-1], *parameter.shape) for parameter, piece in split])
         values = []
-        for parameter in self.declared_parameters:
-            if parameter.name in self._given:
-                values.append(getattr(self, parameter.name))
-            else:
-                piece = next(pieces)
-                values.append(parameter.constrain(piece.reshape(*piece.shape[:-1], *parameter.shape)))
+        for parameter in declared:
+            given = parameter.name in self._given
+            values.append(getattr(self, parameter.name) if given else parameter.constrain(next(pieces)))
         return tuple(values)
 
     def element_forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ appends rows; ``sweep_functional`` concatenates, so it can be differentiated (tw
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -85,9 +86,7 @@ def may_write_in_place(like: Tensor) -> bool:
     return not recording and not torch.is_autocast_enabled(like.device.type) and type(like) in (Tensor, torch.nn.Parameter)
 
 
-def sweep_in_place(
-    plan: SweepWeights, activation: Activation, draw: Draw, batch: int, offset: Tensor | None = None
-) -> None:
+def sweep_in_place(plan: SweepWeights, activation: Activation, draw: Draw, batch: int, offset: Tensor | None = None) -> None:
     """Run through all levels with buffers ``[features, batch]``.
 
     Args:
@@ -97,48 +96,84 @@ def sweep_in_place(
         batch: Batch size.
         offset: The context's contribution to the first layer, ``[batch, hidden]``.
     """
-    sums = [bias[:, None].expand(-1, batch).contiguous() for bias in plan.biases]
-    if offset is not None:
-        sums[0] += offset.expand(batch, -1).mT
-    inputs = [torch.empty_like(part) for part in sums[:-1]]
-    inputs.insert(0, sums[0].new_empty(plan.seen[-1], batch))
+    buffers = _Buffers.allocate(plan, activation, batch, offset)
     for first, stop in plan.blocks():
         known = plan.known(first)
         for weight, total, source, width, (low, high) in zip(
-            plan.weights, sums, inputs, known, plan.rows(first, stop), strict=True
+            plan.weights, buffers.sums, buffers.inputs, known, plan.rows(first, stop), strict=True
         ):
             if width and high > low:
                 total[low:high].addmm_(weight[low:high, :width], source[:width])
         for level in range(first, stop):
-            _level_in_place(plan, activation, draw, level, known, sums, inputs)
+            _level_in_place(plan, activation, draw, level, known, buffers)
+
+
+class _Buffers(NamedTuple):
+    """What one in-place sweep writes into, and its views by level (one ``split`` each: slicing in the loop costs more)."""
+
+    sums: list[Tensor]  # pre-activations [units, batch] a layer, filled with the bias; the last one are the outputs
+    inputs: list[Tensor]  # what each layer reads [units, batch]: the values, then the hidden units
+    new_sums: list[tuple[Tensor, ...]]
+    new_inputs: list[tuple[Tensor, ...]]
+    new_rows: list[tuple[Tensor, ...]]
+    params: tuple[Tensor, ...]  # outputs as [batch, n_k, P]
+    rectify: bool  # pre-activations become activations where they stand
+
+    @classmethod
+    def allocate(cls, plan: SweepWeights, activation: Activation, batch: int, offset: Tensor | None) -> _Buffers:
+        sums = [bias[:, None].expand(-1, batch).contiguous() for bias in plan.biases]
+        if offset is not None:
+            sums[0] += offset.expand(batch, -1).mT
+        rectify = isinstance(activation, torch.nn.ReLU) and not plan.residual
+        hidden = sums[:-1] if rectify else [torch.empty_like(part) for part in sums[:-1]]
+        inputs = [sums[0].new_empty(plan.seen[-1], batch), *hidden]
+        sizes = _differences(plan.seen)
+        counts = [_differences((0, *ready[:-1])) for ready in plan.ready]
+        outputs = sums[-1].view(-1, plan.num_outputs, batch).permute(2, 0, 1)
+        return cls(
+            sums,
+            inputs,
+            [total.split(count) for total, count in zip(sums, counts, strict=False)],
+            [part.split(count) for part, count in zip(inputs, [sizes, *counts], strict=True)],
+            [
+                weight.split(count)
+                for weight, count in zip(plan.weights, [*counts, [size * plan.num_outputs for size in sizes]], strict=True)
+            ],
+            outputs.split(sizes, dim=1),
+            rectify,
+        )
 
 
 def _level_in_place(
-    plan: SweepWeights,
-    activation: Activation,
-    draw: Draw,
-    level: int,
-    known: list[int],
-    sums: list[Tensor],
-    inputs: list[Tensor],
+    plan: SweepWeights, activation: Activation, draw: Draw, level: int, known: list[int], buffers: _Buffers
 ) -> None:
     """Add what the block has computed itself, activate the new units, draw the level's values."""
-    last = len(plan.ready)
     width = plan.seen[level]
-    for index, (low, high) in enumerate(plan.rows(level, level + 1)):
-        begin = known[index]
-        if high > low:
-            total = sums[index][low:high]
-            if width > begin:
-                total.addmm_(plan.weights[index][low:high, begin:width], inputs[index][begin:width])
-            if index < last:
-                if plan.residual and index % 2 == 0 and index > 0:
-                    total += sums[index - 2][low:high]
-                inputs[index + 1][low:high] = activation(total)
-        width = high
+    for index, ready in enumerate(plan.ready):
+        total = buffers.new_sums[index][level]
+        if len(total):
+            _add_product(total, buffers.new_rows[index][level], buffers.inputs[index], known[index], width)
+            if plan.residual and index % 2 == 0 and index > 0:
+                total += buffers.new_sums[index - 2][level]
+            if buffers.rectify:
+                total.relu_()
+            else:
+                buffers.new_inputs[index + 1][level].copy_(activation(total))
+        width = ready[level]
     start, stop = plan.seen[level], plan.seen[level + 1]
-    params = sums[last][low:high].unflatten(0, (stop - start, plan.num_outputs)).permute(2, 0, 1)
-    inputs[0][start:stop] = draw(start, stop, params).mT
+    outputs = buffers.sums[-1][start * plan.num_outputs : stop * plan.num_outputs]
+    _add_product(outputs, buffers.new_rows[-1][level], buffers.inputs[-1], known[-1], width)
+    buffers.new_inputs[0][level].copy_(draw(start, stop, buffers.params[level]).mT)
+
+
+def _add_product(total: Tensor, rows: Tensor, source: Tensor, begin: int, width: int) -> None:
+    """Add the product with the inputs ``begin:width``."""
+    if width > begin:
+        total.addmm_(rows.narrow(1, begin, width - begin), source.narrow(0, begin, width - begin))
+
+
+def _differences(ends: tuple[int, ...]) -> list[int]:
+    return [high - low for low, high in itertools.pairwise(ends)]
 
 
 def sweep_functional(
