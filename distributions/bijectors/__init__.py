@@ -19,6 +19,7 @@ from probgen.distributions.bijectors.masked_autoregressive import MaskedAutoregr
 from probgen.distributions.bijectors.mixture_cdf import MixtureOfLogisticsCDF
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
 from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
+from probgen.distributions.bijectors.splines import CircularSpline, LinearSpline, RationalQuadraticSpline
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
 from probgen.distributions.bijectors.support import Blocks, ToSupport
 
@@ -27,6 +28,7 @@ __all__ = [
     "Bernstein",
     "Bijector",
     "Blocks",
+    "CircularSpline",
     "Compose",
     "ConditionalElementwise",
     "Conditioned",
@@ -37,9 +39,11 @@ __all__ = [
     "IncrementalNetwork",
     "Inverse",
     "Lift",
+    "LinearSpline",
     "MaskedAutoregressive",
     "MixtureOfLogisticsCDF",
     "Parameter",
+    "RationalQuadraticSpline",
     "Scale",
     "Shift",
     "Stereographic",

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["log1mexp", "soft_clip", "softplus_inverse", "sum_rightmost"]
+__all__ = ["log1mexp", "logsigmoid_derivative", "soft_clip", "softplus_inverse", "sum_rightmost"]
 
 
 def log1mexp(a: Tensor) -> Tensor:
@@ -80,3 +80,19 @@ def sum_rightmost(value: Tensor, dims: int) -> Tensor:
     if dims == 0:
         return value
     return value.reshape(*value.shape[: value.dim() - dims], -1).sum(-1)
+
+
+def logsigmoid_derivative(x: Tensor) -> Tensor:
+    r"""Return :math:`\log(\sigma(x)\,\sigma(-x))`, the log-derivative of the logistic function, elementwise.
+
+    Args:
+        x: Values of any shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.stable import logsigmoid_derivative
+        >>> logsigmoid_derivative(torch.tensor([0.0, -500.0, 1e30]))
+        tensor([-1.3863e+00, -5.0000e+02, -1.0000e+30])
+    """
+    magnitude = torch.where(x < 0, -x, x)
+    return -magnitude - 2 * torch.log1p(torch.exp(-magnitude))
