@@ -1,0 +1,81 @@
+"""What is timed: kinds of flows, sizes, operations. One place, read by the driver and by every worker."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+KINDS = ("spline coupling", "affine autoregressive", "spline autoregressive")
+OPERATIONS = ("log_prob", "train", "sample")
+
+
+@dataclass(frozen=True)
+class FlowCase:
+    """One flow: 8 one-sided coupling layers or 5 autoregressive ones, reversed between, 8 bins over [-5, 5]."""
+
+    kind: str
+    dim: int
+    batch: int = 1024
+    device: str = "cpu"
+    bins: int = 8
+    bound: float = 5.0
+
+    @property
+    def layers(self) -> int:
+        return 8 if self.kind == "spline coupling" else 5
+
+    @property
+    def hidden(self) -> tuple[int, int]:
+        """Two equal layers; autoregressive networks widen with the dimension."""
+        width = 128 if self.kind == "spline coupling" else {16: 128, 64: 256, 256: 512}.get(self.dim, 128)
+        return (width, width)
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind}, D = {self.dim}, batch {self.batch}"
+
+
+@dataclass(frozen=True)
+class StepCase:
+    """One optimization step: an MLP VAE (784 - hidden - latent) or a spline coupling flow by maximum likelihood."""
+
+    model: str
+    hidden: int = 0
+    latent: int = 0
+    dim: int = 0
+    batch: int = 128
+    device: str = "cpu"
+
+    @property
+    def label(self) -> str:
+        size = f"784-{self.hidden}-{self.latent}" if self.model == "vae" else f"D = {self.dim}"
+        return f"{self.model} {size}, batch {self.batch}"
+
+
+STEP_CASES = (
+    StepCase("vae", hidden=400, latent=20),
+    StepCase("vae", hidden=32, latent=8),
+    StepCase("flow", dim=16, batch=512),
+)
+
+
+def flow_cases(*, quick: bool, device: str) -> list[FlowCase]:
+    """All kinds at D = 16, 64, 256 (quick: at D = 16 and a small batch)."""
+    dims = (16,) if quick else (16, 64, 256)
+    batch = 64 if quick else 1024
+    return [FlowCase(kind, dim, batch, device) for kind in KINDS for dim in dims]
+
+
+def step_cases(*, quick: bool, device: str) -> list[StepCase]:
+    """The three optimization steps."""
+    cases = STEP_CASES[1:2] if quick else STEP_CASES
+    return [replace(case, device=device) for case in cases]
+
+
+def to_message(case: FlowCase | StepCase) -> dict[str, object]:
+    """As JSON for a worker."""
+    return asdict(case)
+
+
+def slow_for_peers(case: FlowCase, operation: str) -> bool:
+    """Sampling D coordinates in D full passes of a wide network: minutes a call, so it is left out."""
+    return operation == "sample" and case.kind == "spline autoregressive" and case.dim > 64
