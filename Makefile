@@ -38,7 +38,7 @@ test: $(READY)
 	$(PYTEST)
 
 test-long: $(READY)
-	HYPOTHESIS_PROFILE=nightly $(PYTEST) --timeout 3000 -m "not gpu and not benchmark"
+	PROBGEN_PROFILE=long $(PYTEST) --timeout 3000 -m "not gpu and not benchmark"
 
 coverage: $(READY)
 	$(PYTEST) --cov --cov-report=term
