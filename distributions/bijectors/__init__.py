@@ -15,13 +15,19 @@ from probgen.distributions.bijectors.exponential import Exp
 from probgen.distributions.bijectors.incremental import IncrementalNetwork, fork
 from probgen.distributions.bijectors.inverse import Inverse
 from probgen.distributions.bijectors.lift import Lift
+from probgen.distributions.bijectors.linear import Linear
+from probgen.distributions.bijectors.lu import LULinear
 from probgen.distributions.bijectors.masked_autoregressive import MaskedAutoregressive
 from probgen.distributions.bijectors.mixture_cdf import MixtureOfLogisticsCDF
+from probgen.distributions.bijectors.orthogonal import Orthogonal
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
+from probgen.distributions.bijectors.permutation import Permutation, Reverse
+from probgen.distributions.bijectors.qr import Householder, QRLinear
 from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
 from probgen.distributions.bijectors.splines import CircularSpline, LinearSpline, RationalQuadraticSpline
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
 from probgen.distributions.bijectors.support import Blocks, ToSupport
+from probgen.distributions.bijectors.triangular import LowerTriangular
 
 __all__ = [
     "Affine",
@@ -36,14 +42,22 @@ __all__ = [
     "CylinderToSphere",
     "Elementwise",
     "Exp",
+    "Householder",
     "IncrementalNetwork",
     "Inverse",
+    "LULinear",
     "Lift",
+    "Linear",
     "LinearSpline",
+    "LowerTriangular",
     "MaskedAutoregressive",
     "MixtureOfLogisticsCDF",
+    "Orthogonal",
     "Parameter",
+    "Permutation",
+    "QRLinear",
     "RationalQuadraticSpline",
+    "Reverse",
     "Scale",
     "Shift",
     "Stereographic",
