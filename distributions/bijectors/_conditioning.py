@@ -12,8 +12,9 @@ from probgen.distributions.numerics.stable import soft_clip
 
 __all__ = ["DEFAULT_INPUT_BOUND", "bounded_inputs", "prepared_element", "require_bound", "require_width", "vector_of"]
 
-DEFAULT_INPUT_BOUND = 10.0
-"""Conditioners see b tanh(x / b): nearly the identity for standardized data, bounded for everything else."""
+DEFAULT_INPUT_BOUND = 3.0
+"""Conditioners see b tanh(x / b): nearly the identity for standardized data, bounded for everything else. A larger bound costs
+digits of the inverse at inputs beyond it: how fast parameters change with the input is what amplifies rounding."""
 
 
 def prepared_element(owner: str, element: Elementwise) -> Elementwise:

@@ -10,7 +10,7 @@ With an elementwise map :math:`f(\cdot; \theta)` and a network whose output :mat
 
 Both have a Jacobian that is triangular in that order, with :math:`\log|\det J| = \sum_i \log|\partial y_i / \partial x_i|`. The
 direction in which the network's input is known costs one parallel pass. The other one goes through the coordinates in order;
-the network is evaluated incrementally (see ``incremental.py``), so it costs the arithmetic of one pass, not of one a coordinate.
+the network is evaluated incrementally (see ``incremental.py``), so it costs the arithmetic of one pass.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ triangular: sampling computes every unit once, and one sample costs the arithmet
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -100,7 +101,7 @@ class MADE(IncrementalNetwork):
         plan = mask_plan(graph, hidden, constant=self.context_shape is not None, tied=residual, seed=seed)
         self._levels, self._seen, self._ready = plan.levels, plan.seen, plan.ready
         widths = [features, *hidden, features * num_outputs]
-        self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in itertools.pairwise(widths))
         self.activation = activation()
         if self.context_shape is not None:
             self.context_layer = nn.Linear(math.prod(self.context_shape), hidden[0], bias=False)
@@ -150,7 +151,9 @@ class MADE(IncrementalNetwork):
         """Take the values ``[*batch, n_k]`` of a level, give the parameters ``[*batch, n_{k+1}, P]`` of the next."""
         seen = torch.cat([state.values, values.to(state.values.dtype)], dim=-1)
         if seen.shape[-1] not in self._seen:
-            raise ValueError(f"`values` must hold one whole level; got {values.shape[-1]} values after {state.values.shape[-1]}.")
+            raise ValueError(
+                f"`values` must hold one whole level; got {values.shape[-1]} after {state.values.shape[-1]} values."
+            )
         return self._advance(seen, state.hidden, state.offset)
 
     def sweep(self, draw: Draw, batch_shape: Sequence[int], context: Tensor | None = None) -> None:

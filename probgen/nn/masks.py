@@ -14,6 +14,7 @@ References:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,8 +30,8 @@ class MaskPlan:
 
     Attributes:
         levels: The coordinates of each topological level.
-        masks: One boolean mask ``[out, in]`` a layer, inputs and outputs in the coordinates' own order; the last one has a row a
-            coordinate.
+        masks: One boolean mask ``[out, in]`` a layer, inputs and outputs in the coordinates' own order; the last one
+            has a row a coordinate.
         seen: ``seen[k]`` coordinates lie on levels before ``k``; ``len(levels) + 1`` numbers.
         ready: For each hidden layer, ``ready[k]`` units may be computed from levels before ``k``; ``len(levels) + 1`` numbers.
     """
@@ -94,7 +95,9 @@ def topological_levels(adjacency: Tensor) -> tuple[tuple[int, ...], ...]:
     return tuple(levels)
 
 
-def mask_plan(adjacency: Tensor, hidden: Sequence[int], *, constant: bool = False, tied: bool = False, seed: int | None = None) -> MaskPlan:
+def mask_plan(
+    adjacency: Tensor, hidden: Sequence[int], *, constant: bool = False, tied: bool = False, seed: int | None = None
+) -> MaskPlan:
     """Give every hidden unit the set of coordinates that it may see.
 
     Args:
@@ -127,7 +130,7 @@ def mask_plan(adjacency: Tensor, hidden: Sequence[int], *, constant: bool = Fals
         kinds = [kinds[0]] * len(hidden)
     contains = _contains(sets, sets)
     masks = [sets[kinds[0]]]
-    masks += [contains[after][:, before] for before, after in zip(kinds, kinds[1:], strict=False)]
+    masks += [contains[after][:, before] for before, after in itertools.pairwise(kinds)]
     masks.append(_contains(adjacency, sets)[:, kinds[-1]])
     seen = [0]
     for level in levels:

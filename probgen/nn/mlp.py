@@ -6,6 +6,7 @@ The residual form adds to each pair of layers its input, :math:`h \leftarrow h +
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -55,7 +56,7 @@ class MLP(nn.Module):
             residual_width(hidden)
         self.residual = residual
         widths = [in_features + context_features, *hidden, out_features]
-        self.layers = nn.ModuleList(_linear(n, m) for n, m in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(_linear(n, m) for n, m in itertools.pairwise(widths))
         self.activations = nn.ModuleList(activation() for _ in hidden)
         self.dropout = nn.Dropout(dropout) if dropout else None
 

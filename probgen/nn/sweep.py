@@ -195,9 +195,7 @@ def sweep_functional(
         rows = plan.rows(first, stop)
         sums = [
             F.linear(source, weight[low:high, :width], bias[low:high])
-            for weight, bias, source, width, (low, high) in zip(
-                plan.weights, plan.biases, inputs, known, rows, strict=True
-            )
+            for weight, bias, source, width, (low, high) in zip(plan.weights, plan.biases, inputs, known, rows, strict=True)
         ]
         if offset is not None:
             sums[0] = sums[0] + offset[..., rows[0][0] : rows[0][1]]
