@@ -11,19 +11,38 @@ if __name__ != "probgen.distributions":
 
 from probgen.distributions import pyro_bridge as _pyro_bridge  # noqa: F401  (registers our classes with torch and Pyro)
 from probgen.distributions.base import Distribution
+from probgen.distributions.conditional import ConditionalDistribution, ConditionalTransformedDistribution
+from probgen.distributions.constrained import default_base, flow_on
+from probgen.distributions.dequantized import Dequantized
 from probgen.distributions.estimate import DensityUnavailable, Estimate, EstimateKind, LogProbKind
+from probgen.distributions.implicit import ImplicitDistribution
+from probgen.distributions.missing import impute, observed_log_prob
+from probgen.distributions.mixture import Mixture, MixtureOfFlows
+from probgen.distributions.report import Calibration, Report
 from probgen.distributions.standard import StandardNormal, StandardUniform, standard_normal, standard_uniform
 from probgen.distributions.transformed import TransformedDistribution
 
 __all__ = [
+    "Calibration",
+    "ConditionalDistribution",
+    "ConditionalTransformedDistribution",
     "DensityUnavailable",
+    "Dequantized",
     "Distribution",
     "Estimate",
     "EstimateKind",
+    "ImplicitDistribution",
     "LogProbKind",
+    "Mixture",
+    "MixtureOfFlows",
+    "Report",
     "StandardNormal",
     "StandardUniform",
     "TransformedDistribution",
+    "default_base",
+    "flow_on",
+    "impute",
+    "observed_log_prob",
     "standard_normal",
     "standard_uniform",
 ]

@@ -36,7 +36,9 @@ def resolved(bijector: Bijector) -> Bijector:
 
 
 def _is_random(module: nn.Module) -> bool:
-    return any(isinstance(part, PyroModule) and part._pyro_samples for part in module.modules())
+    if isinstance(module, PyroModule) and module._pyro_samples:
+        return True
+    return any(_is_random(child) for child in module._modules.values() if child is not None)
 
 
 def _copy(module: nn.Module) -> nn.Module:

@@ -1,7 +1,7 @@
 r"""The shapes of a transformed distribution, from those of its base and its bijector.
 
-With base batch :math:`B`, base event rank :math:`r`, and a bijector that consumes rank :math:`d` and yields rank :math:`d'`, the
-event of the result has rank :math:`\max(d', r + d' - d)`: whichever couples more coordinates. The batch is the base's,
+With base event rank :math:`r` and a bijector that consumes rank :math:`d` and yields rank :math:`d'`, the event of the result
+has rank :math:`\max(d', r + d' - d)`: whichever couples more coordinates. The batch is the base's,
 broadcast with the batches of the bijector's parameters and bound context.
 """
 

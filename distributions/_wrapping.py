@@ -49,22 +49,22 @@ def reinterpreted(base: torch.distributions.Distribution, dims: int) -> torch.di
     return base.reinterpreted(dims) if isinstance(base, Standard) else dist.Independent(base, dims)
 
 
-def located(base: torch.distributions.Distribution, bijector: Bijector) -> torch.distributions.Distribution:
-    """The base in the dtype and on the device of the bijector's tensors, where it leaves them open."""
+def located(base: torch.distributions.Distribution, owner: object) -> torch.distributions.Distribution:
+    """The base in the dtype and on the device of the tensors of ``owner`` (if it is a module), where it leaves them open."""
     if isinstance(base, Distribution):
-        reference = _reference(bijector)
+        reference = _reference(owner) if isinstance(owner, nn.Module) else None
         return base if reference is None else base.like(reference)
     if isinstance(base, Independent) and isinstance(base.base_dist, Distribution):
-        return dist.Independent(located(base.base_dist, bijector), base.reinterpreted_batch_ndims)
+        return dist.Independent(located(base.base_dist, owner), base.reinterpreted_batch_ndims)
     return base
 
 
 def unvalidated(base: torch.distributions.Distribution) -> torch.distributions.Distribution:
     """The same law without value checks, which break ``vmap`` and ``compile``; ours check only where they may."""
-    if isinstance(base, Distribution) or not base._validate_args:  # type: ignore[attr-defined]
+    if isinstance(base, Distribution) or not base._validate_args:
         return base
     plain = copy.copy(base)
-    plain._validate_args = False  # type: ignore[attr-defined]
+    plain._validate_args = False
     for name, value in vars(base).items():
         if isinstance(value, torch.distributions.Distribution):
             setattr(plain, name, unvalidated(value))

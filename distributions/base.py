@@ -25,8 +25,8 @@ __all__ = ["Distribution"]
 class Distribution(TorchDistribution):  # type: ignore[misc]
     r"""A probability distribution at home in Pyro (abstract).
 
-    A subclass writes ``sample`` or ``rsample`` (with ``has_rsample``), ``log_prob``, ``support`` and ``expand``. If ``log_prob`` is
-    not exact it sets ``log_prob_kind`` and raises ``DensityUnavailable``.
+    A subclass writes ``sample`` or ``rsample`` (with ``has_rsample``), ``log_prob``, ``support`` and ``expand``. If
+    ``log_prob`` is not exact it sets ``log_prob_kind`` and raises ``DensityUnavailable``.
 
     Attributes:
         log_prob_kind: "exact", "unbiased", "lower" or "none".
@@ -67,7 +67,7 @@ class Distribution(TorchDistribution):  # type: ignore[misc]
         Example:
             >>> import torch
             >>> from probgen.distributions import standard_normal
-            >>> print(standard_normal(2).report(torch.randn(500, 2)).summary.splitlines()[0])
+            >>> print(str(standard_normal(2).report(torch.randn(500, 2))).splitlines()[0])
             500 points of 2 coordinates
         """
         from probgen.distributions.report import make_report

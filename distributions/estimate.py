@@ -1,6 +1,7 @@
 r"""What evaluating a log-density returns when the answer is not exact, and the error when there is none.
 
-Every distribution declares a ``log_prob_kind``. Let :math:`\hat p` be an unbiased estimate of the density. By Jensen's inequality
+Every distribution declares a ``log_prob_kind``. By Jensen's inequality an unbiased estimate
+:math:`\hat p` of the density obeys
 
 .. math::
 
@@ -38,10 +39,8 @@ class DensityUnavailable(NotImplementedError):
 
     Example:
         >>> from probgen.distributions import DensityUnavailable
-        >>> raise DensityUnavailable("Generator", "it is an implicit distribution", "`.sample()` with a divergence")
-        Traceback (most recent call last):
-            ...
-        probgen.distributions.estimate.DensityUnavailable: Generator has no exact `log_prob`: it is an implicit distribution. Use `.sample()` with a divergence.
+        >>> print(DensityUnavailable("Generator", "it is implicit", "`.sample()` with a divergence"))
+        Generator has no exact `log_prob`: it is implicit. Use `.sample()` with a divergence.
     """
 
     def __init__(self, owner: str, why: str, instead: str) -> None:

@@ -15,6 +15,7 @@ import torch
 from pyro.distributions.conditional import ConditionalTransform
 from torch import Tensor
 from torch.distributions import (
+    Distribution,
     Independent,
     MultivariateNormal,
     Normal,
@@ -33,40 +34,32 @@ from probgen.distributions.transformed import TransformedDistribution
 
 __all__: list[str] = []
 
-ConditionalTransform.register(Bijector)
 
-
-@biject_to.register(Circular)
 def _reals_to_circle(constraint: Circular) -> Transform:
     return biject_to(constraints.interval(-math.pi, math.pi))
 
 
-@biject_to.register(UnitSphere)
 def _reals_to_sphere(constraint: UnitSphere) -> Transform:
     return Stereographic()
 
 
-@biject_to.register(Product)
 def _reals_to_product(constraint: Product) -> Transform:
     parts = [ToSupport(factor) for factor in constraint.factors]
     sizes = [part.inverse_shape((size,))[-1] for part, size in zip(parts, constraint.sizes, strict=True)]
     return Blocks(parts, sizes)
 
 
-@register_kl(StandardNormal, StandardNormal)
 def _kl_standard(p: StandardNormal, q: StandardNormal) -> Tensor:
     return torch.zeros(torch.broadcast_shapes(p.batch_shape, q.batch_shape), dtype=p.dtype, device=p.device)
 
 
-@register_kl(Normal, StandardNormal)
 def _kl_normal_standard(p: Normal, q: StandardNormal) -> Tensor:
     if q.event_shape:
         raise NotImplementedError(f"the event shapes () and {tuple(q.event_shape)} differ.")
     return 0.5 * (p.loc.square() + p.scale.square() - 1) - p.scale.log()
 
 
-@register_kl(Independent, StandardNormal)
-def _kl_independent_standard(p: Independent, q: StandardNormal) -> Tensor:
+def _kl_independent_standard(p: Independent[Distribution], q: StandardNormal) -> Tensor:
     if p.event_shape != q.event_shape:
         raise ValueError(f"the event shapes {tuple(p.event_shape)} and {tuple(q.event_shape)} differ.")
     inner = p.base_dist
@@ -75,7 +68,6 @@ def _kl_independent_standard(p: Independent, q: StandardNormal) -> Tensor:
     return sum_rightmost(terms, p.reinterpreted_batch_ndims)
 
 
-@register_kl(MultivariateNormal, StandardNormal)
 def _kl_multivariate_standard(p: MultivariateNormal, q: StandardNormal) -> Tensor:
     scale = p._unbroadcasted_scale_tril
     trace = sum_rightmost(scale.square(), 2)
@@ -83,7 +75,6 @@ def _kl_multivariate_standard(p: MultivariateNormal, q: StandardNormal) -> Tenso
     return 0.5 * (trace + p.loc.square().sum(-1) - p.loc.shape[-1]) - half_log_det
 
 
-@register_kl(TransformedDistribution, TransformedDistribution)
 def _kl_shared_bijector(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
     if not _same_map(p.bijector, q.bijector):
         raise NotImplementedError("no closed form: the two distributions do not share one bijector.")
@@ -98,3 +89,14 @@ def _same_map(f: Bijector, g: Bijector) -> bool:
     if isinstance(f, Conditioned) and isinstance(g, Conditioned):
         return f.base == g.base and f.context is g.context
     return f == g
+
+
+ConditionalTransform.register(Bijector)
+biject_to.register(Circular, _reals_to_circle)
+biject_to.register(UnitSphere, _reals_to_sphere)
+biject_to.register(Product, _reals_to_product)
+register_kl(StandardNormal, StandardNormal)(_kl_standard)
+register_kl(Normal, StandardNormal)(_kl_normal_standard)
+register_kl(Independent, StandardNormal)(_kl_independent_standard)
+register_kl(MultivariateNormal, StandardNormal)(_kl_multivariate_standard)
+register_kl(TransformedDistribution, TransformedDistribution)(_kl_shared_bijector)

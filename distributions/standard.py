@@ -96,7 +96,7 @@ class Standard(Distribution):
         new.device = reference.device if self.device is None else self.device
         return new
 
-    def _filled(self, value: float, event: bool = True) -> Tensor:
+    def _filled(self, value: float, *, event: bool = True) -> Tensor:
         shape = self.batch_shape + self.event_shape if event else self.batch_shape
         return torch.full(shape, value, dtype=self.dtype or torch.get_default_dtype(), device=self.device)
 

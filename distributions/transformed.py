@@ -87,6 +87,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         self,
         base: torch.distributions.Distribution,
         bijector: Transform | Sequence[Transform],
+        *,
         validate_args: bool | None = None,
     ) -> None:
         if isinstance(bijector, Transform):
@@ -233,7 +234,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         z = self.bijector.inverse(value)
         return integral_transform(self.base_dist, z)
 
-    # -------------------------------------------------------------------------------------------------------------- closed forms
+    # ------------------------------------------------------------------------------------------------------------ closed forms
 
     def cdf(self, value: Tensor) -> Tensor:
         """Distribution function, for scalar events."""
@@ -283,7 +284,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
                 f"`{method}` needs scalar events; {type(self).__name__} has event shape {tuple(self.event_shape)}."
             )
 
-    # ------------------------------------------------------------------------------------------------------------------ plumbing
+    # ---------------------------------------------------------------------------------------------------------------- plumbing
 
     def __getstate__(self) -> dict[str, object]:
         """What copying and pickling see: everything but a draw that waits to be scored."""

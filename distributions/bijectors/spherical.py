@@ -28,8 +28,8 @@ class Stereographic(Bijector):
 
         \mathrm{FLDJ}(u) = d \log \frac{2}{1 + s}.
 
-    The dimension :math:`d` is that of the argument. Domain: :math:`\mathbb R^d`. Codomain: the unit sphere; only its pole, a set of
-    area zero, is not reached.
+    The dimension :math:`d` is that of the argument. Domain: :math:`\mathbb R^d`. Codomain: the unit sphere; only its pole
+    is not reached.
 
     References:
         Gemici, Rezende, Mohamed (2016). Normalizing flows on Riemannian manifolds. https://arxiv.org/abs/1611.02304
@@ -70,7 +70,11 @@ class Stereographic(Bijector):
 
 
 class CylinderToSphere(Bijector):
-    r"""Archimedes' map :math:`(z, \varphi) \mapsto (\sqrt{1 - z^2} \cos\varphi, \sqrt{1 - z^2} \sin\varphi, z)` onto :math:`S^2`.
+    r"""Archimedes' map from the cylinder onto :math:`S^2`.
+
+    .. math::
+
+        (z, \varphi) \mapsto (\sqrt{1 - z^2} \cos\varphi, \sqrt{1 - z^2} \sin\varphi, z).
 
     It preserves area: FLDJ = 0, so a uniform height and a uniform angle make a uniform point on the sphere.
 

@@ -86,7 +86,7 @@ class ToSupport(Bijector):
     def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.map._inverse_and_log_det(y)
 
-    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
         for name, value in vars(self.support).items():
             if isinstance(value, Tensor):
                 setattr(self.support, name, fn(value))
