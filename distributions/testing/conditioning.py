@@ -1,18 +1,19 @@
 r"""How much rounding a correct program may show: tolerances that follow the conditioning of the map.
 
-A backward-stable evaluation of :math:`y = f(x)` returns :math:`f(x) + \delta` with :math:`|\delta| \le c\,\varepsilon (1 + |y|)`; the inverse
-turns that into an error :math:`J^{-1}\delta` of :math:`x`. A map applied in layers rounds after each one: with :math:`z_k` the value
-after layer :math:`k` and :math:`J_{\le k} = \partial z_k / \partial x`,
+A backward-stable evaluation of :math:`y = f(x)` returns :math:`f(x) + \delta` with :math:`|\delta| \le c\,\varepsilon (1 + |y|)`; the
+inverse :math:`g` turns that into an error :math:`J_g \delta` of :math:`x`. A map applied in layers rounds after each one: with
+:math:`z_k` the values on the way back, :math:`z_0 = y`,
 
 .. math::
 
-    T = C \varepsilon (1 + |x| + \kappa), \qquad \kappa = \sum_k |J_{\le k}^{-1}| (1 + |z_k|),
+    T = C \varepsilon (1 + |x| + \kappa), \qquad \kappa = \sum_k \left|\frac{\partial x}{\partial z_k}\right| (1 + |z_k|),
 
-element by element, in float64, by autograd. :math:`C` is 64 for float64 and 256 for float32. Where :math:`\kappa\varepsilon > 0.1`
-no digit is left to compare; such a value is skipped and *counted*. Layers that are networks round inside, too: that part
-is measured by moving all parameters by one unit of rounding, independently on the way there and back.
+element by element, in float64, by autograd. :math:`C` is 64 for float64 and 256 for float32. The Jacobian is that of the map
+applied *second*: if the first one clips, nothing is ill-conditioned on the way back and the loss shows. Where
+:math:`\kappa\varepsilon > 0.1` no digit is left to compare; such a value is skipped and *counted*. Layers that are networks
+round inside, too: that part is measured by moving all parameters by one unit of rounding, independently there and back.
 
-The tolerance is computed only where the strict bound :math:`C\varepsilon(1+|x|)` is missed, so it costs nothing where a map is well conditioned.
+The tolerance is computed only where the strict bound :math:`C\varepsilon(1+|x|)` is missed: it costs nothing for most maps.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from torch import Tensor
 from probgen.distributions.bijectors import Bijector, Compose, Conditioned, Inverse
 from probgen.distributions.testing.jacobians import jacobian
 
-__all__ = ["condition_of_inverse", "parameter_noise", "prefixes", "steps"]
+__all__ = ["amplification", "parameter_noise", "steps"]
 
 Map = Callable[[Tensor], Tensor]
 MAX_FLAT = 64
@@ -60,38 +61,10 @@ def steps(bijector: Bijector, context: Tensor | None = None) -> list[tuple[str, 
     return [(type(bijector).__name__, bijector, context)]
 
 
-def prefixes(bijector: Bijector, context: Tensor | None = None) -> list[tuple[Map, int]]:
-    """For each layer the map from ``x`` to the value after it, and the rank of an event there.
+def amplification(bijector: Bijector, x: Tensor, context: Tensor | None = None) -> Tensor:
+    r"""Return :math:`\kappa = \sum_k |\partial f(x) / \partial z_k| (1 + |z_k|)` for every element of :math:`f(x)`.
 
-    Args:
-        bijector: Any bijector.
-        context: Its context.
-
-    Example:
-        >>> import torch
-        >>> from probgen.distributions.bijectors import Affine, Compose, Exp
-        >>> from probgen.distributions.testing.conditioning import prefixes
-        >>> [f(torch.tensor(0.0)).item() for f, _ in prefixes(Compose(Affine(1.0, 2.0), Exp()))]
-        [1.0, 2.7182817459106445]
-    """
-    layers = steps(bijector, context)
-    rank = bijector.domain.event_dim
-    result: list[tuple[Map, int]] = []
-    for count in range(1, len(layers) + 1):
-        part = layers[count - 1][1]
-        rank += part.codomain.event_dim - part.domain.event_dim
-
-        def prefix(x: Tensor, count: int = count) -> Tensor:
-            for _, layer, layer_context in layers[:count]:
-                x = layer._forward(x, layer_context)
-            return x
-
-        result.append((prefix, rank))
-    return result
-
-
-def condition_of_inverse(bijector: Bijector, x: Tensor, context: Tensor | None = None) -> Tensor:
-    r"""Return :math:`\kappa = \sum_k |J_{\le k}^{-1}| (1 + |z_k|)` for every element of ``x``.
+    Here :math:`z_0 = x` and :math:`z_k` is the value after layer :math:`k`: how far rounding on the way moves the result.
 
     Args:
         bijector: A float64 map.
@@ -99,37 +72,39 @@ def condition_of_inverse(bijector: Bijector, x: Tensor, context: Tensor | None =
         context: Its context.
 
     Returns:
-        Shape of ``x``; infinite where a Jacobian is singular or not finite.
+        Shape of ``f(x)``; infinite where a Jacobian is not finite.
 
     Example:
         >>> import torch
-        >>> from probgen.distributions.bijectors import Affine
-        >>> from probgen.distributions.testing.conditioning import condition_of_inverse
-        >>> condition_of_inverse(Affine(0.0, 0.5).double(), torch.tensor([2.0], dtype=torch.float64))
-        tensor([4.], dtype=torch.float64)
+        >>> from probgen.distributions.bijectors import Scale
+        >>> from probgen.distributions.testing.conditioning import amplification
+        >>> amplification(Scale(2.0).double(), torch.tensor([3.0], dtype=torch.float64))
+        tensor([8.], dtype=torch.float64)
     """
-    rank = bijector.domain.event_dim
-    total = torch.zeros(x.shape[: x.dim() - rank] + (x[(0,) * (x.dim() - rank)].numel() if rank else 1,), dtype=x.dtype)
-    chosen = prefixes(bijector, context)
-    for prefix, output_rank in chosen if total.shape[-1] <= MAX_FLAT else chosen[-1:]:
-        matrix = jacobian(prefix, x, rank, output_rank)
+    layers = steps(bijector, context)
+    with torch.no_grad():
+        y = bijector._forward(x, context)
+        batch = y.dim() - bijector.codomain.event_dim
+        total = torch.zeros((*y.shape[:batch], y[(0,) * batch].numel() if y.numel() else 1), dtype=y.dtype)
+    z, rank = x.expand(*y.shape[:batch], *x.shape[x.dim() - bijector.domain.event_dim :]), bijector.domain.event_dim
+    for index, (_, layer, layer_context) in enumerate(layers):
+        if index == 0 or total.shape[-1] <= MAX_FLAT:
+            matrix = jacobian(_suffix(layers[index:]), z, rank, bijector.codomain.event_dim).abs()
+            size = 1 + z.reshape(*z.shape[:batch], -1).abs()
+            total = total + (matrix @ size.unsqueeze(-1)).squeeze(-1)
         with torch.no_grad():
-            z = prefix(x)
-        size = 1 + z.reshape(*z.shape[: z.dim() - output_rank], -1).abs()
-        total = total + (_inverse_abs(matrix) @ size.unsqueeze(-1)).squeeze(-1)
-    return torch.where(total.isfinite(), total, torch.full_like(total, torch.inf)).reshape(x.shape)
+            z = layer._forward(z, layer_context)
+        rank += layer.codomain.event_dim - layer.domain.event_dim
+    return torch.where(total.isfinite(), total, torch.full_like(total, torch.inf)).reshape(y.shape)
 
 
-def _inverse_abs(matrix: Tensor) -> Tensor:
-    finite = matrix.isfinite().all(-1).all(-1)[..., None, None]
-    eye = torch.eye(matrix.shape[-2], matrix.shape[-1], dtype=matrix.dtype)
-    safe = torch.where(finite, matrix, eye)
-    if matrix.shape[-1] == matrix.shape[-2]:
-        inverse, info = torch.linalg.inv_ex(safe)
-        broken = (info != 0)[..., None, None] | ~finite
-    else:
-        inverse, broken = torch.linalg.pinv(safe), ~finite
-    return torch.where(broken, torch.full_like(inverse, torch.inf), inverse.abs())
+def _suffix(layers: list[tuple[str, Bijector, Tensor | None]]) -> Map:
+    def run(value: Tensor) -> Tensor:
+        for _, layer, context in layers:
+            value = layer._forward(value, context)
+        return value
+
+    return run
 
 
 def parameter_noise(bijector: Bijector, size: float, seed: int) -> Bijector:

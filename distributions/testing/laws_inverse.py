@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from probgen.distributions.bijectors import Bijector
-from probgen.distributions.testing.conditioning import condition_of_inverse, parameter_noise
+from probgen.distributions.testing.conditioning import amplification, parameter_noise
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
 from probgen.distributions.testing.points import Draw, is_real
 from probgen.distributions.testing.subject import BijectorSubject
@@ -58,7 +58,7 @@ def _check(
         return Tally(x.numel())
     wide, wide_context = x.double(), None if context is None else context.double()
     with validation(enabled=False):
-        kappa = condition_of_inverse(double, wide, wide_context)
+        kappa = amplification(double.inv, double._forward(wide, wide_context).detach(), wide_context)
     hopeless = kappa * subject.eps > 0.1
     flagged = back.isnan() & (not subject.bijector.exact_inverse)
     overflow = ~y.isfinite().reshape(*y.shape[: y.dim() - bijector.codomain.event_dim], -1).all(-1)

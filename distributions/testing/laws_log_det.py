@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from probgen.distributions.bijectors import Bijector, Compose
-from probgen.distributions.testing.conditioning import condition_of_inverse, parameter_noise
+from probgen.distributions.testing.conditioning import amplification, parameter_noise
 from probgen.distributions.testing.jacobians import autograd_log_det, jacobian
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
 from probgen.distributions.testing.points import Draw, is_flat
@@ -202,7 +202,7 @@ def _compare(subject: BijectorSubject, got: Tensor, expected: Tensor, x: Tensor,
     double, wide, wide_context = subject.double, x.double(), _double(context)
     rank = double.domain.event_dim
     with validation(enabled=False), torch.no_grad():
-        kappa = condition_of_inverse(double, wide, wide_context)
+        kappa = amplification(double.inv, double._forward(wide, wide_context), wide_context)
         shift = 4 * subject.eps * (1 + (1 + kappa) / (1 + wide.abs()))
         spread = _spread(double, wide, wide_context, subject.eps, shift.clamp_max(1.0))
     hopeless = (kappa * subject.eps > 0.1).reshape(*x.shape[: x.dim() - rank], -1).any(-1) | ~spread.isfinite()

@@ -1,7 +1,7 @@
 """How thorough a run is: the quick profile of every commit, and the long one.
 
 Both are derandomized: the same code gives the same verdict on every machine, and a failure is a change of behavior. The
-profile is named by the environment variable ``PROBGEN_PROFILE`` (or ``HYPOTHESIS_PROFILE``); "default" if neither is set.
+profile is named by the environment variable ``PROBGEN_PROFILE`` (or ``HYPOTHESIS_PROFILE``); "default" if neither is set, and "nightly" is another word for "long".
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def current_profile() -> Profile:
         True
     """
     name = os.environ.get("PROBGEN_PROFILE") or os.environ.get("HYPOTHESIS_PROFILE") or "default"
+    name = "long" if name == "nightly" else name
     if name not in PROFILES:
         raise ValueError(f"PROBGEN_PROFILE must be one of {sorted(PROFILES)}; got {name!r}.")
     return PROFILES[name]
