@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["log1mexp", "logsigmoid_derivative", "soft_clip", "softplus_inverse", "sum_rightmost"]
+__all__ = ["arsinh", "log1mexp", "log_cosh", "logsigmoid_derivative", "soft_clip", "softplus_inverse", "sum_rightmost"]
 
 
 def log1mexp(a: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def sum_rightmost(value: Tensor, dims: int) -> Tensor:
     """
     if dims == 0:
         return value
-    return value.reshape(*value.shape[: value.dim() - dims], -1).sum(-1)
+    return value.sum(tuple(range(-dims, 0)))
 
 
 def logsigmoid_derivative(x: Tensor) -> Tensor:
@@ -96,3 +96,39 @@ def logsigmoid_derivative(x: Tensor) -> Tensor:
     """
     magnitude = torch.where(x < 0, -x, x)
     return -magnitude - 2 * torch.log1p(torch.exp(-magnitude))
+
+
+def log_cosh(x: Tensor) -> Tensor:
+    r"""Return :math:`\log \cosh x = |x| + \log(1 + e^{-2|x|}) - \log 2`, elementwise, without overflow.
+
+    Args:
+        x: Values of any shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.stable import log_cosh
+        >>> log_cosh(torch.tensor([0.0, -1e30]))
+        tensor([0.0000e+00, 1.0000e+30])
+    """
+    magnitude = torch.where(x < 0, -x, x)
+    return magnitude + torch.log1p(torch.exp(-2 * magnitude)) - math.log(2.0)
+
+
+def arsinh(x: Tensor) -> Tensor:
+    r"""Return :math:`\operatorname{arsinh} x`, elementwise, for values up to the largest number (their squares overflow).
+
+    With :math:`r = \sqrt{1 + x^2}` from ``hypot``, :math:`\operatorname{arsinh} |x| = \log(1 + |x| + |x| \cdot |x| / (1 + r))`.
+
+    Args:
+        x: Values of any shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.stable import arsinh
+        >>> arsinh(torch.tensor([0.0, 1e-20, -1e30]))
+        tensor([  0.0000e+00,   1.0000e-20, -6.9771e+01])
+    """
+    magnitude = torch.where(x < 0, -x, x)
+    radius = torch.hypot(magnitude, torch.ones_like(magnitude))
+    value = torch.log1p(magnitude + magnitude * (magnitude / (1 + radius)))
+    return torch.where(x < 0, -value, value)
