@@ -112,7 +112,7 @@ def require_values(name: str, value: Tensor, constraint: Constraint, owner: str)
     Raises:
         ValueError: some elements do not (NaN satisfies no constraint).
     """
-    if not value_checks_active(value) or constraint.is_discrete:
+    if not value_checks_active(value) or constraint.is_discrete or value.numel() == 0:
         return
     valid = constraint.check(value.detach())
     if not bool(valid.all()):

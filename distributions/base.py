@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import require_broadcastable, value_checks_active
+from probgen.distributions.constraints import satisfies
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Distribution(TorchDistribution):  # type: ignore[misc]
 
     def _check_support(self, value: Tensor) -> None:
         """Raise if some of ``value`` lies outside the support; call it only where values may be read."""
-        valid = self.support.check(value.detach())
+        valid = satisfies(self.support, value.detach())
         if not bool(valid.all()):
             raise ValueError(
                 f"`value` must lie in the support {self.support} of {type(self).__name__}; "

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.distributions import biject_to, constraints
 from torch.distributions.constraints import Constraint
 
-__all__ = ["Circular", "Product", "UnitSphere", "circular", "interior_point", "is_real", "product", "torus", "unit_sphere"]
+__all__ = ["Circular", "Product", "UnitSphere", "circular", "interior_point", "is_real", "product", "satisfies", "torus", "unit_sphere"]
 
 
 class Circular(Constraint):
@@ -138,6 +139,25 @@ def is_real(constraint: Constraint) -> bool:
     while isinstance(constraint, constraints.independent):
         constraint = constraint.base_constraint
     return isinstance(constraint, type(constraints.real))
+
+
+def satisfies(constraint: Constraint, value: Tensor) -> Tensor:
+    """Which events of ``value`` satisfy the constraint; torch's own check fails on an empty batch.
+
+    Args:
+        constraint: The constraint.
+        value: Values ``[*batch, *event]``.
+
+    Example:
+        >>> import torch
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.constraints import satisfies
+        >>> satisfies(constraints.real_vector, torch.zeros(0, 2)).shape
+        torch.Size([0])
+    """
+    if value.numel() == 0:
+        return torch.ones(value.shape[: value.dim() - constraint.event_dim], dtype=torch.bool, device=value.device)
+    return cast(Tensor, constraint.check(value))
 
 
 def interior_point(constraint: Constraint, reference: Tensor, event_shape: Sequence[int]) -> Tensor:

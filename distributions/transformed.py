@@ -39,7 +39,7 @@ from probgen.distributions._wrapping import (
 )
 from probgen.distributions.base import Distribution
 from probgen.distributions.bijectors import Bijector, Compose, Lift
-from probgen.distributions.constraints import interior_point, is_real
+from probgen.distributions.constraints import interior_point, is_real, satisfies
 from probgen.distributions.estimate import LogProbKind
 from probgen.distributions.numerics.stable import sum_rightmost
 
@@ -210,7 +210,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
     def _log_prob_or_minus_infinity(self, value: Tensor, support: Constraint) -> Tensor:
         """Score a stand-in where ``value`` is outside, so that neither the value nor its gradient is NaN."""
         require_event_shape("value", value, len(self.event_shape))
-        inside = support.check(value)
+        inside = satisfies(support, value)
         mask = inside.reshape(inside.shape + (1,) * len(self.event_shape))
         log_prob = self._score(
             *self.bijector.inverse_and_log_det(torch.where(mask, value, interior_point(support, value, self.event_shape)))
