@@ -6,14 +6,18 @@ This package does not train, sample data, or know Pyro; see ``probgen.infer`` an
 from probgen.distributions.bijectors.affine import Affine, Scale, Shift
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.bernstein import Bernstein
+from probgen.distributions.bijectors.cdf import CauchyCDF, GumbelCDF, LocationScaleCDF, LogisticCDF, NormalCDF
 from probgen.distributions.bijectors.compose import Compose
 from probgen.distributions.bijectors.conditional_elementwise import ConditionalElementwise
 from probgen.distributions.bijectors.conditioned import Conditioned
 from probgen.distributions.bijectors.coupling import Coupling, alternating_mask, half_mask
 from probgen.distributions.bijectors.elementwise import Elementwise
+from probgen.distributions.bijectors.elu import ELU
 from probgen.distributions.bijectors.exponential import Exp
 from probgen.distributions.bijectors.incremental import IncrementalNetwork, fork
 from probgen.distributions.bijectors.inverse import Inverse
+from probgen.distributions.bijectors.kumaraswamy import KumaraswamyCDF
+from probgen.distributions.bijectors.leaky_relu import LeakyReLU
 from probgen.distributions.bijectors.lift import Lift
 from probgen.distributions.bijectors.linear import Linear
 from probgen.distributions.bijectors.lu import LULinear
@@ -22,7 +26,11 @@ from probgen.distributions.bijectors.mixture_cdf import MixtureOfLogisticsCDF
 from probgen.distributions.bijectors.orthogonal import Orthogonal
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
 from probgen.distributions.bijectors.permutation import Permutation, Reverse
+from probgen.distributions.bijectors.power import Power, SignedPower
 from probgen.distributions.bijectors.qr import Householder, QRLinear
+from probgen.distributions.bijectors.sigmoid import Logit, Sigmoid, Tanh
+from probgen.distributions.bijectors.sinh_arcsinh import SinhArcsinh
+from probgen.distributions.bijectors.softplus import Softplus
 from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
 from probgen.distributions.bijectors.splines import CircularSpline, LinearSpline, RationalQuadraticSpline
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
@@ -30,10 +38,12 @@ from probgen.distributions.bijectors.support import Blocks, ToSupport
 from probgen.distributions.bijectors.triangular import LowerTriangular
 
 __all__ = [
+    "ELU",
     "Affine",
     "Bernstein",
     "Bijector",
     "Blocks",
+    "CauchyCDF",
     "CircularSpline",
     "Compose",
     "ConditionalElementwise",
@@ -42,26 +52,39 @@ __all__ = [
     "CylinderToSphere",
     "Elementwise",
     "Exp",
+    "GumbelCDF",
     "Householder",
     "IncrementalNetwork",
     "Inverse",
+    "KumaraswamyCDF",
     "LULinear",
+    "LeakyReLU",
     "Lift",
     "Linear",
     "LinearSpline",
+    "LocationScaleCDF",
+    "LogisticCDF",
+    "Logit",
     "LowerTriangular",
     "MaskedAutoregressive",
     "MixtureOfLogisticsCDF",
+    "NormalCDF",
     "Orthogonal",
     "Parameter",
     "Permutation",
+    "Power",
     "QRLinear",
     "RationalQuadraticSpline",
     "Reverse",
     "Scale",
     "Shift",
+    "Sigmoid",
+    "SignedPower",
+    "SinhArcsinh",
+    "Softplus",
     "Stereographic",
     "SumOfSquares",
+    "Tanh",
     "ToSupport",
     "alternating_mask",
     "fork",

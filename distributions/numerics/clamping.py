@@ -1,8 +1,8 @@
 r"""Keeping rounded results inside the set where the exact ones lie.
 
-Rounding may push a value onto or over the edge of an open set: :math:`\tanh(20)` is exactly one in float32. The functions here move
-such a value to the nearest number that the dtype holds inside the set. The derivative stays that of the unclamped value, since the
-exact value never left the set.
+Rounding may push a value onto or over the edge of an open set: :math:`\tanh(20)` is exactly one in float32. The functions here
+move such a value to the nearest number that the dtype holds inside the set. The derivative stays that of the unclamped value,
+since the exact value never left the set.
 """
 
 from __future__ import annotations

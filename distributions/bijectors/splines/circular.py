@@ -1,7 +1,7 @@
 r"""The circular spline: a rational-quadratic spline of the circle :math:`[-\pi, \pi)` whose slope is the same at both ends.
 
-It fixes the point :math:`\pm\pi`: the ends are one point of the circle, so value and slope must agree there for the density to be
-continuous on the circle.
+It fixes the point :math:`\pm\pi`: the ends are one point of the circle, so value and slope must agree there for the density to
+be continuous on the circle.
 """
 
 from __future__ import annotations

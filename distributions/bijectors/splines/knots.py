@@ -8,8 +8,8 @@ A spline maps an interval :math:`[l, u]` onto itself, bin by bin. Its knots are 
 
 so the last knot is exactly :math:`u` (a quotient of equal numbers) and no softmax is needed. Unconstrained numbers become sizes
 and slopes by :math:`e^{b \tanh(a / 2b)}` with :math:`b = 5/2`: two bins differ by a factor of at most :math:`e^{5} \approx 148`
-and slopes stay in :math:`[0.08, 12.2]`, whatever a network emits. The rounding error of the inverse grows with the inverse of the
-smallest slope, so it is this bound that keeps a deep spline flow invertible in float32.
+and slopes stay in :math:`[0.08, 12.2]`, whatever a network emits. The rounding error of the inverse grows as the smallest slope
+shrinks, so it is this bound that keeps a deep spline flow invertible in float32.
 
 Bins are found by counting the knots to the left: no sorting, no masked indexing, no branch on data.
 """
