@@ -1,3 +1,23 @@
-"""probgen: deep generative models as probability distributions, for PyTorch and Pyro."""
+"""probgen: deep generative models as probability distributions, for PyTorch and Pyro.
+
+``probgen.distributions`` holds the mathematics (bijectors, distributions, the law kit), ``probgen.nn`` networks, ``probgen.infer``
+objectives and training, ``probgen.flows`` recipes; ``probgen.data``, ``probgen.metrics`` and ``probgen.plot`` what stands around them.
+"""
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from probgen import data, distributions, flows, infer, metrics, nn, plot
 
 __version__ = "0.1.0.dev0"
+
+__all__ = ["data", "distributions", "flows", "infer", "metrics", "nn", "plot"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a subpackage when it is first named: ``import probgen as pg; pg.flows``."""
+    if name in __all__:
+        return importlib.import_module(f"probgen.{name}")
+    raise AttributeError(f"module 'probgen' has no attribute {name!r}; its packages are {__all__}.")
