@@ -1,0 +1,33 @@
+"""Objectives as modules, compiled steps and training: ``ELBO``, ``compile``, ``fit``.
+
+This package does not define distributions or networks; see ``probgen.distributions`` and ``probgen.nn``.
+"""
+
+from probgen.infer.annealed import Annealed
+from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar
+from probgen.infer.checkpoint import load_weights
+from probgen.infer.compile import Compiled, compile  # noqa: A004
+from probgen.infer.elbo import ELBO, ELBOLoss
+from probgen.infer.ema import EMA
+from probgen.infer.fit import fit
+from probgen.infer.history import History
+from probgen.infer.objective import Objective, Player
+from probgen.infer.storage import UnsafeFileError
+
+__all__ = [
+    "ELBO",
+    "EMA",
+    "Annealed",
+    "Callback",
+    "Compiled",
+    "ELBOLoss",
+    "EarlyStopping",
+    "History",
+    "Objective",
+    "Player",
+    "ProgressBar",
+    "UnsafeFileError",
+    "compile",
+    "fit",
+    "load_weights",
+]

@@ -1,0 +1,80 @@
+"""Running PyroModules on their own parameters, never on Pyro's global store.
+
+Reading a parameter of a PyroModule inside its call is a ``pyro.param`` statement. By default the statement goes through Pyro's
+global store, where two modules of the same structure collide; with the setting ``module_local_params`` it keeps to the module and the
+statement only informs handlers. An objective always wants the second. Where nobody listens (no outer handler, no ``PyroSample``
+and no plate-subsampled ``PyroParam``) the statements are skipped: they cost more than the small networks whose weights they announce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyro
+from pyro.nn import PyroModule
+from pyro.poutine.runtime import am_i_wrapped
+from torch import nn
+
+__all__ = ["module_parameters_only"]
+
+
+class _Silent(int):
+    """The activity counter of a PyroModule's context that counts nothing and is never true."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __iadd__(self, other: int) -> _Silent:  # type: ignore[misc]
+        return self
+
+    def __isub__(self, other: int) -> _Silent:  # type: ignore[misc]
+        return self
+
+
+_SILENT = _Silent()
+
+
+@contextmanager
+def module_parameters_only(module: nn.Module) -> Iterator[None]:
+    """Inside, every PyroModule within ``module`` uses its own parameters, however it was built.
+
+    Args:
+        module: The objective whose programs are about to run.
+    """
+    contexts, needs_statements = _contexts(module)
+    if needs_statements or am_i_wrapped() or any(context.active for context in contexts):
+        for context in contexts:
+            if not hasattr(context, "param_state"):  # built while the setting was off
+                context.param_state = {"params": {}, "constraints": {}}
+        with pyro.settings.context(module_local_params=True):
+            yield
+        return
+    before = [context.active for context in contexts]
+    for context in contexts:
+        context.active = _SILENT
+    try:
+        yield
+    finally:
+        for context, active in zip(contexts, before, strict=True):
+            context.active = active
+
+
+def _contexts(module: nn.Module) -> tuple[list[Any], bool]:
+    """The distinct contexts of all PyroModules inside, and whether some statement could change a value."""
+    contexts: dict[int, Any] = {}
+    needs_statements = False
+    seen: set[int] = set()
+    pending: list[nn.Module | None] = [module]
+    while pending:
+        part = pending.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        pending.extend(part._modules.values())
+        if isinstance(part, PyroModule):
+            contexts[id(part._pyro_context)] = part._pyro_context
+            if part._pyro_samples or any(event_dim is not None for _, event_dim in part._pyro_params.values()):
+                needs_statements = True
+    return list(contexts.values()), needs_statements
