@@ -3,10 +3,10 @@ r"""Cumulative distribution functions as bijectors of the line onto the unit int
 The log-determinant of a cdf is the log-density, so each class is also an exact statement about a distribution: it turns its
 samples into uniform ones, and its inverse (``.inv``) is the quantile function.
 
-*The upper tail.* Floating-point numbers are dense near zero and coarse near one, so a probability
-near one carries few digits of :math:`1 - y`: in float32 the normal cdf resolves 13 standard deviations below but only 5.4 above.
-Values stay strictly inside the interval and can always be inverted and scored, and the log-determinant from :math:`x` is exact
-at any distance, but a round trip through :math:`y` in the upper tail cannot be. Where that matters, use the mirrored variable
+*The upper tail.* Floating-point numbers are dense near zero and coarse near one, so a probability near one carries few digits
+of :math:`1 - y`: in float32 the normal cdf resolves 13 standard deviations below but only 5.4 above. Values stay strictly
+inside the interval and can always be inverted and scored, and the log-determinant from :math:`x` is exact at any distance, but
+a round trip through :math:`y` in the upper tail cannot be. Where that matters, use the mirrored variable
 (:math:`1 - F(x) = F(-x)` for the symmetric laws) or float64.
 """
 

@@ -16,7 +16,8 @@ __all__ = ["LeakyReLU"]
 class LeakyReLU(Elementwise):
     r""":math:`y = x` for :math:`x \ge 0` and :math:`y = \mathrm{slope}\, x` for :math:`x < 0`.
 
-    FLDJ is zero on the right and :math:`\log \mathrm{slope}` on the left. Continuous, with a kink at zero. Domain and codomain: the real line.
+    FLDJ is zero on the right and :math:`\log \mathrm{slope}` on the left. Continuous, with a kink at zero.
+    Domain and codomain: the real line.
 
     Args:
         slope: Positive slope of the left half, any shape; None to learn it (then within a factor 100 of one).

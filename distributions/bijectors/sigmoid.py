@@ -1,8 +1,9 @@
 r"""The logistic function, its inverse, and the hyperbolic tangent.
 
-All three meet the edge of the number format: :math:`\sigma(17)` and :math:`\tanh(10)` round to one in float32. The value then is
-the nearest number inside the open interval, so it can be inverted and scored, and the log-determinant is computed from
-:math:`x`, where it is exact at any distance. A round trip through the value itself cannot be better than the spacing of numbers near one allows:
+All three meet the edge of the number format: :math:`\sigma(17)` and :math:`\tanh(10)` round to one in float32. The value then
+is the nearest number inside the open interval, so it can be inverted and scored, and the log-determinant is computed from
+:math:`x`, where it is exact at any distance. A round trip through the value cannot be better than the spacing of
+numbers near one allows:
 beyond :math:`|x| \approx 17` (float64: 37) the distance is lost. Near zero the format is dense, so the lower tail of
 :math:`\sigma` survives to -87 (-708).
 """

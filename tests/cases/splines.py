@@ -14,7 +14,7 @@ BIJECTORS = {
         lambda: RationalQuadraticSpline(4, 3.0, widths=SIZES, heights=SIZES.flip(-1), slopes=SLOPES[:3])
     ),
     "RationalQuadraticSpline(box)": BijectorCase(lambda: RationalQuadraticSpline(4, interval=(-1.0, 3.0), shape=(3,))),
-    "LinearSpline(free)": BijectorCase(lambda: LinearSpline(5, shape=(3,))),
+    "LinearSpline(free)": BijectorCase(lambda: LinearSpline(7, shape=(3,))),
     "LinearSpline(given)": BijectorCase(lambda: LinearSpline(4, 2.0, widths=SIZES, heights=SIZES.flip(-1))),
     "LinearSpline(box)": BijectorCase(lambda: LinearSpline(4, interval=(0.0, 1.0), shape=(3,))),
     "CircularSpline(free)": BijectorCase(lambda: CircularSpline(shape=(3,))),
