@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.distributions import constraints
@@ -10,7 +12,7 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.numerics.stable import soft_clip
 
-__all__ = ["DEFAULT_INPUT_BOUND", "bounded_inputs", "prepared_element", "require_bound", "require_width", "vector_of"]
+__all__ = ["DEFAULT_INPUT_BOUND", "bounded_inputs", "flat_context", "prepared_element", "require_bound", "require_width", "vector_of"]
 
 DEFAULT_INPUT_BOUND = 3.0
 """Conditioners see b tanh(x / b): nearly the identity for standardized data, bounded for everything else. A larger bound costs
@@ -63,11 +65,16 @@ def vector_of(constraint: Constraint) -> Constraint:
     return constraints.independent(constraint, 1)
 
 
+def flat_context(context: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The context with its event dimensions flattened to one: ``[*batch, prod(shape)]``."""
+    return context.reshape(*context.shape[: context.dim() - len(shape)], math.prod(shape))
+
+
 def bounded_inputs(x: Tensor, bound: float, context: Tensor | None, context_shape: tuple[int, ...] | None) -> Tensor:
     """What a conditioner sees: ``x`` ``[*batch, n]`` clipped smoothly, then the flattened context, broadcast to one batch."""
     seen = soft_clip(x, bound)
     if context is None or context_shape is None:
         return seen
-    extra = context.reshape(*context.shape[: context.dim() - len(context_shape)], -1)
+    extra = flat_context(context, context_shape)
     batch = torch.broadcast_shapes(seen.shape[:-1], extra.shape[:-1])
     return torch.cat([seen.expand(*batch, -1), extra.expand(*batch, -1)], dim=-1)

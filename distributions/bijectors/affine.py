@@ -12,6 +12,8 @@ from probgen.distributions.bijectors.parameters import Parameter, positive_param
 
 __all__ = ["Affine", "Scale", "Shift"]
 
+_LOC, _SCALE = real_parameter("loc"), positive_parameter("scale")
+
 
 class Affine(Elementwise):
     r""":math:`y = \mathrm{loc} + \mathrm{scale}\, x` with :math:`\mathrm{scale} > 0`; FLDJ :math:`= \log \mathrm{scale}`.
@@ -44,7 +46,7 @@ class Affine(Elementwise):
     @property
     def declared_parameters(self) -> tuple[Parameter, ...]:
         """``loc`` (real) and ``scale`` (positive)."""
-        return (real_parameter("loc"), positive_parameter("scale"))
+        return (_LOC, _SCALE)
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         loc, scale = values
@@ -55,6 +57,12 @@ class Affine(Elementwise):
         loc, scale = values
         x = (y - loc) / scale
         return x, -scale.log().expand(x.shape)
+
+    def _element_forward_value(self, x: Tensor, values: tuple[Tensor, ...]) -> Tensor:
+        return values[0] + values[1] * x
+
+    def _element_inverse_value(self, y: Tensor, values: tuple[Tensor, ...]) -> Tensor:
+        return (y - values[0]) / values[1]
 
 
 class Shift(Elementwise):
@@ -79,7 +87,7 @@ class Shift(Elementwise):
     @property
     def declared_parameters(self) -> tuple[Parameter, ...]:
         """``loc`` (real)."""
-        return (real_parameter("loc"),)
+        return (_LOC,)
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         y = x + values[0]
@@ -115,7 +123,7 @@ class Scale(Elementwise):
     @property
     def declared_parameters(self) -> tuple[Parameter, ...]:
         """``scale`` (positive)."""
-        return (positive_parameter("scale"),)
+        return (_SCALE,)
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         y = values[0] * x

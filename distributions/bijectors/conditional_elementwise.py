@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.bijectors._conditioning import prepared_element, require_width
+from probgen.distributions.bijectors._conditioning import flat_context, prepared_element, require_width
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.numerics.stable import sum_rightmost
@@ -106,9 +106,8 @@ class ConditionalElementwise(Bijector):
         """The conditioner's output ``[*batch, *event, num_free]``."""
         if context is None or self.context_shape is None:
             raise TypeError("ConditionalElementwise needs a context.")  # checked with shapes by the public methods
-        flat = context.reshape(*context.shape[: context.dim() - len(self.context_shape)], -1)
         shape = (*self.event_shape, self.element.num_free)
-        raw: Tensor = self.conditioner(flat)
+        raw: Tensor = self.conditioner(flat_context(context, self.context_shape))
         return require_width("ConditionalElementwise", raw, math.prod(shape)).unflatten(-1, shape)
 
 

@@ -127,6 +127,14 @@ class Coupling(Bijector):
         value, log_det = self.element.element_inverse(moved, self._raw(copied, context))
         return self._merge(copied, value), log_det.expand(value.shape).sum(-1)
 
+    def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        copied, moved = self._split(x)
+        return self._merge(copied, self.element.element_forward_value(moved, self._raw(copied, context)))
+
+    def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        copied, moved = self._split(y)
+        return self._merge(copied, self.element.element_inverse_value(moved, self._raw(copied, context)))
+
     def _raw(self, copied: Tensor, context: Tensor | None) -> Tensor:
         """The conditioner's output ``[*batch, n_b, num_free]``."""
         count, free = len(self.mask) - self._copied, self.element.num_free

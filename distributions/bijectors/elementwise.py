@@ -80,6 +80,14 @@ class Elementwise(Bijector):
     def _element_inverse(self, y: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} does not define `_element_inverse`.")
 
+    def _element_forward_value(self, x: Tensor, values: tuple[Tensor, ...]) -> Tensor:
+        """The value alone; override where it is cheaper."""
+        return self._element_forward(x, values)[0]
+
+    def _element_inverse_value(self, y: Tensor, values: tuple[Tensor, ...]) -> Tensor:
+        """The inverse alone; override where it is cheaper."""
+        return self._element_inverse(y, values)[0]
+
     # ----------------------------------------------------------------------------------------------- for conditioners' owners
 
     @property
@@ -126,6 +134,14 @@ class Elementwise(Bijector):
     def element_inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Invert at ``y`` ``[*batch]`` with parameters from ``raw`` ``[*batch, num_free]``; nothing is summed."""
         return self._element_inverse(y, self.values_from_raw(raw.to(y.dtype)))
+
+    def element_forward_value(self, x: Tensor, raw: Tensor) -> Tensor:
+        """As ``element_forward``, without the log-derivative."""
+        return self._element_forward_value(x, self.values_from_raw(raw.to(x.dtype)))
+
+    def element_inverse_value(self, y: Tensor, raw: Tensor) -> Tensor:
+        """As ``element_inverse``, without the log-derivative."""
+        return self._element_inverse_value(y, self.values_from_raw(raw.to(y.dtype)))
 
     # ------------------------------------------------------------------------------------------------------------ the bijector
 

@@ -31,6 +31,7 @@ from probgen.distributions.numerics.stable import soft_clip
 __all__ = ["MaskedAutoregressive"]
 
 _Apply = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+_ApplyInOrder = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 
 
 class MaskedAutoregressive(Bijector):
@@ -129,20 +130,34 @@ class MaskedAutoregressive(Bijector):
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.parallel == "forward":
             return self._at_once(x, context, self.element.element_forward)
-        return self._in_order(x, context, self.element.element_forward)
+        y, log_dets = self._in_order(x, context, self.element.element_forward)
+        return y, torch.cat(log_dets).sum(0).reshape(y.shape[:-1])
 
     def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.parallel == "inverse":
             return self._at_once(y, context, self.element.element_inverse)
-        return self._in_order(y, context, self.element.element_inverse)
+        x, log_dets = self._in_order(y, context, self.element.element_inverse)
+        return x, torch.cat(log_dets).sum(0).reshape(x.shape[:-1])
+
+    def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        apply = self.element.element_forward_value
+        if self.parallel == "forward":
+            return apply(x, self.network(soft_clip(x, self.input_bound), context))
+        return self._in_order(x, context, lambda value, raw: (apply(value, raw), None))[0]
+
+    def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        apply = self.element.element_inverse_value
+        if self.parallel == "inverse":
+            return apply(y, self.network(soft_clip(y, self.input_bound), context))
+        return self._in_order(y, context, lambda value, raw: (apply(value, raw), None))[0]
 
     def _at_once(self, value: Tensor, context: Tensor | None, apply: _Apply) -> tuple[Tensor, Tensor]:
         """Transform ``value`` with parameters that depend on ``value``: one pass."""
         result, log_det = apply(value, self.network(soft_clip(value, self.input_bound), context))
         return result, log_det.expand(result.shape).sum(-1)
 
-    def _in_order(self, value: Tensor, context: Tensor | None, apply: _Apply) -> tuple[Tensor, Tensor]:
-        """Transform ``value`` with parameters that depend on the result: level after level."""
+    def _in_order(self, value: Tensor, context: Tensor | None, apply: _ApplyInOrder) -> tuple[Tensor, list[Tensor]]:
+        """Transform ``value`` with parameters that depend on the result, level after level; log-derivatives as ``[n_k, B]``."""
         batch = self._batch(value, context)
         rows, context = self._flattened(value, context, batch)
         results: list[Tensor] = []
@@ -150,16 +165,16 @@ class MaskedAutoregressive(Bijector):
 
         def draw(start: int, stop: int, raw: Tensor) -> Tensor:
             result, log_det = apply(rows[:, start:stop], raw)
-            results.append(result)
-            log_dets.append(log_det.expand(result.shape))
+            results.append(result.mT)
+            if log_det is not None:
+                log_dets.append(log_det.expand(result.shape).mT)
             return soft_clip(result, self.input_bound)
 
         self.network.sweep(draw, rows.shape[:1], context)
-        result = torch.cat([piece.mT for piece in results]).mT
+        result = torch.cat(results).mT
         if not self._ordered:
             result = result.index_select(-1, self._rank)
-        log_det = torch.cat([piece.mT for piece in log_dets]).sum(0)
-        return result.reshape(*batch, value.shape[-1]), log_det.reshape(batch)
+        return result.reshape(*batch, value.shape[-1]), log_dets
 
     def _batch(self, value: Tensor, context: Tensor | None) -> torch.Size:
         if context is None or self.context_shape is None:

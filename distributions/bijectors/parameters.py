@@ -89,6 +89,8 @@ def positive_parameter(name: str, shape: tuple[int, ...] = (), *, identity: floa
         tensor(2.)
     """
     bound = math.log(factor)
+    if identity == 1.0:
+        return Parameter(name, constraints.positive, lambda raw: torch.exp(soft_clip(raw, bound)), shape)
     return Parameter(name, constraints.positive, lambda raw: identity * torch.exp(soft_clip(raw, bound)), shape)
 
 

@@ -215,7 +215,7 @@ class MADE(IncrementalNetwork):
         require_context("MADE", context, self.context_shape, tuple(batch_shape))
         if context is None or self.context_shape is None:
             return None
-        flat = context.reshape(*context.shape[: context.dim() - len(self.context_shape)], -1)
+        flat = context.reshape(*context.shape[: context.dim() - len(self.context_shape)], math.prod(self.context_shape))
         return self.context_layer(flat)  # type: ignore[no-any-return]
 
     def _sweep_weights(self) -> SweepWeights:
