@@ -26,7 +26,7 @@ from torch.distributions.kl import kl_divergence
 
 from probgen.infer.objective import Objective
 from probgen.infer.pyro_modules import module_parameters_only
-from probgen.infer.trace import Site, run_program, scale_and_mask
+from probgen.infer.trace import Site, run_program
 
 __all__ = ["ELBO", "ELBOLoss"]
 
@@ -163,10 +163,10 @@ class ELBOLoss(Objective):
 def _divergence(posterior: Site, prior: Site, *, exact: bool) -> Tensor:
     """The contribution of one latent to the loss: KL(q || p), or one draw of log q - log p."""
     _require_reparameterized(posterior)
-    if exact and posterior.mask is prior.mask and posterior.fn.batch_shape == prior.fn.batch_shape:
+    if exact and posterior.fn.batch_shape == prior.fn.batch_shape:
         divergence = _closed_form(posterior, prior)
         if divergence is not None:
-            return _scaled_divergence(posterior, prior, divergence)
+            return _weighted_divergence(posterior, prior, divergence)
     return posterior.log_prob_sum() - prior.log_prob_sum()
 
 
@@ -179,12 +179,14 @@ def _closed_form(posterior: Site, prior: Site) -> Tensor | None:
     return divergence if isinstance(divergence, Tensor) and divergence.shape == posterior.fn.batch_shape else None
 
 
-def _scaled_divergence(posterior: Site, prior: Site, divergence: Tensor) -> Tensor:
-    r"""With scales a of log q and b of log p: a log q - b log p has the expectation b KL + (a - b) E log q."""
+def _weighted_divergence(posterior: Site, prior: Site, divergence: Tensor) -> Tensor:
+    r"""With weights a of log q and b of log p (scale and mask): E[a log q - b log p] = b KL + E[(a - b) log q]."""
     a, b = posterior.scale, prior.scale
-    if a is b or (not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b):
+    same_scale = a is b or (not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b)
+    if same_scale and posterior.mask is prior.mask:
         return prior.total(divergence)
-    return prior.total(divergence) + scale_and_mask(posterior.log_prob(), a - b, posterior.mask).sum()
+    log_q = posterior.log_prob()
+    return prior.total(divergence) + posterior.total(log_q) - prior.total(log_q)
 
 
 def _entropy_term(site: Site) -> Tensor:

@@ -1,8 +1,9 @@
 r"""One training run: its players, its position, and what each step does.
 
-A *turn* is one step of one player on one batch. The players take their turns in a fixed cycle (``steps`` turns each), so the step
-number alone says whose turn it is. In a turn only that player's parameters want gradients; each player has its own optimizer and,
-over several processes, its own data-parallel wrapper, whose gradient is the mean over the processes.
+A *turn* is one step of one player on one batch. The players take their turns in a fixed cycle (``steps`` turns
+each), so the step number alone says whose turn it is. In a turn only that player's parameters want gradients; each player
+has its own optimizer and, over several processes, its own data-parallel wrapper, whose gradient is the mean over the
+processes.
 """
 
 from __future__ import annotations
@@ -276,7 +277,7 @@ class Training:
             "optimizers": {name: turn.optimizer.state_dict() for name, turn in turns.items()},
             "schedules": {name: turn.schedule.state_dict() for name, turn in turns.items() if turn.schedule is not None},
             "ema": None if self.ema is None else self.ema.state_dict(),
-            "callbacks": [callback.state_dict() for callback in self.callbacks],
+            "callbacks": [[type(callback).__qualname__, callback.state_dict()] for callback in self.callbacks],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -290,8 +291,12 @@ class Training:
                 turn.schedule.load_state_dict(state["schedules"][name])
         if self.ema is not None and state["ema"] is not None:
             self.ema.load_state_dict(state["ema"])
-        for callback, kept in zip(self.callbacks, state["callbacks"], strict=False):
-            callback.load_state_dict(kept)
+        saved = list(state["callbacks"])
+        for callback in self.callbacks:  # by class, in order: adding or leaving out another callback does no harm
+            match = next((entry for entry in saved if entry[0] == type(callback).__qualname__), None)
+            if match is not None:
+                saved.remove(match)
+                callback.load_state_dict(match[1])
 
     def _by_player(self) -> dict[str, Turn]:
         return {turn.name: turn for turn in self.turns}
