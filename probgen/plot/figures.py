@@ -35,25 +35,25 @@ def image_grid(images: Tensor, *, columns: int = 10, size: float = 0.6, titles: 
     Example:
         >>> import torch
         >>> from probgen.plot import image_grid
-        >>> len(image_grid(torch.rand(7, 8, 8), columns=4).axes)
-        8
+        >>> image_grid(torch.rand(7, 8, 8), columns=4).axes[0].images[0].get_array().shape
+        (17, 35)
     """
     if images.dim() != 3:
         raise ValueError(f"`images` must have shape [n, height, width]; got {tuple(images.shape)}.")
     if titles is not None and len(titles) != len(images):
         raise ValueError(f"`titles` must hold {len(images)} strings; got {len(titles)}.")
-    rows = math.ceil(len(images) / columns)
-    pixels = images.detach().float().cpu()
-    low, high = float(pixels.min()), float(pixels.max())
-    margin = 1.35 if titles else 1.08
-    figure = _figure(columns * size * 1.08, rows * size * margin)
-    for k, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axes.axis("off")
-        if k < len(images):
-            axes.imshow(pixels[k].numpy(), cmap="gray_r", vmin=low, vmax=high, interpolation="nearest")
-            if titles is not None:
-                axes.set_title(titles[k], fontsize=7, pad=2)
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.99 if titles is None else 0.9, 0.08, 0.08 if titles is None else 0.35)
+    n, height, width = images.shape
+    rows = math.ceil(n / columns)
+    mosaic = torch.full((rows * (height + 1) - 1, columns * (width + 1) - 1), math.nan)
+    figure = _figure(columns * size, rows * size * height / width * (1.0 if titles is None else 1.1))
+    axes = figure.add_axes((0.01, 0.01, 0.98, 0.98 if titles is None else 0.9))
+    axes.axis("off")
+    for k, image in enumerate(images.detach().float().cpu()):
+        top, left = k // columns * (height + 1), k % columns * (width + 1)
+        mosaic[top : top + height, left : left + width] = image
+        if titles is not None:
+            axes.text(left + (width - 1) / 2, top - 0.6, titles[k], fontsize=7, ha="center", va="bottom")
+    axes.imshow(mosaic.numpy(), cmap="gray_r", interpolation="nearest")
     return figure
 
 

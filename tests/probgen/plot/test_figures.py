@@ -8,12 +8,15 @@ pytest.importorskip("matplotlib")
 from probgen.plot import density_2d, history, image_grid
 
 
-def test_image_grid_holds_the_images_on_one_scale():
-    images = torch.rand(3, 8, 8)
-    shown = [axes.images[0] for axes in image_grid(images, columns=2, titles=["a", "b", "c"]).axes if axes.images]
-    assert len(shown) == 3
-    assert torch.allclose(torch.as_tensor(shown[2].get_array().data), images[2])
-    assert len({image.get_clim() for image in shown}) == 1
+def test_image_grid_holds_the_images_in_reading_order():
+    images = torch.rand(3, 8, 6)
+    figure = image_grid(images, columns=2, titles=["a", "b", "c"])
+    shown = torch.as_tensor(figure.axes[0].images[0].get_array().filled(torch.nan))
+    assert shown.shape == (17, 13)
+    assert torch.allclose(shown[:8, 7:], images[1])
+    assert torch.allclose(shown[9:, :6], images[2])
+    assert bool(shown[8].isnan().all())
+    assert [text.get_text() for text in figure.axes[0].texts] == ["a", "b", "c"]
 
 
 def test_image_grid_errors():

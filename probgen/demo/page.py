@@ -1,0 +1,91 @@
+"""The page of results: samples, classes, densities of the plane, an interpolation. One file, no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from probgen.demo.results import Results
+from probgen.plot import Page, density_2d, history, image_grid
+
+__all__ = ["interpolation", "write_page"]
+
+_BOUND = (
+    "Bits per dimension are for images with 17 gray values, uniformly dequantized. They are exact for the dequantized density "
+    "and an upper bound of the code length of the integers. The uniform law needs log2(17) = 4.09."
+)
+
+
+def interpolation(results: Results, name: str, *, steps: int = 10) -> Tensor:
+    """Straight lines in latent space between pairs of real test images: ``[3 * steps, 64]`` pixels.
+
+    Args:
+        results: Of a run.
+        name: Which unconditional model.
+        steps: Images on each line, both ends included.
+
+    Example:
+        >>> from probgen.demo import Settings, interpolation, run
+        >>> results = run(Settings.smoke(), progress=False)  # doctest: +SKIP
+        >>> interpolation(results, "spline coupling").shape  # doctest: +SKIP
+        torch.Size([30, 64])
+    """
+    model = results.models[name]
+    z = model.encode(results.problem.test_v[0])
+    t = torch.linspace(0, 1, steps)[:, None]
+    label = results.problem.test.y.tolist()
+    pairs = [(label.index(a), label.index(b)) for a, b in ((0, 6), (3, 8), (1, 7))]
+    return torch.cat([model.decode(z[i] + t * (z[j] - z[i])) for i, j in pairs]).clamp(0, 1)
+
+
+def write_page(results: Results, path: str | Path) -> Path:
+    """Write the page.
+
+    Args:
+        results: Of a run.
+        path: File to write; folders are made.
+
+    Example:
+        >>> from probgen.demo import Settings, run, write_page
+        >>> write_page(run(Settings.smoke(), progress=False), "page.html")  # doctest: +SKIP
+    """
+    page = Page("Digits by density")
+    page.text(_BOUND)
+    page.table(*results.score_table())
+    for name in results.models:
+        page.heading(name)
+        torch.manual_seed(results.settings.seed)
+        page.figure(image_grid(_square(results.models[name].sample(50)), columns=25, size=0.4), "Draws from p(x).")
+        labels = torch.arange(10).repeat_interleave(10)
+        by_class = results.conditional[name].sample(100, labels)
+        page.figure(image_grid(_square(by_class), columns=20, size=0.4), "Draws from p(x | y), ten for each digit.")
+        images = results.reweighted[name].images[:, :10].flatten(0, 1)
+        page.figure(image_grid(_square(images), columns=20, size=0.4), "p(x | y) from p(x), reweighted by a classifier.")
+        page.figure(image_grid(_square(interpolation(results, name)), columns=10), "Latent interpolation between test images.")
+    page.heading("Classification by Bayes' rule, and reweighting")
+    page.table(*results.class_table())
+    page.heading("Outliers: AUROC of log p(x)")
+    page.text("1 is perfect, 1/2 is chance; below 1/2 the outliers are more likely than digits: density is not familiarity.")
+    page.text("Rotation by 90 degrees is easy here: it moves ink to border columns that are blank in every training image.")
+    page.table(*results.outlier_table())
+    page.heading("Laws of the plane")
+    page.text("Left of each pair the truth, right of it the flow; the number is KL(truth || flow) in nats.")
+    pairs = {}
+    for fitted in results.plane:
+        pairs[fitted.name] = fitted.truth
+        pairs[f"{fitted.name}: KL {fitted.divergence:.3f}"] = fitted.fitted
+    page.figure(density_2d(pairs, columns=4), "Densities.")
+    page.heading("Training")
+    curves = {name: _smooth(losses) for name, losses in results.losses.items()}
+    page.figure(history(curves, ylabel="negative log-density / nats an image"), "Loss, averaged over 20 steps.")
+    return page.write(path)
+
+
+def _square(v: Tensor) -> Tensor:
+    return v.unflatten(-1, (8, 8))
+
+
+def _smooth(losses: Tensor, width: int = 20) -> Tensor:
+    return losses.unfold(0, min(width, len(losses)), 1).mean(-1)

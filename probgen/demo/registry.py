@@ -1,0 +1,87 @@
+"""The families that take part: a table of entries. A new family joins by one line in ``families.py``.
+
+An entry says how to build a model (a Pyro program with a ``log_prob`` and a ``sample``) and which objective trains it.
+Everything else in the demo (table, classification, outliers, pages) works on every entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyro.nn import PyroModule
+from torch import Tensor, nn
+
+from probgen.infer import ELBO
+
+__all__ = ["DigitModel", "Entry", "maximum_likelihood"]
+
+
+class DigitModel(PyroModule):  # type: ignore[misc]
+    """A model of digits (abstract): a Pyro program ``forward(v, label)`` that can also be scored and sampled.
+
+    Attributes:
+        kind: What ``log_prob`` is against the log-density of ``v``: "exact" or "lower".
+
+    Example:
+        >>> from probgen.demo import ENTRIES, Settings, load_problem
+        >>> model = ENTRIES["spline coupling"].build(load_problem(Settings.smoke()), conditional=False)
+        >>> model.kind, model.sample(3).shape
+        ('exact', torch.Size([3, 64]))
+    """
+
+    kind: str = "exact"
+
+    def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
+        """Log-density of pixels ``[*batch, 64]`` in nats (given labels ``[*batch]``): ``[*batch]``."""
+        raise NotImplementedError
+
+    def sample(self, n: int, label: Tensor | None = None) -> Tensor:
+        """Draw pixels ``[n, 64]`` in the unit cube, for labels ``[n]`` if the model takes them."""
+        raise NotImplementedError
+
+    def encode(self, v: Tensor, label: Tensor | None = None) -> Tensor:
+        """Latent vectors of pixels."""
+        raise NotImplementedError
+
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Pixels of latent vectors."""
+        raise NotImplementedError
+
+
+def maximum_likelihood(model: DigitModel) -> nn.Module:
+    """The ELBO without latents.
+
+    Args:
+        model: A model with an exact density.
+
+    Example:
+        >>> from probgen.demo import ENTRIES, Settings, load_problem, maximum_likelihood
+        >>> problem = load_problem(Settings.smoke())
+        >>> loss = maximum_likelihood(ENTRIES["spline coupling"].build(problem, conditional=False))
+        >>> loss(problem.test_v[0]).shape
+        torch.Size([])
+    """
+    return ELBO()(model)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One family in the comparison.
+
+    Attributes:
+        name: As it stands in the tables.
+        build: Builds a fresh model, unconditional or by class.
+        objective: Makes the loss that trains it.
+        learning_rate: The largest one of the schedule.
+
+    Example:
+        >>> from probgen.demo import ENTRIES
+        >>> sorted(ENTRIES)
+        ['spline autoregressive', 'spline coupling']
+    """
+
+    name: str
+    build: Callable[..., DigitModel]
+    objective: Callable[[DigitModel], nn.Module] = maximum_likelihood
+    learning_rate: float = 2e-3

@@ -1,0 +1,28 @@
+"""The outliers are what their names say."""
+
+import torch
+
+from probgen.demo import Settings, detect, load_problem, outliers
+
+
+class _Ink:
+    """Scores the sum of the pixels: pale and blank images are then outliers, permutations are not."""
+
+    def log_prob(self, v, label=None):
+        return v.sum(-1)
+
+
+def test_auroc_of_a_score_that_sees_only_ink():
+    problem = load_problem(Settings.smoke())
+    found = detect(_Ink(), problem, seed=0)
+    assert found["pale digits"] > 0.95
+    assert found["blank"] == 1.0
+    for name in ("shuffled pixels", "rotated by 90 degrees", "upside down"):
+        assert abs(found[name] - 0.5) < 0.02
+
+
+def test_rotation_and_range():
+    problem = load_problem(Settings.smoke())
+    made = outliers(problem, seed=0)
+    assert torch.equal(made["rotated by 90 degrees"][0].reshape(8, 8).rot90(-1), problem.test.x[0].reshape(8, 8).long())
+    assert all(int(x.min()) >= 0 and int(x.max()) <= 16 for x in made.values())
