@@ -1,0 +1,52 @@
+"""Conditional forms."""
+
+import pyro.distributions as dist
+import pytest
+import torch
+from pyro.distributions.conditional import ConditionalDistribution as PyroConditional
+
+from probgen.distributions import ConditionalTransformedDistribution, standard_normal
+from probgen.distributions._checks import ContextError
+from probgen.distributions.bijectors import Affine, Exp
+from probgen.flows import neural_spline_coupling
+
+
+class ClassMean(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.loc = torch.nn.Linear(3, 2)
+
+    def forward(self, context):
+        return dist.Normal(self.loc(context), 1.0).to_event(1)
+
+
+def test_bijector_and_base_may_both_take_the_context():
+    f = neural_spline_coupling(2, context_shape=(3,), layers=2, hidden=(8,))
+    p = ConditionalTransformedDistribution(ClassMean(), f)
+    context, x = torch.randn(5, 3), torch.randn(5, 2)
+    law = p(context)
+    z, ildj = f.inverse_and_log_det(x, context)
+    torch.testing.assert_close(law.log_prob(x), p.base(context).log_prob(z) + ildj)
+    assert law.batch_shape == (5,)
+    assert p.condition(context).sample((4,)).shape == (4, 5, 2)
+    assert {name.split(".")[0] for name, _ in p.named_parameters()} == {"base", "bijector"}
+    assert isinstance(p, PyroConditional)
+
+
+def test_context_is_checked():
+    p = ConditionalTransformedDistribution(lambda c: dist.Normal(c, 1.0).to_event(1), Exp(), context_shape=(2,))
+    with pytest.raises(ContextError, match="got None"):
+        p()
+    with pytest.raises(ContextError, match=r"trailing shape \(2,\); got shape \(5, 3\)"):
+        p(torch.zeros(5, 3))
+    with pytest.raises(ContextError, match="takes no context"):
+        ConditionalTransformedDistribution(standard_normal(2), Affine(0.0, 1.0))
+    f = neural_spline_coupling(2, context_shape=(3,), layers=1, hidden=(4,))
+    with pytest.raises(ContextError, match=r"\(3,\); got \(2,\)"):
+        ConditionalTransformedDistribution(standard_normal(2), f, context_shape=(2,))
+
+
+def test_in_pyros_conditional_distribution():
+    base = ConditionalTransformedDistribution(lambda c: dist.Normal(c, 1.0).to_event(1), Affine(1.0, 2.0), context_shape=(2,))
+    theirs = dist.ConditionalTransformedDistribution(base, [torch.distributions.ExpTransform()])
+    assert theirs.condition(torch.zeros(5, 2)).sample().shape == (5, 2)
