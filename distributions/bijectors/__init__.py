@@ -7,7 +7,9 @@ from probgen.distributions.bijectors.affine import Affine, Scale, Shift
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.bernstein import Bernstein
 from probgen.distributions.bijectors.cdf import CauchyCDF, GumbelCDF, LocationScaleCDF, LogisticCDF, NormalCDF
+from probgen.distributions.bijectors.combined import Combined
 from probgen.distributions.bijectors.compose import Compose
+from probgen.distributions.bijectors.concat import Concat, Stack
 from probgen.distributions.bijectors.conditional_elementwise import ConditionalElementwise
 from probgen.distributions.bijectors.conditioned import Conditioned
 from probgen.distributions.bijectors.coupling import Coupling, alternating_mask, half_mask
@@ -15,27 +17,31 @@ from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.elu import ELU
 from probgen.distributions.bijectors.exponential import Exp
 from probgen.distributions.bijectors.incremental import IncrementalNetwork, fork
+from probgen.distributions.bijectors.independent import Independent
 from probgen.distributions.bijectors.inverse import Inverse
 from probgen.distributions.bijectors.kumaraswamy import KumaraswamyCDF
 from probgen.distributions.bijectors.leaky_relu import LeakyReLU
-from probgen.distributions.bijectors.lift import Lift
+from probgen.distributions.bijectors.lift import Lift, as_bijector
 from probgen.distributions.bijectors.linear import Linear
 from probgen.distributions.bijectors.lu import LULinear
 from probgen.distributions.bijectors.masked_autoregressive import MaskedAutoregressive
 from probgen.distributions.bijectors.mixture_cdf import MixtureOfLogisticsCDF
 from probgen.distributions.bijectors.orthogonal import Orthogonal
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
+from probgen.distributions.bijectors.partial import Partial
 from probgen.distributions.bijectors.permutation import Permutation, Reverse
 from probgen.distributions.bijectors.power import Power, SignedPower
 from probgen.distributions.bijectors.qr import Householder, QRLinear
+from probgen.distributions.bijectors.reshape import Reshape
 from probgen.distributions.bijectors.sigmoid import Logit, Sigmoid, Tanh
 from probgen.distributions.bijectors.sinh_arcsinh import SinhArcsinh
 from probgen.distributions.bijectors.softplus import Softplus
 from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
-from probgen.distributions.bijectors.splines import CircularSpline, LinearSpline, RationalQuadraticSpline
+from probgen.distributions.bijectors.splines import CircularSpline, CubicSpline, LinearSpline, RationalQuadraticSpline
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
 from probgen.distributions.bijectors.support import Blocks, ToSupport
 from probgen.distributions.bijectors.triangular import LowerTriangular
+from probgen.distributions.bijectors.wrapper import Wrapper
 
 __all__ = [
     "ELU",
@@ -45,16 +51,20 @@ __all__ = [
     "Blocks",
     "CauchyCDF",
     "CircularSpline",
+    "Combined",
     "Compose",
+    "Concat",
     "ConditionalElementwise",
     "Conditioned",
     "Coupling",
+    "CubicSpline",
     "CylinderToSphere",
     "Elementwise",
     "Exp",
     "GumbelCDF",
     "Householder",
     "IncrementalNetwork",
+    "Independent",
     "Inverse",
     "KumaraswamyCDF",
     "LULinear",
@@ -71,10 +81,12 @@ __all__ = [
     "NormalCDF",
     "Orthogonal",
     "Parameter",
+    "Partial",
     "Permutation",
     "Power",
     "QRLinear",
     "RationalQuadraticSpline",
+    "Reshape",
     "Reverse",
     "Scale",
     "Shift",
@@ -82,11 +94,14 @@ __all__ = [
     "SignedPower",
     "SinhArcsinh",
     "Softplus",
+    "Stack",
     "Stereographic",
     "SumOfSquares",
     "Tanh",
     "ToSupport",
+    "Wrapper",
     "alternating_mask",
+    "as_bijector",
     "fork",
     "half_mask",
     "positive_parameter",

@@ -11,22 +11,24 @@ that change the rank. Each part's log-determinant is summed over the axes by whi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Transform, constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import require_values
-from probgen.distributions.bijectors.base import Bijector, Direction
-from probgen.distributions.bijectors.lift import Lift
+from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors.combined import Combined, context_for
+from probgen.distributions.bijectors.lift import as_bijector
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["Compose"]
 
 
-class Compose(Bijector):
+class Compose(Combined):
     r"""Left to right: ``Compose(f, g)(x) = g(f(x))``; ``f >> g`` is the same. Nested compositions are flattened.
 
     The context is passed only to parts that declare one; all such parts must declare the same shape.
@@ -47,31 +49,17 @@ class Compose(Bijector):
     """
 
     def __init__(self, *parts: Transform) -> None:
-        super().__init__()
-        flat = [piece for part in parts for piece in _flatten(part)]
-        if not flat:
-            raise ValueError("`parts` must hold at least one bijector; got none.")
-        self.parts = nn.ModuleList(flat)
-        shapes = {part.context_shape for part in flat if part.context_shape is not None}
-        if len(shapes) > 1:
-            raise ValueError(f"all parts that take a context must declare the same shape; got {sorted(shapes)}.")
-        self._context_shape = shapes.pop() if shapes else None
+        flat = [piece for part in parts for piece in _flatten(as_bijector(part))]
+        super().__init__(flat)
         self._event_dims = _event_dims(flat)
-        self._guards = [_needs_guard(left.codomain, right.domain) for left, right in zip(flat, flat[1:], strict=False)]
+        self._guards = [_needs_guard(left.codomain, right.domain) for left, right in itertools.pairwise(flat)]
         _require_chain(flat)
-
-    def __len__(self) -> int:
-        return len(self.parts)
 
     def __getitem__(self, index: int | slice) -> Bijector:
         """One part, or the composition of a slice of the parts (parameters shared)."""
         if isinstance(index, slice):
             return Compose(*self._parts[index])
         return self._parts[index]
-
-    @property
-    def _parts(self) -> list[Bijector]:
-        return list(self.parts)  # type: ignore[arg-type]
 
     @property
     def domain(self) -> Constraint:  # type: ignore[override]
@@ -86,11 +74,6 @@ class Compose(Bijector):
         return _widened(last, self._event_dims[-1] - last.event_dim)
 
     @property
-    def context_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
-        """The context shape that the parts declare, if any does."""
-        return self._context_shape
-
-    @property
     def domain_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
         """The event shape of ``x`` if the parts fix it."""
         return _fixed_shape(self._parts, self._event_dims[0])
@@ -99,27 +82,6 @@ class Compose(Bijector):
     def codomain_shape(self) -> tuple[int, ...] | None:
         """The event shape of ``y`` if the parts fix it."""
         return _fixed_shape([part.inv for part in reversed(self._parts)], self._event_dims[-1])
-
-    @property
-    def exact_inverse(self) -> bool:  # type: ignore[override]
-        """True if every part's inverse is exact."""
-        return all(part.exact_inverse for part in self._parts)
-
-    @property
-    def fast_direction(self) -> Direction:  # type: ignore[override]
-        """The direction in which all parts cost one pass ("both" if every part does; mixed chains name "forward")."""
-        slow = {part.fast_direction for part in self._parts} - {"both"}
-        return "both" if not slow else slow.pop() if len(slow) == 1 else "forward"
-
-    @property
-    def constant_log_det(self) -> bool:  # type: ignore[override]
-        """True if every part's log-determinant is constant."""
-        return all(part.constant_log_det for part in self._parts)
-
-    @property
-    def static_graph(self) -> bool:  # type: ignore[override]
-        """True if every part's graph is static."""
-        return all(part.static_graph for part in self._parts)
 
     @property
     def sign(self) -> int:
@@ -145,26 +107,28 @@ class Compose(Bijector):
         terms = []
         for index, part in enumerate(self._parts):
             self._guard(index, x)
-            x, log_det = part._forward_and_log_det(x, _for_part(part, context))
-            terms.append(sum_rightmost(log_det, self._event_dims[index] - part.domain.event_dim))
+            extra = self._event_dims[index] - part.domain.event_dim
+            x, log_det = part._forward_and_log_det(x, context_for(part, context, extra))
+            terms.append(sum_rightmost(log_det, extra))
         return x, _total(terms)
 
     def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         terms = []
         for index, part in reversed(list(enumerate(self._parts))):
-            y, log_det = part._inverse_and_log_det(y, _for_part(part, context))
-            terms.append(sum_rightmost(log_det, self._event_dims[index + 1] - part.codomain.event_dim))
+            extra = self._event_dims[index] - part.domain.event_dim
+            y, log_det = part._inverse_and_log_det(y, context_for(part, context, extra))
+            terms.append(sum_rightmost(log_det, extra))
         return y, _total(terms)
 
     def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         for index, part in enumerate(self._parts):
             self._guard(index, x)
-            x = part._forward(x, _for_part(part, context))
+            x = part._forward(x, context_for(part, context, self._event_dims[index] - part.domain.event_dim))
         return x
 
     def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
-        for part in reversed(self._parts):
-            y = part._inverse(y, _for_part(part, context))
+        for index, part in reversed(list(enumerate(self._parts))):
+            y = part._inverse(y, context_for(part, context, self._event_dims[index] - part.domain.event_dim))
         return y
 
     def _guard(self, index: int, x: Tensor) -> None:
@@ -174,14 +138,8 @@ class Compose(Bijector):
             require_values("x", x, part.domain, f"part {index} ({type(part).__name__})")
 
 
-def _flatten(part: Transform) -> list[Bijector]:
-    if isinstance(part, Compose):
-        return part._parts
-    if isinstance(part, Bijector):
-        return [part]
-    if isinstance(part, torch.distributions.ComposeTransform):
-        return [piece for inner in part.parts for piece in _flatten(inner)]
-    return [Lift(part)]
+def _flatten(part: Bijector) -> list[Bijector]:
+    return part._parts if isinstance(part, Compose) else [part]
 
 
 def _event_dims(parts: list[Bijector]) -> list[int]:
@@ -219,7 +177,7 @@ def _needs_guard(left: Constraint, right: Constraint) -> bool:
 
 
 def _require_chain(parts: list[Bijector]) -> None:
-    for left, right in zip(parts, parts[1:], strict=False):
+    for left, right in itertools.pairwise(parts):
         made, wanted = left.codomain_shape, right.domain_shape
         if made is not None and wanted is not None and len(made) == len(wanted) and made != wanted:
             raise ValueError(
@@ -229,10 +187,6 @@ def _require_chain(parts: list[Bijector]) -> None:
 
 def _widened(constraint: Constraint, extra: int) -> Constraint:
     return constraint if extra == 0 else constraints.independent(constraint, extra)
-
-
-def _for_part(part: Bijector, context: Tensor | None) -> Tensor | None:
-    return None if part.context_shape is None else context
 
 
 def _total(terms: list[Tensor]) -> Tensor:

@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import ContextError, require_context
-from probgen.distributions.bijectors.base import Bijector, Direction
+from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors.wrapper import Wrapper
 
 __all__ = ["Conditioned"]
 
 
-class Conditioned(Bijector):
+class Conditioned(Wrapper):
     r""":math:`y = f(x; c)` with :math:`c` bound; what ``f.condition(c)`` returns. The parameters stay shared with ``base``.
 
     Args:
@@ -35,57 +36,16 @@ class Conditioned(Bijector):
     context: Tensor
 
     def __init__(self, base: Bijector, context: Tensor) -> None:
-        super().__init__()
         if base.context_shape is None:
             raise ContextError(f"{type(base).__name__} takes no context, so it cannot be conditioned.")
         require_context(type(base).__name__, context, base.context_shape, ())
-        self.base = base
+        super().__init__(base)
         self.register_buffer("context", context, persistent=False)
 
     @property
-    def domain(self) -> Constraint:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.domain
-
-    @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.codomain
-
-    @property
-    def domain_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.domain_shape
-
-    @property
-    def codomain_shape(self) -> tuple[int, ...] | None:
-        """As that of ``base``."""
-        return self.base.codomain_shape
-
-    @property
-    def exact_inverse(self) -> bool:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.exact_inverse
-
-    @property
-    def fast_direction(self) -> Direction:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.fast_direction
-
-    @property
-    def constant_log_det(self) -> bool:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.constant_log_det
-
-    @property
-    def static_graph(self) -> bool:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.static_graph
-
-    @property
-    def sign(self) -> int:
-        """As that of ``base``."""
-        return self.base.sign
+    def context_shape(self) -> None:  # type: ignore[override]
+        """None: the context is bound."""
+        return None
 
     def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
         """Shape of ``f(x; c)``: the batch is broadcast with that of the context."""

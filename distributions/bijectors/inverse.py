@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.bijectors.base import Bijector, Direction
+from probgen.distributions.bijectors.wrapper import Wrapper
 
 __all__ = ["Inverse"]
 
 _SWAPPED: dict[Direction, Direction] = {"both": "both", "forward": "inverse", "inverse": "forward"}
 
 
-class Inverse(Bijector):
+class Inverse(Wrapper):
     r""":math:`y = f^{-1}(x)` with the parameters of :math:`f`; what ``f.inv`` returns.
 
     Domain, codomain, context and capability flags are those of ``base``, swapped.
@@ -31,10 +32,6 @@ class Inverse(Bijector):
         (tensor(0.), True)
     """
 
-    def __init__(self, base: Bijector) -> None:
-        super().__init__()
-        self.base = base
-
     @property
     def inv(self) -> Bijector:  # type: ignore[override]
         """The bijector that this one inverts."""
@@ -49,11 +46,6 @@ class Inverse(Bijector):
     def codomain(self) -> Constraint:  # type: ignore[override]
         """The domain of ``base``."""
         return self.base.domain
-
-    @property
-    def context_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.context_shape
 
     @property
     def domain_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
@@ -74,21 +66,6 @@ class Inverse(Bijector):
     def fast_direction(self) -> Direction:  # type: ignore[override]
         """As that of ``base``, swapped."""
         return _SWAPPED[self.base.fast_direction]
-
-    @property
-    def constant_log_det(self) -> bool:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.constant_log_det
-
-    @property
-    def static_graph(self) -> bool:  # type: ignore[override]
-        """As that of ``base``."""
-        return self.base.static_graph
-
-    @property
-    def sign(self) -> int:
-        """As that of ``base``."""
-        return self.base.sign
 
     def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
         """Shape of the inverse map's value."""

@@ -1,26 +1,68 @@
-"""Any ``torch.distributions`` or Pyro transform as a bijector."""
+"""Torch's and Pyro's transforms as bijectors."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Transform
+from torch.distributions import Distribution, Transform, transforms
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.bijectors.base import Bijector
 
-__all__ = ["Lift"]
+__all__ = ["Lift", "as_bijector"]
+
+_HOLDERS = (Transform, Distribution, Constraint)
+
+
+def as_bijector(transform: Transform) -> Bijector:
+    """Turn any transform into a bijector; a bijector is returned as it is.
+
+    Torch's containers become ours, so their parts are evaluated once for value and log-determinant and may be bijectors:
+    ``ComposeTransform`` becomes ``Compose``, ``IndependentTransform`` ``Independent``, an inverse ``Inverse``,
+    ``StackTransform`` and ``CatTransform`` along an axis of the event ``Stack`` and ``Concat``. Everything else is held by
+    ``Lift``.
+
+    Args:
+        transform: A bijective transform.
+
+    Raises:
+        ValueError: the transform is not bijective.
+
+    Example:
+        >>> from torch.distributions import transforms
+        >>> from probgen.distributions.bijectors import as_bijector
+        >>> type(as_bijector(transforms.IndependentTransform(transforms.ExpTransform(), 1))).__name__
+        'Independent'
+    """
+    from probgen.distributions.bijectors.compose import Compose
+    from probgen.distributions.bijectors.concat import Concat, Stack
+    from probgen.distributions.bijectors.independent import Independent
+
+    if isinstance(transform, Bijector):
+        return transform
+    if isinstance(transform, transforms.ComposeTransform) and transform.parts:
+        return Compose(*transform.parts)
+    if isinstance(transform, transforms.IndependentTransform):
+        return Independent(transform.base_transform, transform.reinterpreted_batch_ndims)
+    if isinstance(transform, transforms._InverseTransform) and transform._inv is not None:
+        return as_bijector(transform._inv).inv
+    if isinstance(transform, transforms.StackTransform) and transform.dim < 0:
+        return Stack(*transform.transforms, dim=transform.dim)
+    if isinstance(transform, transforms.CatTransform) and transform.dim < 0 and transform.event_dim >= -transform.dim:
+        return Concat(*transform.transforms, sizes=transform.lengths, dim=transform.dim)
+    return Lift(transform)
 
 
 class Lift(Bijector):
     r"""A foreign transform, for example ``biject_to(constraint)`` or a Pyro flow, as a bijector.
 
-    Value and log-determinant are those of the transform. Its caches are switched off, tensors that it holds move with
-    ``.to()``, and the parameters of a transform that is an ``nn.Module`` are shared.
+    Value and log-determinant are those of the transform. A transform that is an ``nn.Module`` is shared, with its parameters.
+    Of any other the structure is copied: its caches are switched off, and the tensors that it holds, in whatever depth, move
+    with ``.to()`` and are copied by ``deepcopy`` (also if they are results of a computation, without its history).
 
     Args:
         transform: A bijective ``torch.distributions.Transform``.
@@ -41,9 +83,7 @@ class Lift(Bijector):
         super().__init__()
         if not transform.bijective:
             raise ValueError(f"`transform` must be bijective; {type(transform).__name__} is not.")
-        if not isinstance(transform, nn.Module):
-            transform = copy.copy(transform.with_cache(0))
-        self.transform = transform
+        self.transform = _own_structure(transform)
 
     @property
     def domain(self) -> Constraint:  # type: ignore[override]
@@ -82,9 +122,64 @@ class Lift(Bijector):
     def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
         return self.transform.inv(y)  # type: ignore[no-any-return]
 
-    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
         if not isinstance(self.transform, nn.Module):
-            for name, value in vars(self.transform).items():
-                if isinstance(value, Tensor):
-                    setattr(self.transform, name, fn(value))
+            self.transform = _mapped_tensors(self.transform, fn)
         return super()._apply(fn, recurse)  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Lift:
+        for value in _computed_tensors(self.transform):
+            memo[id(value)] = value.detach().clone()
+            memo.setdefault(id(memo), []).append(value)  # keeps the key's owner alive, as the copy module does
+        result = self.__class__.__new__(self.__class__)
+        memo[id(self)] = result
+        result.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return result
+
+
+def _own_structure(held: Any) -> Any:
+    """A copy of nested transforms, distributions and constraints that shares their tensors and modules and caches nothing."""
+    return _mapped_tensors(held, lambda tensor: tensor)
+
+
+def _mapped_tensors(held: Any, fn: Callable[[Tensor], Tensor]) -> Any:
+    """A copy of the structure with ``fn`` applied to every tensor outside modules."""
+    if isinstance(held, Tensor):
+        return fn(held)
+    if isinstance(held, list | tuple) and type(held) in (list, tuple):
+        return type(held)(_mapped_tensors(item, fn) for item in held)
+    if not isinstance(held, _HOLDERS) or isinstance(held, nn.Module):
+        return held
+    result = copy.copy(held)
+    for name, value in _held(held):
+        vars(result)[name] = _mapped_tensors(value, fn)
+    if isinstance(held, Transform):
+        result._cache_size = 0
+        if hasattr(held, "_cached_x_y"):
+            result._cached_x_y = (None, None)
+        if not isinstance(held, transforms._InverseTransform):
+            result._inv = None
+    return result
+
+
+def _held(holder: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes of a transform, distribution or constraint, without a transform's reference to its own inverse."""
+    back = isinstance(holder, Transform) and not isinstance(holder, transforms._InverseTransform)
+    return ((name, value) for name, value in vars(holder).items() if not (back and name == "_inv"))
+
+
+def _computed_tensors(held: Any) -> Iterator[Tensor]:
+    """Tensors with a history, which ``deepcopy`` refuses to copy: caches of Pyro's modules, or values from a network."""
+    if isinstance(held, Tensor):
+        if held.grad_fn is not None:
+            yield held
+    elif isinstance(held, nn.Module):
+        for module in held.modules():
+            for value in vars(module).values():
+                yield from _computed_tensors(value) if not isinstance(value, nn.Module | dict) else ()
+    elif isinstance(held, list | tuple):
+        for item in held:
+            yield from _computed_tensors(item)
+    elif isinstance(held, _HOLDERS):
+        for _, value in _held(held):
+            yield from _computed_tensors(value)

@@ -8,6 +8,7 @@ Products, solves and log-determinants run in full precision under autocast.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ _DIAGONAL_BOUND = math.log(1e2)
 class Linear(Bijector):
     r""":math:`y = b + W x` for vectors of ``features`` numbers (abstract).
 
-    A subclass writes ``_multiply``, ``_solve`` and ``_log_determinant``.
+    A subclass writes ``_multiply``, ``_solve`` and ``_log_determinant``, and names one of its parameters in ``_weight_name``.
 
     Args:
         features: Length of the vectors, at least 1.
@@ -46,6 +47,7 @@ class Linear(Bijector):
     codomain = constraints.real_vector
     constant_log_det = True
     loc: nn.Parameter | None
+    _weight_name: ClassVar[str]
 
     def __init__(self, features: int, *, loc: bool = True) -> None:
         super().__init__()
@@ -74,7 +76,7 @@ class Linear(Bijector):
     @property
     def matrix(self) -> Tensor:
         """The matrix ``W``, shape ``[features, features]``."""
-        like = next(iter(self.parameters()))
+        like: Tensor = getattr(self, self._weight_name)
         with full_precision(like):
             return self._multiply(torch.eye(self.features, dtype=like.dtype, device=like.device)).mT
 
@@ -97,8 +99,8 @@ class Linear(Bijector):
 
     def _promoted(self, value: Tensor) -> Tensor:
         """``value`` in the parameters' dtype, if that is wider (a bfloat16 activation under autocast)."""
-        like = next(iter(self.parameters()))
-        return value.to(torch.promote_types(value.dtype, like.dtype))
+        weight: Tensor = getattr(self, self._weight_name)
+        return value.to(torch.promote_types(value.dtype, weight.dtype))
 
 
 def bounded_diagonal_log(raw: Tensor) -> Tensor:

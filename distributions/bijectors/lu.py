@@ -47,6 +47,7 @@ class LULinear(Linear):
         (True, torch.Size([4, 3]))
     """
 
+    _weight_name = "below"
     order: Tensor
     inverse_order: Tensor
     signs: Tensor

@@ -46,6 +46,8 @@ class Orthogonal(Linear):
                 [1., 0.]], grad_fn=<AbsBackward0>)
     """
 
+    _weight_name = "above"
+
     def __init__(
         self,
         features: int,

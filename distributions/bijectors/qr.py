@@ -49,6 +49,8 @@ class Householder(Linear):
         (tensor(5.0000, grad_fn=<LinalgVectorNormBackward0>), tensor(0.))
     """
 
+    _weight_name = "vectors"
+
     def __init__(
         self,
         features: int,
@@ -92,6 +94,8 @@ class QRLinear(Linear):
         >>> bool((f.matrix - torch.eye(2)).abs().max() < 1e-6)
         True
     """
+
+    _weight_name = "vectors"
 
     def __init__(
         self,

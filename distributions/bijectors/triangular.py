@@ -37,6 +37,8 @@ class LowerTriangular(Linear):
         torch.Size([5])
     """
 
+    _weight_name = "below"
+
     def __init__(self, features: int, *, loc: bool = True) -> None:
         super().__init__(features, loc=loc)
         self.raw_diagonal = nn.Parameter(torch.zeros(features))

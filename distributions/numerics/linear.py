@@ -56,8 +56,7 @@ def solve_lower(matrix: Tensor, rows: Tensor, *, unit: bool = False) -> Tensor:
         >>> solve_lower(torch.tensor([[2.0, 0.0], [1.0, 1.0]]), torch.tensor([2.0, 3.0]))
         tensor([1., 2.])
     """
-    flat = rows.reshape(-1, rows.shape[-1])
-    return torch.linalg.solve_triangular(matrix.mT, flat, upper=True, left=False, unitriangular=unit).reshape(rows.shape)
+    return _solve_rows(matrix.mT, rows, upper=True, unit=unit)
 
 
 def solve_upper(matrix: Tensor, rows: Tensor, *, unit: bool = False) -> Tensor:
@@ -74,8 +73,15 @@ def solve_upper(matrix: Tensor, rows: Tensor, *, unit: bool = False) -> Tensor:
         >>> solve_upper(torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([4.0, 2.0]))
         tensor([1., 2.])
     """
-    flat = rows.reshape(-1, rows.shape[-1])
-    return torch.linalg.solve_triangular(matrix.mT, flat, upper=False, left=False, unitriangular=unit).reshape(rows.shape)
+    return _solve_rows(matrix.mT, rows, upper=False, unit=unit)
+
+
+def _solve_rows(transposed: Tensor, rows: Tensor, *, upper: bool, unit: bool) -> Tensor:
+    """Solve ``X transposed = rows``; half precision, for which there is no kernel, is solved in single precision."""
+    wide = torch.promote_types(torch.promote_types(transposed.dtype, rows.dtype), torch.float32)
+    flat = rows.reshape(-1, rows.shape[-1]).to(wide)
+    solved = torch.linalg.solve_triangular(transposed.to(wide), flat, upper=upper, left=False, unitriangular=unit)
+    return solved.reshape(rows.shape).to(rows.dtype)
 
 
 def reflect(rows: Tensor, vectors: Tensor, *, transpose: bool = False) -> Tensor:

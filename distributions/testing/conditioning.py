@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from probgen.distributions.bijectors import Bijector, Compose, Conditioned, Inverse
+from probgen.distributions.bijectors.combined import context_for
 from probgen.distributions.testing.jacobians import jacobian
 
 __all__ = ["amplification", "parameter_noise", "steps"]
@@ -52,7 +53,8 @@ def steps(bijector: Bijector, context: Tensor | None = None) -> list[tuple[str, 
         found = []
         for index in range(len(bijector)):
             part = bijector[index]
-            inner = steps(part, None if part.context_shape is None else context)
+            extra = bijector._event_dims[index] - part.domain.event_dim
+            inner = steps(part, context_for(part, context, extra))
             found.extend((f"{index} {label}", layer, layer_context) for label, layer, layer_context in inner)
         return found
     if isinstance(bijector, Inverse):
