@@ -5,7 +5,7 @@ This package never downloads anything. ``probgen.data.toys`` holds the two-dimen
 
 from probgen.data.batches import Batches
 from probgen.data.dataset import Dataset, Split, split_indices
-from probgen.data.dequantize import dequantize, from_logits, quantize, to_logits
+from probgen.data.dequantization import dequantize, from_logits, quantize, to_logits
 from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
 from probgen.data.images import load_digits, load_faces, load_fashion_mnist, load_mnist
 from probgen.data.speech import SpokenDigits, load_spoken_digits

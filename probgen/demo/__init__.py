@@ -5,9 +5,9 @@
 
 from probgen.demo.baselines import gaussian, logit_gaussian
 from probgen.demo.bayes import Reweighted, class_posterior, reweight, train_classifier
+from probgen.demo.detection import detect, outliers
 from probgen.demo.evaluation import Scores, evaluate, held_out_log_prob
 from probgen.demo.families import ENTRIES, FlowModel
-from probgen.demo.outliers import detect, outliers
 from probgen.demo.page import interpolation, write_page
 from probgen.demo.plane import PlaneFit, fit_plane
 from probgen.demo.problem import CLASSES, LEVELS, PIXELS, Problem, Settings, load_problem, one_hot

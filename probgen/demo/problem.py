@@ -2,7 +2,7 @@ r"""The problem: densities of 8x8 digits over the unit cube, honestly compared.
 
 Images have integer values 0 to 16. They are dequantized uniformly, :math:`v = (x + u)/17 \in [0, 1)^{64}`, anew in every epoch,
 and every model is a density of :math:`v`. Its bits per dimension are exact for :math:`v` and, by Jensen's inequality, an upper
-bound of the code length of the integers (see ``probgen.data.dequantize``). All models are scored on the same noise.
+bound of the code length of the integers (see ``probgen.data.dequantization``). All models are scored on the same noise.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import torch
 from probgen.data.toys import TOYS
 from probgen.demo.baselines import gaussian, logit_gaussian
 from probgen.demo.bayes import class_posterior, reweight, train_classifier
+from probgen.demo.detection import detect
 from probgen.demo.evaluation import evaluate
 from probgen.demo.families import ENTRIES
-from probgen.demo.outliers import detect
 from probgen.demo.plane import fit_plane
 from probgen.demo.problem import LEVELS, PIXELS, Settings, load_problem
 from probgen.demo.registry import Entry

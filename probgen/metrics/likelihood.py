@@ -1,6 +1,6 @@
 r"""Likelihood on held-out data, per datum and per dimension, with its standard error.
 
-For a density over the cube :math:`[0, 1]^D` of values with L levels (see ``probgen.data.dequantize``),
+For a density over the cube :math:`[0, 1]^D` of values with L levels (see ``probgen.data.dequantization``),
 
 .. math::
 

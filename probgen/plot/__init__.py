@@ -5,6 +5,6 @@ This package computes no results; see ``probgen.metrics``.
 
 from probgen.plot.figures import density_2d, history, image_grid
 from probgen.plot.html import Page
-from probgen.plot.table import table
+from probgen.plot.tables import table
 
 __all__ = ["Page", "density_2d", "history", "image_grid", "table"]

@@ -1,8 +1,8 @@
 """Unreasonable inputs: does the density reject them, and where does it fail?
 
 A density scores volume, not familiarity: for some models smooth or pale images are *more* likely than the training data
-(Nalisnick et al., 2019, https://arxiv.org/abs/1810.09136), so some of the outliers here are pale, blank or averaged. Rotation by 90
-degrees is easy in this set: it moves ink to border columns that are blank in every training image.
+(Nalisnick et al., 2019, https://arxiv.org/abs/1810.09136), so some of the outliers here are pale, blank or averaged.
+Rotation by 90 degrees is easy in this set: it moves ink to border columns that are blank in every training image.
 """
 
 from __future__ import annotations
