@@ -64,10 +64,10 @@ def unvalidated(base: torch.distributions.Distribution) -> torch.distributions.D
     if isinstance(base, Distribution) or not base._validate_args:
         return base
     plain = copy.copy(base)
-    plain._validate_args = False
     for name, value in vars(base).items():
         if isinstance(value, torch.distributions.Distribution):
             setattr(plain, name, unvalidated(value))
+    plain._validate_args = False  # last: Pyro's Independent hands it to what it holds, by now a copy
     return plain
 
 
@@ -112,5 +112,6 @@ def _tensors_in(value: object) -> Iterator[Tensor]:
         for item in value:
             yield from _tensors_in(item)
     elif isinstance(value, Transform):
-        for item in vars(value).values():
-            yield from _tensors_in(item)
+        for name, item in vars(value).items():
+            if name != "_inv":  # the inverse points back
+                yield from _tensors_in(item)
