@@ -5,48 +5,95 @@ This package does not fix what it finds, and it does not time anything.
 
 from probgen.distributions.testing.case import BijectorCase, DistributionCase
 from probgen.distributions.testing.check import check_bijector, run_cell
+from probgen.distributions.testing.check_distribution import check_distribution
+from probgen.distributions.testing.distribution_subject import DistributionSubject
 from probgen.distributions.testing.jacobians import autograd_log_det, free_coordinates, jacobian
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
-from probgen.distributions.testing.laws import BIJECTOR_LAWS, LAWS
+from probgen.distributions.testing.laws import BIJECTOR_LAWS, DISTRIBUTION_LAWS, LAWS
+from probgen.distributions.testing.oracles import (
+    central_difference,
+    enumerated_mass,
+    free_dimension,
+    grid_cdf,
+    grid_mass,
+    placed_grid,
+    reference_log_prob,
+)
 from probgen.distributions.testing.points import Draw, is_flat, points_in, unconstrained
 from probgen.distributions.testing.profiles import PROFILES, Profile, current_profile
 from probgen.distributions.testing.regimes import REGIMES, Regime
-from probgen.distributions.testing.report import Cell, LawsViolated, Report
+from probgen.distributions.testing.report import Cell, LawReport, LawsViolated
+from probgen.distributions.testing.statistics import (
+    FALSE_ALARM,
+    SUITE_BUDGET,
+    Ledger,
+    TestResult,
+    chi_square_test,
+    dkwm_test,
+    dkwm_two_sample_test,
+    mean_test,
+    min_detectable_discrepancy,
+    num_samples_for_discrepancy,
+    projected_two_sample_test,
+    uniformity_test,
+)
 from probgen.distributions.testing.strategies import batch_shapes, draws, dtypes, points
 from probgen.distributions.testing.subject import BijectorSubject, special_values
 from probgen.distributions.testing.validation import validation
 
 __all__ = [
     "BIJECTOR_LAWS",
+    "DISTRIBUTION_LAWS",
+    "FALSE_ALARM",
     "LAWS",
     "PROFILES",
     "REGIMES",
+    "SUITE_BUDGET",
     "BijectorCase",
     "BijectorSubject",
     "Cell",
     "DistributionCase",
+    "DistributionSubject",
     "Draw",
     "Law",
+    "LawReport",
     "LawViolation",
     "LawsViolated",
+    "Ledger",
     "Profile",
     "Regime",
-    "Report",
     "Tally",
+    "TestResult",
     "autograd_log_det",
     "batch_shapes",
+    "central_difference",
     "check_bijector",
+    "check_distribution",
+    "chi_square_test",
     "current_profile",
     "define_law",
+    "dkwm_test",
+    "dkwm_two_sample_test",
     "draws",
     "dtypes",
+    "enumerated_mass",
     "free_coordinates",
+    "free_dimension",
+    "grid_cdf",
+    "grid_mass",
     "is_flat",
     "jacobian",
+    "mean_test",
+    "min_detectable_discrepancy",
+    "num_samples_for_discrepancy",
+    "placed_grid",
     "points",
     "points_in",
+    "projected_two_sample_test",
+    "reference_log_prob",
     "run_cell",
     "special_values",
     "unconstrained",
+    "uniformity_test",
     "validation",
 ]

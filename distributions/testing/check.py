@@ -21,7 +21,7 @@ from probgen.distributions.testing.laws import BIJECTOR_LAWS, LAWS
 from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.profiles import PROFILES, Profile, current_profile
 from probgen.distributions.testing.regimes import REGIMES, Regime, has_parameters
-from probgen.distributions.testing.report import Cell, Report
+from probgen.distributions.testing.report import Cell, LawReport
 from probgen.distributions.testing.strategies import draws
 from probgen.distributions.testing.subject import BijectorSubject
 
@@ -42,7 +42,7 @@ def check_bijector(
     context_scale: float = 1.0,
     name: str = "",
     strict: bool = True,
-) -> Report:
+) -> LawReport:
     """Check a bijector against all laws that apply to it.
 
     Args:
@@ -74,10 +74,10 @@ def check_bijector(
     """
     make = bijector if not isinstance(bijector, Transform) else _copier(bijector)
     exempt = dict(exempt or {})
-    chosen = _chosen(laws, exempt, BIJECTOR_LAWS)
-    plan = _profile(profile)
+    chosen = chosen_laws(laws, exempt, BIJECTOR_LAWS)
+    plan = named_profile(profile)
     probe = BijectorSubject(make, tuple(event_shape), name=name)
-    report = Report(exemptions=[(probe.name, law, reason) for law, reason in exempt.items()])
+    report = LawReport(exemptions=[(probe.name, law, reason) for law, reason in exempt.items()])
 
     def subject_of(dtype: torch.dtype, regime: Regime) -> BijectorSubject:
         return BijectorSubject(
@@ -91,7 +91,7 @@ def check_bijector(
         )
 
     regimes = tuple(REGIMES.values()) if has_parameters(probe.bijector) else (REGIMES["as_built"],)
-    for law, dtype, regime in _cells(chosen, regimes, plan, probe.name):
+    for law, dtype, regime in cells_of(chosen, regimes, plan, probe.name):
         subject = subject_of(dtype, regime)
         if law.applies(subject):
             report.cells.append(run_cell(law, subject, plan, subject.special))
@@ -164,17 +164,21 @@ def _generate(once: Callable[[Draw], None], law: Law, profile: Profile, special:
         raise (found[0] if found else LawViolation(law.name, "repeated calls", "the same verdict", str(flaky))) from flaky
 
 
-def _cells(
-    laws: Sequence[Law], regimes: Sequence[Regime], profile: Profile, name: str
+def cells_of(
+    laws: Sequence[Law],
+    regimes: Sequence[Regime],
+    profile: Profile,
+    name: str,
+    dtypes: Sequence[torch.dtype] | None = None,
 ) -> Iterator[tuple[Law, torch.dtype, Regime]]:
     """The cells of one row: all, or for each law one whose place turns with the law and the row."""
     row = zlib.crc32(name.encode())
-    combinations = [(dtype, regime) for regime in regimes for dtype in DTYPES]
+    combinations = [(dtype, regime) for regime in regimes for dtype in dtypes or DTYPES]
     for index, law in enumerate(laws):
         if law.slow and row % profile.slow_every:
             continue
         if law.once:
-            yield law, torch.float64, regimes[0]
+            yield law, combinations[-1][0], regimes[0]
         elif profile.every_cell:
             for dtype, regime in combinations:
                 yield law, dtype, regime
@@ -182,14 +186,14 @@ def _cells(
             yield law, *combinations[(index + row) % len(combinations)]
 
 
-def _chosen(names: Sequence[str] | None, exempt: Mapping[str, str], known: Sequence[Law]) -> list[Law]:
+def chosen_laws(names: Sequence[str] | None, exempt: Mapping[str, str], known: Sequence[Law]) -> list[Law]:
     for wanted in (*(names or ()), *exempt):
         if wanted not in LAWS:
             raise KeyError(f"there is no law called {wanted!r}; the laws are {sorted(LAWS)}.")
     return [law for law in known if law.name not in exempt and (names is None or law.name in names)]
 
 
-def _profile(profile: str | Profile | None) -> Profile:
+def named_profile(profile: str | Profile | None) -> Profile:
     if isinstance(profile, Profile):
         return profile
     if profile is not None:

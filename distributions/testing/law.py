@@ -203,7 +203,7 @@ def _at(where: object, index: tuple[int, ...]) -> object:
     if not isinstance(where, Tensor):
         return where
     for depth, position in enumerate(index):
-        if where.dim() <= 1 and depth > 0 or where.dim() == 0:
+        if (where.dim() <= 1 and depth > 0) or where.dim() == 0:
             break
         if position >= where.shape[0]:
             break

@@ -7,21 +7,26 @@ rows again. Each entry's ``statement`` is one sentence for people.
 from __future__ import annotations
 
 from probgen.distributions.testing import (
+    laws_density,
+    laws_distribution,
     laws_errors,
     laws_inverse,
     laws_log_det,
+    laws_mass,
     laws_numerics,
+    laws_pyro,
     laws_shape,
     laws_state,
     laws_transforms,
 )
 from probgen.distributions.testing.law import Law
 
-__all__ = ["BIJECTOR_LAWS", "LAWS"]
+__all__ = ["BIJECTOR_LAWS", "DISTRIBUTION_LAWS", "LAWS"]
 
 BIJECTOR_LAWS: tuple[Law, ...] = (
     *laws_inverse.LAWS,
     *laws_log_det.LAWS,
+    *laws_mass.LAWS,
     *laws_shape.LAWS,
     *laws_numerics.LAWS,
     *laws_transforms.LAWS,
@@ -29,4 +34,6 @@ BIJECTOR_LAWS: tuple[Law, ...] = (
     *laws_errors.LAWS,
 )
 
-LAWS: dict[str, Law] = {law.name: law for law in BIJECTOR_LAWS}
+DISTRIBUTION_LAWS: tuple[Law, ...] = (*laws_density.LAWS, *laws_distribution.LAWS, *laws_pyro.LAWS)
+
+LAWS: dict[str, Law] = {law.name: law for law in (*BIJECTOR_LAWS, *DISTRIBUTION_LAWS)}

@@ -162,8 +162,8 @@ def gradients_match_finite_differences(subject: BijectorSubject, draw: Draw) -> 
 
 @define_law("T1", "The dtype of the input is the dtype of every output, in both directions.", scales=())
 def dtype_is_kept(subject: BijectorSubject, draw: Draw) -> Tally:
-    """float32, float64 and bfloat16 by ``.to(dtype)``."""
-    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+    """float32 and float64 by ``.to(dtype)``; half precision is reached by autocast, which has a law of its own."""
+    for dtype in (torch.float32, torch.float64):
         bijector = copy.deepcopy(subject.bijector).to(dtype)
         x, context = subject.points(draw).to(dtype), subject.context(draw)
         context = None if context is None else context.to(dtype)
@@ -173,7 +173,7 @@ def dtype_is_kept(subject: BijectorSubject, draw: Draw) -> Tally:
         found = (y.dtype, fldj.dtype, back.dtype, ildj.dtype)
         if found != (dtype,) * 4:
             raise LawViolation("dtype_is_kept", dtype, (dtype,) * 4, found)
-    return Tally(12)
+    return Tally(8)
 
 
 @define_law("T1", "A map in one dtype gives the same values when torch's default dtype is another.", scales=())

@@ -35,7 +35,7 @@ def _static(subject: BijectorSubject) -> bool:
 
 @define_law("V1", "vmap over the rows of a batch equals the batched call, in both directions.")
 def vmap_equals_batch(subject: BijectorSubject, draw: Draw) -> Tally:
-    """vmap over the leading axis of x and of the context."""
+    """Vmap over the leading axis of x and of the context."""
     bijector, law = subject.bijector, "vmap_equals_batch"
     x, context = subject.points(draw), subject.context(draw)
     tally = Tally(0)

@@ -23,12 +23,12 @@ from torch import nn
 from torch.distributions import Distribution, Transform
 
 from probgen.distributions.testing.check import check_bijector
-from probgen.distributions.testing.report import Report
+from probgen.distributions.testing.report import LawReport
 
 __all__ = ["CheckLaws", "check_laws", "pytest_terminal_summary"]
 
 PROPERTY = "probgen_laws"
-CheckLaws = Callable[..., Report]
+CheckLaws = Callable[..., LawReport]
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def check_laws(request: pytest.FixtureRequest) -> CheckLaws:
         True
     """
 
-    def run(subject: Any, *args: Any, **kwargs: Any) -> Report:
+    def run(subject: Any, *args: Any, **kwargs: Any) -> LawReport:
         built = subject if isinstance(subject, (Transform, Distribution, nn.Module)) else subject()
-        check: Callable[..., Report]
+        check: Callable[..., LawReport]
         if isinstance(built, Transform):
             check = check_bijector
         else:
@@ -85,7 +85,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"  exempt: {subject}: {law}: {reason}")
 
 
-def _counts(report: Report) -> dict[str, Any]:
+def _counts(report: LawReport) -> dict[str, Any]:
     """Numbers and strings only, so that they travel between processes."""
     return {
         "cells": len(report.cells),

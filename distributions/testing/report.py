@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from probgen.distributions.testing.law import LawViolation, Tally
 
-__all__ = ["Cell", "LawsViolated", "Report"]
+__all__ = ["Cell", "LawReport", "LawsViolated"]
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class LawsViolated(AssertionError):
         report: The whole report.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: LawReport) -> None:
         self.report = report
         super().__init__(report.text(failures_only=True))
 
 
 @dataclass
-class Report:
+class LawReport:
     """All cells of a run.
 
     Attributes:
@@ -94,7 +94,7 @@ class Report:
         total = sum((cell.tally for cell in self.cells), Tally(0))
         return total.skipped / max(total.compared, 1)
 
-    def add(self, other: Report) -> None:
+    def add(self, other: LawReport) -> None:
         """Append the cells and exemptions of another report."""
         self.cells.extend(other.cells)
         self.exemptions.extend(other.exemptions)

@@ -1,0 +1,412 @@
+r"""Laws of a density: it has mass one, its samples follow it, its gradients are its own.
+
+Statistical laws use the draws of ``DistributionSubject.many`` and a false-alarm rate of ``FALSE_ALARM`` each.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from probgen.distributions.testing.distribution_subject import DistributionSubject, default_dtype
+from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
+from probgen.distributions.testing.oracles import (
+    enumerated_mass,
+    free_dimension,
+    grid_cdf,
+    grid_mass,
+    reference_log_prob,
+)
+from probgen.distributions.testing.points import Draw, is_flat, is_real
+from probgen.distributions.testing.statistics import TestResult, chi_square_test, dkwm_test, mean_test, uniformity_test
+from probgen.distributions.testing.validation import validation
+
+__all__ = [
+    "LAWS",
+    "ball_volume_matches",
+    "cdf_and_icdf_agree_with_the_density",
+    "density_has_mass_one",
+    "entropy_matches_samples",
+    "finite_support_has_mass_one",
+    "log_prob_matches_the_reference",
+    "moments_match_samples",
+    "no_density_outside_the_support",
+    "pit_of_samples_is_uniform",
+    "pointwise_gradient_is_that_of_the_draw",
+    "samples_follow_the_density",
+    "samples_follow_the_mass_function",
+]
+
+
+def _exact(subject: DistributionSubject) -> bool:
+    return subject.is_exact
+
+
+def _continuous(subject: DistributionSubject) -> bool:
+    return subject.is_exact and not subject.is_discrete
+
+
+def _dimension(subject: DistributionSubject) -> int:
+    try:
+        return free_dimension(subject.distribution.support, subject.distribution.event_shape)
+    except NotImplementedError:
+        return -1
+
+
+def _one_or_two(subject: DistributionSubject) -> bool:
+    return _continuous(subject) and _dimension(subject) in (1, 2)
+
+
+def _scalar(subject: DistributionSubject) -> bool:
+    return _continuous(subject) and not subject.distribution.event_shape and _dimension(subject) == 1
+
+
+def _enumerable(subject: DistributionSubject) -> bool:
+    return subject.is_exact and subject.distribution.has_enumerate_support
+
+
+def _flat(subject: DistributionSubject) -> bool:
+    return _continuous(subject) and is_flat(subject.distribution.support) and subject.distribution.event_shape.numel() <= 16
+
+
+def _has_reference(subject: DistributionSubject) -> bool:
+    return subject.reference is not None
+
+
+def _has_pit(subject: DistributionSubject) -> bool:
+    return _continuous(subject) and hasattr(subject.distribution, "probability_integral_transform")
+
+
+def _reparameterized(subject: DistributionSubject) -> bool:
+    return bool(subject.distribution.has_rsample and subject.parameters)
+
+
+@define_law(
+    "Q1",
+    "The density integrates to one (one or two free coordinates, midpoint rule at two resolutions).",
+    kind="distribution",
+    applies=_one_or_two,
+    scales=(),
+)
+def density_has_mass_one(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Judged where two resolutions agree to 5e-3; a density too sharp for the grid is skipped and counted."""
+    cells = (20_001, 40_001) if _dimension(subject) == 1 else (201, 401)
+    with validation(enabled=False), torch.no_grad():
+        coarse, fine = (grid_mass(subject.distribution, count) for count in cells)
+    allowed = subject.tolerance * (1e-4 if _dimension(subject) == 1 else 1e-3) + 4 * (coarse - fine).abs()
+    unresolved = (coarse - fine).abs() > 5e-3
+    wrong = ~((fine - 1).abs() <= allowed) & ~unresolved
+    if bool(wrong.any()):
+        raise LawViolation("density_has_mass_one", "the whole support", 1.0, fine)
+    return Tally(fine.numel() * 10, int(unresolved.sum()) * 10 if bool(unresolved.all()) else 0)
+
+
+@define_law("Q3", "The probabilities of a finite support sum to one.", kind="distribution", applies=_enumerable, scales=())
+def finite_support_has_mass_one(subject: DistributionSubject, draw: Draw) -> Tally:
+    """By enumeration."""
+    with validation(enabled=False), torch.no_grad():
+        mass = enumerated_mass(subject.distribution)
+    return require_equal("finite_support_has_mass_one", mass, torch.ones_like(mass), "all states", tolerance=1e3 * subject.eps)
+
+
+@define_law(
+    "Q3",
+    "E[1{x in B} / p(x)] is the volume of B, for a ball B around a typical draw.",
+    kind="distribution",
+    applies=_flat,
+    scales=(),
+)
+def ball_volume_matches(subject: DistributionSubject, draw: Draw) -> Tally:
+    """The ball holds about a third of the draws; normalized by the volume, the expectation is one."""
+    samples, law = _flattened(subject), "ball_volume_matches"
+    with validation(enabled=False), torch.no_grad():
+        log_prob = _first(subject, subject.distribution.log_prob(subject.many)).double()
+    first, second = samples[: len(samples) // 2], samples[len(samples) // 2 :]
+    center = first[:500][int(log_prob[:500].argmax())]
+    deviation = first - first.mean(0)
+    scale = torch.linalg.cholesky(
+        deviation.mT @ deviation / len(first) + 1e-12 * torch.eye(first.shape[-1], dtype=torch.float64)
+    )
+    near, far = (torch.linalg.solve_triangular(scale, (part - center).mT, upper=False).norm(dim=0) for part in (first, second))
+    radius = min(float(near.quantile(0.1)), _room(subject, center, scale))
+    while radius > 0 and (near <= radius).sum() > 150 and _range(log_prob[: len(first)][near <= radius]) > 2.5:
+        radius *= 0.7
+    if not radius > 0 or int((near <= radius).sum()) < 100:
+        return Tally(10)
+    dim = samples.shape[-1]
+    log_volume = (
+        0.5 * dim * math.log(math.pi)
+        - math.lgamma(0.5 * dim + 1)
+        + dim * math.log(radius)
+        + float(scale.diagonal().log().sum())
+    )
+    weights = torch.where(far <= radius, torch.exp(-log_prob[len(first) :] - log_volume), torch.zeros_like(far))
+    expected = f"mean weight 1 in a ball of radius {radius:.4g} (whitened)"
+    return _require(mean_test(weights, 1.0), law, expected, f"{float(weights.mean()):.4g}")
+
+
+@define_law("D1", "log_prob equals that of an independent reference.", kind="distribution", applies=_has_reference, scales=())
+def log_prob_matches_the_reference(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Torch's or scipy's, at draws."""
+    value = subject.sample(Draw(seed=5), (64,))
+    with validation(enabled=False), torch.no_grad():
+        got = subject.distribution.log_prob(value).double()
+        expected = reference_log_prob(subject.reference, value).reshape(got.shape)
+    unit = subject.tolerance * (1e-12 if subject.dtype == torch.float64 else 3e-6)
+    return require_equal("log_prob_matches_the_reference", got, expected, value, tolerance=unit * (1 + expected.abs()) * 10)
+
+
+@define_law(
+    "D1",
+    "Outside the support log_prob is minus infinity, and an error while validating.",
+    kind="distribution",
+    applies=_exact,
+    scales=(),
+)
+def no_density_outside_the_support(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Draws moved far out, where that leaves the support."""
+    law, distribution, tally = "no_density_outside_the_support", subject.distribution, Tally(1)
+    value = subject.sample(Draw(seed=5), (4,)).to(subject.dtype if not subject.is_discrete else torch.get_default_dtype())
+    for offset in (-1e3, 1e3, 0.37):
+        outside = value + offset
+        valid = distribution.support.check(outside)
+        if bool(valid.any()):
+            continue
+        with validation(enabled=False), torch.no_grad():
+            twin = _without_validation(subject)
+            try:
+                log_prob = twin.log_prob(outside)
+            except (ValueError, IndexError, RuntimeError):
+                continue
+        if not bool((log_prob == -torch.inf).all()):
+            raise LawViolation(law, outside[0], "-inf or an error", log_prob)
+        tally += Tally(log_prob.numel())
+    return tally
+
+
+@define_law(
+    "D2",
+    "Scalar draws follow the distribution function integrated from the density (DKWM, false alarms 1e-9).",
+    kind="distribution",
+    applies=_scalar,
+    scales=(),
+)
+def samples_follow_the_density(subject: DistributionSubject, draw: Draw) -> Tally:
+    """The first element of the batch."""
+    if subject.distribution.batch_shape.numel() != 1:
+        return Tally()
+    with validation(enabled=False), torch.no_grad():
+        single = subject.distribution.expand(torch.Size())
+        result = dkwm_test(_flattened(subject).squeeze(-1), grid_cdf(single))
+    return _require(result, "samples_follow_the_density", "draws with the distribution function of the density", result)
+
+
+@define_law(
+    "D2",
+    "Discrete draws follow the mass function (chi-square with a pooled tail, false alarms 1e-9).",
+    kind="distribution",
+    applies=_enumerable,
+    scales=(),
+)
+def samples_follow_the_mass_function(subject: DistributionSubject, draw: Draw) -> Tally:
+    """The first element of the batch, all states."""
+    distribution = subject.distribution
+    with validation(enabled=False), torch.no_grad():
+        support = distribution.enumerate_support(expand=True)
+        log_prob = distribution.log_prob(support)
+        states = _first(subject, support, event=True).reshape(len(support), -1)
+        probabilities = _first(subject, log_prob).exp()
+    samples = _flattened(subject)
+    same = (samples.unsqueeze(1) == states.to(samples).unsqueeze(0)).all(-1) if len(states) <= 64 else None
+    if same is None:
+        return Tally()
+    if not bool(same.any(-1).all()):
+        raise LawViolation("samples_follow_the_mass_function", "draws", "a state of the support", samples[~same.any(-1)][0])
+    result = chi_square_test(same.sum(0), probabilities)
+    return _require(result, "samples_follow_the_mass_function", probabilities, same.double().mean(0))
+
+
+@define_law(
+    "D2",
+    "The probability integral transform of draws is uniform in every coordinate (DKWM, false alarms 1e-9).",
+    kind="distribution",
+    applies=_has_pit,
+    scales=(),
+)
+def pit_of_samples_is_uniform(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Where the distribution knows such a transform."""
+    with validation(enabled=False), torch.no_grad():
+        uniform = subject.distribution.probability_integral_transform(subject.many)
+    if uniform is None:
+        return Tally()
+    batch = len(subject.distribution.batch_shape)
+    result = uniformity_test(uniform[(slice(None),) + (0,) * batch])
+    return _require(result, "pit_of_samples_is_uniform", "uniform coordinates", result)
+
+
+@define_law(
+    "D3",
+    "The gradient of rsample is that of the draw as a function of the parameters, at fixed noise.",
+    kind="distribution",
+    applies=_reparameterized,
+    scales=(),
+)
+def pointwise_gradient_is_that_of_the_draw(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Central differences with common random numbers, in float64, along one direction of parameter space."""
+    if subject.dtype != torch.float64:
+        return Tally()
+    parameters = subject.parameters
+    generator = torch.Generator().manual_seed(draw.seed)
+    direction = [torch.randn(p.shape, generator=generator, dtype=torch.float64).to(p) for p in parameters]
+
+    def value() -> Tensor:
+        with torch.random.fork_rng(devices=[]), validation(enabled=False), default_dtype(subject.dtype):
+            torch.manual_seed(draw.seed)
+            return subject.distribution.rsample(torch.Size((16,))).tanh().sum()
+
+    grads = torch.autograd.grad(value(), parameters, allow_unused=True)
+    got = sum((g * d).sum() for g, d in zip(grads, direction, strict=True) if g is not None)
+    shifted = []
+    with torch.no_grad():
+        for factor in (1e-5, -2e-5):
+            for parameter, d in zip(parameters, direction, strict=True):
+                parameter.add_(factor * d)
+            shifted.append(value())
+        for parameter, d in zip(parameters, direction, strict=True):
+            parameter.add_(1e-5 * d)
+    expected = (shifted[0] - shifted[1]) / 2e-5
+    tolerance = 1e-4 * (1 + float(expected.abs()))
+    return require_equal(
+        "pointwise_gradient_is_that_of_the_draw", torch.as_tensor(got).detach(), expected, draw, tolerance=tolerance
+    )
+
+
+@define_law("D5", "Declared mean and variance are those of the draws (CLT, false alarms 1e-9).", kind="distribution", scales=())
+def moments_match_samples(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Every coordinate of the first batch element; moments that are not declared or not finite are not asked for."""
+    tally, samples = Tally(0), _flattened(subject)
+    for name in ("mean", "variance"):
+        try:
+            with torch.no_grad():
+                declared = getattr(subject.distribution, name)
+        except NotImplementedError:
+            continue
+        declared = _first(subject, declared.unsqueeze(0), event=True).reshape(-1).double()
+        if declared.numel() != samples.shape[-1] or not bool(declared.isfinite().all()):
+            continue
+        terms = samples if name == "mean" else (samples - samples.mean(0)).square()
+        for index, column in enumerate(terms.unbind(-1)):
+            if float((column - column.mean()).abs().max() / (column.std() + 1e-300)) > 0.2 * math.sqrt(len(column)):
+                continue  # tails too heavy for the central limit theorem at this sample size
+            result = mean_test(column, declared[index] + 10 * 0.0)
+            tally += _require(
+                result, "moments_match_samples", f"{name} {float(declared[index]):.6g}", f"{float(column.mean()):.6g}"
+            )
+    return tally + Tally()
+
+
+@define_law("D5", "cdf is the integral of the density, and icdf its inverse.", kind="distribution", applies=_scalar, scales=())
+def cdf_and_icdf_agree_with_the_density(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Where they are declared."""
+    law, distribution = "cdf_and_icdf_agree_with_the_density", subject.distribution
+    if distribution.batch_shape.numel() != 1:
+        return Tally()
+    single = distribution.expand(torch.Size())
+    value = _flattened(subject).squeeze(-1)[:200].to(subject.dtype)
+    with validation(enabled=False), torch.no_grad():
+        try:
+            got = single.cdf(value)
+        except NotImplementedError:
+            return Tally()
+        tally = require_equal(law, got.double(), grid_cdf(single)(value), value, tolerance=2e-4 * subject.tolerance)
+        try:
+            back = single.icdf(got)
+        except NotImplementedError:
+            return tally
+        again = single.cdf(back)
+    return tally + require_equal(law, again, got, value, tolerance=1e4 * subject.eps)
+
+
+@define_law(
+    "D5",
+    "entropy() is the mean of -log_prob over draws (CLT, false alarms 1e-9).",
+    kind="distribution",
+    applies=_exact,
+    scales=(),
+)
+def entropy_matches_samples(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Where it is declared."""
+    try:
+        with torch.no_grad():
+            declared = subject.distribution.entropy()
+    except NotImplementedError:
+        return Tally()
+    with validation(enabled=False), torch.no_grad():
+        losses = -_first(subject, subject.distribution.log_prob(subject.many)).double()
+    expected = declared.reshape(-1)[0].double()
+    slack = 1e-5 * (1 + float(expected.abs()))
+    if float((losses.mean() - expected).abs()) <= slack:
+        return Tally()
+    return _require(mean_test(losses, expected), "entropy_matches_samples", expected, losses.mean())
+
+
+def _require(result: TestResult, law: str, expected: object, got: object) -> Tally:
+    if not result.passed:
+        raise LawViolation(law, f"statistic {result}", expected, got)
+    return Tally(10)
+
+
+def _first(subject: DistributionSubject, value: Tensor, *, event: bool = False) -> Tensor:
+    """The first element of the batch, all draws."""
+    del event
+    return value[(slice(None),) + (0,) * len(subject.distribution.batch_shape)]
+
+
+def _flattened(subject: DistributionSubject) -> Tensor:
+    return _first(subject, subject.many).reshape(len(subject.many), -1).double()
+
+
+def _range(values: Tensor) -> float:
+    return float(values.max() - values.min())
+
+
+def _room(subject: DistributionSubject, center: Tensor, scale: Tensor) -> float:
+    """Whitened distance from the center to the edge of the support, by bisection along many directions."""
+    support, event = subject.distribution.support, subject.distribution.event_shape
+    if is_real(support):
+        return math.inf
+    dim = center.numel()
+    directions = torch.randn(200, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    directions = directions / directions.norm(dim=-1, keepdim=True)
+    exact = torch.linalg.inv(scale) if dim > 1 else 1 / scale
+    directions = torch.cat([directions, exact / exact.norm(dim=-1, keepdim=True), -exact / exact.norm(dim=-1, keepdim=True)])
+    low, high = torch.zeros(len(directions), dtype=torch.float64), torch.full((len(directions),), 1e3, dtype=torch.float64)
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        moved = center + (directions * middle.unsqueeze(-1)) @ scale.mT
+        inside = support.check(moved.reshape(-1, *event)).reshape(len(moved), -1).all(-1)
+        low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+    return 0.8 * float(low.min())
+
+
+def _without_validation(subject: DistributionSubject) -> torch.distributions.Distribution:
+    with validation(enabled=False):
+        return subject.build(seed=0)
+
+
+LAWS: tuple[Law, ...] = (
+    density_has_mass_one,
+    finite_support_has_mass_one,
+    ball_volume_matches,
+    log_prob_matches_the_reference,
+    no_density_outside_the_support,
+    samples_follow_the_density,
+    samples_follow_the_mass_function,
+    pit_of_samples_is_uniform,
+    pointwise_gradient_is_that_of_the_draw,
+    moments_match_samples,
+    cdf_and_icdf_agree_with_the_density,
+    entropy_matches_samples,
+)

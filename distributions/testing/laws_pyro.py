@@ -1,0 +1,102 @@
+r"""Laws of a distribution at a ``pyro.sample`` site."""
+
+from __future__ import annotations
+
+import torch
+
+from probgen.distributions.testing.distribution_subject import DistributionSubject, default_dtype
+from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
+from probgen.distributions.testing.points import Draw
+from probgen.distributions.testing.validation import validation
+
+__all__ = ["LAWS", "plate_broadcasts", "replay_scores_the_same_draw", "trace_scores_the_site"]
+
+
+def _is_pyro(subject: DistributionSubject) -> bool:
+    from pyro.distributions import TorchDistribution
+
+    return isinstance(subject.distribution, TorchDistribution) and subject.is_exact
+
+
+@define_law(
+    "PY", "The log-probability of a traced site is log_prob of its value.", kind="distribution", applies=_is_pyro, scales=()
+)
+def trace_scores_the_site(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Drawn and observed, with Pyro's validation on."""
+    import pyro
+    from pyro import poutine
+
+    distribution, law = subject.distribution, "trace_scores_the_site"
+    with validation(enabled=True), default_dtype(subject.dtype), torch.no_grad():
+        torch.manual_seed(draw.seed)
+        drawn = poutine.trace(lambda: pyro.sample("x", distribution)).get_trace()
+        value = drawn.nodes["x"]["value"]
+        expected = distribution.log_prob(value.clone()).sum()
+        seen = poutine.trace(lambda: pyro.sample("x", distribution, obs=value)).get_trace()
+        tolerance = _tolerance(subject, expected)
+        tally = require_equal(law, torch.as_tensor(seen.log_prob_sum()), expected, value, tolerance=tolerance)
+        return tally + require_equal(law, torch.as_tensor(drawn.log_prob_sum()), expected, value, tolerance=100 * tolerance)
+
+
+@define_law(
+    "PY", "In a plate the distribution is broadcast to the plate's size.", kind="distribution", applies=_is_pyro, scales=()
+)
+def plate_broadcasts(subject: DistributionSubject, draw: Draw) -> Tally:
+    """A plate of four to the left of the batch."""
+    import pyro
+    from pyro import poutine
+
+    distribution, law = subject.distribution, "plate_broadcasts"
+    rank = len(distribution.batch_shape)
+
+    def model() -> torch.Tensor:
+        with pyro.plate("data", 4, dim=-1 - rank):
+            return pyro.sample("x", distribution)  # type: ignore[no-any-return]
+
+    with validation(enabled=True), default_dtype(subject.dtype), torch.no_grad():
+        torch.manual_seed(draw.seed)
+        trace = poutine.trace(model).get_trace()
+        trace.compute_log_prob()
+    site = trace.nodes["x"]
+    wanted = ((4, *distribution.batch_shape, *distribution.event_shape), (4, *distribution.batch_shape))
+    found = (tuple(site["value"].shape), tuple(site["log_prob"].shape))
+    if found != wanted:
+        raise LawViolation(law, "plate of 4", wanted, found)
+    if bool((site["value"][:1] == site["value"][1:2]).all()):
+        raise LawViolation(law, "plate of 4", "independent draws", site["value"][:2])
+    return Tally(2)
+
+
+@define_law(
+    "PY",
+    "A replayed trace has the same value and the same log-probability.",
+    kind="distribution",
+    applies=_is_pyro,
+    scales=(),
+    once=True,
+)
+def replay_scores_the_same_draw(subject: DistributionSubject, draw: Draw) -> Tally:
+    """poutine.replay and poutine.condition."""
+    import pyro
+    from pyro import poutine
+
+    distribution, law = subject.distribution, "replay_scores_the_same_draw"
+
+    def model() -> torch.Tensor:
+        return pyro.sample("x", distribution)  # type: ignore[no-any-return]
+
+    with validation(enabled=True), default_dtype(subject.dtype), torch.no_grad():
+        torch.manual_seed(draw.seed)
+        first = poutine.trace(model).get_trace()
+        again = poutine.trace(poutine.replay(model, trace=first)).get_trace()
+        fixed = poutine.trace(poutine.condition(model, data={"x": first.nodes["x"]["value"]})).get_trace()
+        expected = torch.as_tensor(fixed.log_prob_sum())
+        got = torch.as_tensor(again.log_prob_sum())
+    return require_equal(law, got, expected, first.nodes["x"]["value"], tolerance=_tolerance(subject, expected))
+
+
+def _tolerance(subject: DistributionSubject, expected: torch.Tensor) -> torch.Tensor:
+    return 1e4 * subject.tolerance * subject.eps * (1 + expected.abs())
+
+
+LAWS: tuple[Law, ...] = (trace_scores_the_site, plate_broadcasts, replay_scores_the_same_draw)
