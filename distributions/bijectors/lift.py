@@ -170,16 +170,17 @@ def _held(holder: Any) -> Iterator[tuple[str, Any]]:
 
 def _computed_tensors(held: Any) -> Iterator[Tensor]:
     """Tensors with a history, which ``deepcopy`` refuses to copy: caches of Pyro's modules, or values from a network."""
-    if isinstance(held, Tensor):
-        if held.grad_fn is not None:
-            yield held
-    elif isinstance(held, nn.Module):
-        for module in held.modules():
-            for value in vars(module).values():
-                yield from _computed_tensors(value) if not isinstance(value, nn.Module | dict) else ()
-    elif isinstance(held, list | tuple):
-        for item in held:
-            yield from _computed_tensors(item)
-    elif isinstance(held, _HOLDERS):
-        for _, value in _held(held):
-            yield from _computed_tensors(value)
+    todo, seen = [held], set()
+    while todo:
+        item = todo.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, Tensor):
+            if item.grad_fn is not None:
+                yield item
+        elif isinstance(item, list | tuple):
+            todo.extend(item)
+        elif isinstance(item, (nn.Module, *_HOLDERS)):
+            todo.extend(vars(item).values())
+            todo.extend(item.children() if isinstance(item, nn.Module) else ())
