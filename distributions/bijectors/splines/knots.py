@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.parameters import Parameter
+from probgen.distributions.numerics.clamping import clamp_value
 
 __all__ = ["LOG_RANGE", "Spline", "bounded_positive", "edges", "locate", "pair_index", "running_sum"]
 
@@ -178,3 +179,17 @@ class Spline(Elementwise):
     def _within(self, value: Tensor) -> Tensor:
         """Clamp to the interval, so that the spline's arithmetic is finite also where its result is not used."""
         return value.clamp(*self.interval)
+
+    def _joined(self, value: Tensor, mapped: Tensor, log_slope: Tensor) -> tuple[Tensor, Tensor]:
+        """Value and log-slope: the spline's inside the interval, the identity's outside."""
+        if not self.tails:
+            return clamp_value(mapped, *self.interval), log_slope
+        inside = self._inside(value)
+        return torch.where(inside, mapped, value), torch.where(inside, log_slope, torch.zeros_like(log_slope))
+
+    def _joined_value(self, value: Tensor, mapped: Tensor) -> Tensor:
+        return torch.where(self._inside(value), mapped, value) if self.tails else clamp_value(mapped, *self.interval)
+
+    def _inside(self, value: Tensor) -> Tensor:
+        lower, upper = self.interval
+        return (value > lower) & (value < upper)

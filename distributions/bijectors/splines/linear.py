@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from probgen.distributions.bijectors.parameters import Parameter
 from probgen.distributions.bijectors.splines.knots import Spline, edges, locate, pair_index, running_sum
-from probgen.distributions.numerics.clamping import clamp_value
 
 __all__ = ["LinearSpline"]
 
@@ -78,8 +76,4 @@ class LinearSpline(Spline):
         a0, a1 = edges(sums, pair, *ends)
         b0, b1 = edges(running_sum(images), pair, *ends)
         slope = (b1 - b0) / (a1 - a0)
-        mapped, log_slope = b0 + slope * (within - a0), slope.log()
-        if not self.tails:
-            return clamp_value(mapped, *ends), log_slope
-        inside = (value > ends[0]) & (value < ends[1])
-        return torch.where(inside, mapped, value), torch.where(inside, log_slope, torch.zeros_like(log_slope))
+        return self._joined(value, b0 + slope * (within - a0), slope.log())

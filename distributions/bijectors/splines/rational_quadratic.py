@@ -30,7 +30,6 @@ from torch.nn import functional
 
 from probgen.distributions.bijectors.parameters import Parameter
 from probgen.distributions.bijectors.splines.knots import Spline, edges, gathered, locate, pair_index, running_sum
-from probgen.distributions.numerics.clamping import clamp_value
 
 __all__ = ["RationalQuadraticSpline", "spline_forward", "spline_inverse"]
 
@@ -54,18 +53,8 @@ def spline_forward(x: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, i
         >>> y, log_slope
         (tensor(0.), tensor(0.))
     """
-    sums = running_sum(widths)
-    pair = pair_index(locate(x, sums, *interval))
-    x0, x1 = edges(sums, pair, *interval)
-    y0, y1 = edges(running_sum(heights), pair, *interval)
-    d0, d1 = gathered(slopes, pair).unbind(-1)
-    width, height = x1 - x0, y1 - y0
-    s = height / width
-    t = (x - x0) / width
-    u = 1 - t
-    tu, tt = t * u, t * t
-    denominator, log_slope = _denominator_and_log_slope(s, d0, d1, u, tu, tt)
-    return y0 + height * torch.addcmul(d0 * tu, s, tt) / denominator, log_slope
+    y, state = _forward(x, widths, heights, slopes, interval)
+    return y, _log_slope(*state)
 
 
 def spline_inverse(y: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, interval: Interval) -> tuple[Tensor, Tensor]:
@@ -78,6 +67,32 @@ def spline_inverse(y: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, i
         >>> x
         tensor(0.5000)
     """
+    x, state = _inverse(y, widths, heights, slopes, interval)
+    return x, -_log_slope(*state)
+
+
+State = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+def _forward(x: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, interval: Interval) -> tuple[Tensor, State]:
+    """Return the value and what its log-slope is made of."""
+    sums = running_sum(widths)
+    pair = pair_index(locate(x, sums, *interval))
+    x0, x1 = edges(sums, pair, *interval)
+    y0, y1 = edges(running_sum(heights), pair, *interval)
+    d0, d1 = gathered(slopes, pair).unbind(-1)
+    width, height = x1 - x0, y1 - y0
+    s = height / width
+    t = (x - x0) / width
+    u = 1 - t
+    tu, tt, uu = t * u, t * t, u * u
+    denominator = torch.addcmul(s * (tt + uu), d0 + d1, tu)
+    y = y0 + height * torch.addcmul(d0 * tu, s, tt) / denominator
+    return y, (s, d0, d1, tu, tt, uu, denominator)
+
+
+def _inverse(y: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, interval: Interval) -> tuple[Tensor, State]:
+    """Return the inverse's value and what the log-slope of the spline is made of there."""
     sums = running_sum(heights)
     pair = pair_index(locate(y, sums, *interval))
     x0, x1 = edges(running_sum(widths), pair, *interval)
@@ -95,16 +110,15 @@ def spline_inverse(y: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, i
     odds_t, odds_u = torch.where(rising, larger, sv), torch.where(rising, su, larger)
     total = odds_t + odds_u
     t, u = odds_t / total, odds_u / total
-    log_slope = _denominator_and_log_slope(s, d0, d1, u, t * u, t * t)[1]
-    return x0 + width * t, -log_slope
-
-
-def _denominator_and_log_slope(s: Tensor, d0: Tensor, d1: Tensor, u: Tensor, tu: Tensor, tt: Tensor) -> tuple[Tensor, Tensor]:
-    uu = u * u
+    tu, tt, uu = t * u, t * t, u * u
     denominator = torch.addcmul(s * (tt + uu), d0 + d1, tu)
+    return x0 + width * t, (s, d0, d1, tu, tt, uu, denominator)
+
+
+def _log_slope(s: Tensor, d0: Tensor, d1: Tensor, tu: Tensor, tt: Tensor, uu: Tensor, denominator: Tensor) -> Tensor:
     numerator = torch.addcmul(torch.addcmul(d0 * uu, d1, tt), s, tu, value=2)
     ratio = s / denominator
-    return denominator, (ratio * ratio * numerator).log()
+    return (ratio * ratio * numerator).log()
 
 
 class RationalQuadraticSpline(Spline):
@@ -164,21 +178,20 @@ class RationalQuadraticSpline(Spline):
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         y, log_slope = spline_forward(self._within(x), *self._table(values))
-        return self._outside(x, y, log_slope)
+        return self._joined(x, y, log_slope)
 
     def _element_inverse(self, y: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         x, log_slope = spline_inverse(self._within(y), *self._table(values))
-        return self._outside(y, x, log_slope)
+        return self._joined(y, x, log_slope)
+
+    def _element_forward_value(self, x: Tensor, values: tuple[Tensor, ...]) -> Tensor:
+        return self._joined_value(x, _forward(self._within(x), *self._table(values))[0])
+
+    def _element_inverse_value(self, y: Tensor, values: tuple[Tensor, ...]) -> Tensor:
+        return self._joined_value(y, _inverse(self._within(y), *self._table(values))[0])
 
     def _table(self, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Interval]:
         widths, heights, slopes = values
         if self.tails:
             slopes = functional.pad(slopes, (1, 1), value=1.0)
         return widths, heights, slopes, self.interval
-
-    def _outside(self, value: Tensor, mapped: Tensor, log_slope: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.tails:
-            return clamp_value(mapped, *self.interval), log_slope
-        lower, upper = self.interval
-        inside = (value > lower) & (value < upper)
-        return torch.where(inside, mapped, value), torch.where(inside, log_slope, torch.zeros_like(log_slope))
