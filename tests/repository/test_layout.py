@@ -3,6 +3,7 @@
 import ast
 import configparser
 import importlib
+import re
 import subprocess
 import sys
 
@@ -64,26 +65,41 @@ def mirrored(path):
     return ROOT.joinpath("tests", *parts[:-1], f"test_{path.stem.lstrip('_')}.py")
 
 
+def listed(path):
+    """The names in a file's ``__all__``."""
+    for node in parse(path).body:
+        if isinstance(node, ast.Assign) and any(isinstance(name, ast.Name) and name.id == "__all__" for name in node.targets):
+            return ast.literal_eval(node.value)
+    return []
+
+
+def named_beside(path):
+    """Whether the tests of the same folder name everything that the file makes public."""
+    folder = mirrored(path).parent
+    text = "".join(test.read_text(encoding="utf-8") for test in folder.glob("test_*.py"))
+    names = listed(path)
+    return bool(names) and all(re.search(rf"\b{name}\b", text) for name in names)
+
+
 SINGLE = [path for path in source_files() if path.stem not in ("__init__", "__main__")]
 
 
 @pytest.mark.parametrize("path", SINGLE, ids=relative)
-def test_every_file_has_its_test_file(path):
-    elsewhere = TESTED_ELSEWHERE.get(relative(path))
-    wanted = ROOT / elsewhere if elsewhere else mirrored(path)
-    assert wanted.exists(), f"{relative(path)} wants {relative(wanted)}"
+def test_every_file_is_tested_where_one_looks_for_it(path):
+    if relative(path) in TESTED_ELSEWHERE:
+        assert (ROOT / TESTED_ELSEWHERE[relative(path)]).exists()
+        return
+    assert mirrored(path).exists() or named_beside(path), (
+        f"{relative(path)} wants {relative(mirrored(path))}, or its public names in the other tests of that folder"
+    )
 
 
-def test_every_test_file_has_its_source_file():
-    mirrors = {relative(mirrored(path)) for path in SINGLE}
-    packages = {relative(ROOT / "tests" / path.parent.relative_to(ROOT)) for path in source_files() if path.stem == "__init__"}
+def test_every_test_file_belongs_to_a_package():
+    packages = {relative(path.parent) for path in source_files()}
     for path in files_of_tests():
-        area = path.relative_to(ROOT / "tests").parts[0]
-        if area in ("distributions", "probgen") and path.name.startswith("test_"):
-            package = relative(path.with_name(path.stem.removeprefix("test_")))
-            known = relative(path) in mirrors or package in packages or relative(path) in TESTED_ELSEWHERE.values()
-            known = known or path.stem == f"test_{path.parent.name}" or path.stem in ("test_laws", "test_integration")
-            assert known, f"{relative(path)} mirrors no source file"
+        folder = relative(path.parent).removeprefix("tests/")
+        if path.name.startswith("test_") and folder.split("/")[0] in ("distributions", "probgen"):
+            assert folder in packages, f"{relative(path)} mirrors no package"
 
 
 def test_test_folders_are_packages():
