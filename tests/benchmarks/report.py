@@ -18,8 +18,8 @@ How it is measured: every library runs in a process of its own, because some cha
 round every library is timed once, in rotating order, and a figure is the median over rounds of *its time / probgen's time in
 the same round*, with the quartiles behind it. A figure above 1 means that probgen is faster. All libraries get the same
 matrices (parameter counts within 1 %), the same threads and the same inputs, copied for every call. "train" is forward and
-backward of the mean negative log-density. Optimization steps use the same fused Adam on every side except in Pyro's own SVI,
-and validation is off.
+backward of the mean negative log-density. Value checks are off in all of them. Optimization steps use the same fused
+Adam on every side except in Pyro's own SVI.
 """
 
 
