@@ -6,19 +6,21 @@
 """
 
 import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from probgen import data, distributions, flows, infer, metrics, nn, plot
+    from probgen.infer import load, save
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["data", "distributions", "flows", "infer", "metrics", "nn", "plot"]
+__all__ = ["data", "distributions", "flows", "infer", "load", "metrics", "nn", "plot", "save"]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import a subpackage when it is first named: ``import probgen as pg; pg.flows``."""
+def __getattr__(name: str) -> Any:
+    """Import a subpackage when it is first named: ``import probgen as pg; pg.flows``; ``save`` and ``load`` are infer's."""
+    if name in ("load", "save"):
+        return getattr(importlib.import_module("probgen.infer"), name)
     if name in __all__:
         return importlib.import_module(f"probgen.{name}")
-    raise AttributeError(f"module 'probgen' has no attribute {name!r}; its packages are {__all__}.")
+    raise AttributeError(f"module 'probgen' has no attribute {name!r}; it has {__all__}.")

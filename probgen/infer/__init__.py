@@ -1,4 +1,4 @@
-"""Objectives as modules, compiled steps and training: ``ELBO``, ``compile``, ``fit``.
+"""Objectives as modules, compiled steps and training: ``ELBO``, ``compile``, ``fit``, ``save`` and ``load``.
 
 This package does not define distributions or networks; see ``probgen.distributions`` and ``probgen.nn``.
 """
@@ -7,11 +7,13 @@ from probgen.infer.annealed import Annealed
 from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar
 from probgen.infer.checkpoint import load_weights
 from probgen.infer.compile import Compiled, compile  # noqa: A004
+from probgen.infer.density import DensityEstimator
 from probgen.infer.elbo import ELBO, ELBOLoss
 from probgen.infer.ema import EMA
 from probgen.infer.fit import fit
 from probgen.infer.history import History
 from probgen.infer.objective import Objective, Player
+from probgen.infer.save import load, save
 from probgen.infer.storage import UnsafeFileError
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Annealed",
     "Callback",
     "Compiled",
+    "DensityEstimator",
     "ELBOLoss",
     "EarlyStopping",
     "History",
@@ -29,5 +32,7 @@ __all__ = [
     "UnsafeFileError",
     "compile",
     "fit",
+    "load",
     "load_weights",
+    "save",
 ]

@@ -145,7 +145,7 @@ def _run(training: Training, validate_every: int | None, checkpoint_every: int |
                 if training.finished or training.history.interrupted:
                     break
             training.history.stopped = training.stopping
-            _periodic(training, validate=not training.history.interrupted, save=True)
+            _periodic(training, validate=not (training.history.interrupted or training.stopping), save=True)
         finally:
             training.notify("on_fit_end")
 

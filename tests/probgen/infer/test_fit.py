@@ -198,7 +198,7 @@ def test_a_pickled_checkpoint_is_refused(tmp_path):
 
 
 def test_best_weights_and_early_stopping(tmp_path):
-    target = lambda objective: abs(float(objective.model.loc[0]) - 0.35)  # noqa: E731  # passed on the way from 0.3 to 3
+    target = lambda objective: abs(objective.model.loc[0].item() - 0.35)  # noqa: E731  # passed on the way from 0.3 to 3
     history = fit(
         ELBO()(Gaussian()), [torch.full((4, 3), 3.0)], adam, steps=50, validation=target, validate_every=1,
         callbacks=[EarlyStopping(patience=4)], checkpoint=tmp_path, progress=False, accelerator="cpu",
