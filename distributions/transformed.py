@@ -221,9 +221,11 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
 
     def _score(self, z: Tensor, ildj: Tensor) -> Tensor:
         """Log-density from the base value and the log-determinant, whose events may be smaller than ours."""
+        ildj = sum_rightmost(ildj, len(self.event_shape) - self.bijector.codomain.event_dim)
+        if z.numel() == 0:  # torch's Independent fails on an empty batch
+            return ildj
         base = self._base if self._checks_values(z) else unvalidated(self._base)
-        log_prob = base.log_prob(z)
-        return log_prob + sum_rightmost(ildj, len(self.event_shape) - self.bijector.codomain.event_dim)
+        return cast(Tensor, base.log_prob(z)) + ildj
 
     def _is_fresh(self, draw: _Draw) -> bool:
         fingerprint = _fingerprint(self.bijector)
