@@ -6,14 +6,14 @@ This package does not define distributions or networks; see ``probgen.distributi
 from probgen.infer.annealed import Annealed
 from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar
 from probgen.infer.checkpoint import load_weights
-from probgen.infer.compile import Compiled, compile  # noqa: A004
+from probgen.infer.compile import Compiled, compile
 from probgen.infer.density import DensityEstimator
 from probgen.infer.elbo import ELBO, ELBOLoss
 from probgen.infer.ema import EMA
 from probgen.infer.fit import fit
 from probgen.infer.history import History
 from probgen.infer.objective import Objective, Player
-from probgen.infer.save import load, save
+from probgen.infer.saving import load, save
 from probgen.infer.storage import UnsafeFileError
 
 __all__ = [

@@ -1,8 +1,8 @@
 r"""Schedule values that compiled steps follow.
 
-A number that changes during training (the weight :math:`\beta` of a KL term, a temperature) must be a tensor, or a recorded step
-would keep its first value. :class:`Annealed` holds its position in a buffer, so the value is part of the tensor program, moves
-with ``.to``, and is restored from checkpoints.
+A number that changes during training (the weight :math:`\beta` of a KL term, a temperature) must be a tensor, or a recorded
+step would keep its first value. :class:`Annealed` holds its position in a buffer, so the value is part of the tensor
+program, moves with ``.to``, and is restored from checkpoints.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ __all__ = ["Annealed"]
 class Annealed(nn.Module):
     r"""A value that moves from ``start`` to ``end`` in ``steps`` steps, then stays.
 
-    With :math:`u = \min(k / \mathrm{steps}, 1)` after :math:`k` calls of ``advance`` (``infer.fit`` calls it after every step), the value is
-    :math:`a + (b - a) u` ("linear"), :math:`a + (b - a)(1 - \cos \pi u)/2` ("cosine") or :math:`a (b/a)^u` ("exponential").
+    With :math:`u = \min(k / \mathrm{steps}, 1)` after :math:`k` calls of ``advance`` (``infer.fit`` calls it after every
+    step), the value is :math:`a + (b - a) u` ("linear"), :math:`a + (b - a)(1 - \cos \pi u)/2` ("cosine") or :math:`a
+    (b/a)^u` ("exponential").
 
     Args:
         start: First value a.

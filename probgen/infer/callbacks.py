@@ -13,8 +13,9 @@ __all__ = ["Callback", "EarlyStopping", "ProgressBar"]
 class Callback:
     """What may be done at set points of training (abstract: override any).
 
-    Every hook gets the :class:`~probgen.infer.training.Training`: its ``step``, ``epoch``, ``history``, ``objective``, ``fabric`` and
-    ``stop()``. A callback with state implements ``state_dict`` and ``load_state_dict``; both go through checkpoints.
+    Every hook gets the :class:`~probgen.infer.training.Training`: its ``step``, ``epoch``, ``history``, ``objective``,
+    ``fabric`` and ``stop()``. A callback with state implements ``state_dict`` and ``load_state_dict``; both go through
+    checkpoints.
     """
 
     def on_fit_start(self, training: Training) -> None:

@@ -1,7 +1,7 @@
 """Checkpoints: the weights of an objective and the state of its training, in one safe file.
 
-A checkpoint is a tree (see :mod:`probgen.infer.storage`) with two parts: ``weights``, the objective's ``state_dict``, and ``training``, what
-is needed to continue. No pickle is read or written.
+A checkpoint is a tree (see :mod:`probgen.infer.storage`) with two parts: ``weights``, the objective's ``state_dict``, and
+``training``, what is needed to continue. No pickle is read or written.
 """
 
 from __future__ import annotations

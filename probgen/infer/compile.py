@@ -1,6 +1,7 @@
 r"""Compiled steps: record the objective's tensor program once, run the recording ever after.
 
-A Pyro program cannot be traced by dynamo, but its tensor operations can be recorded: one call of the objective *and* of its gradient,
+A Pyro program cannot be traced by dynamo, but its tensor operations can be recorded: one call of the objective *and* of its
+gradient,
 
 .. math::
 
@@ -8,8 +9,9 @@ A Pyro program cannot be traced by dynamo, but its tensor operations can be reco
 
 gives one graph of tensor operations, random draws included, that ``torch.compile`` turns into fast code. No handler and no
 distribution object runs in a recorded step. Since the gradient is taken while recording, ``detach``, ``no_grad`` and custom
-derivatives keep their meaning. A recording is used only under the conditions under which it was made (:mod:`probgen.infer.fingerprint`);
-when they change, another is made: after ``eval()``, for another batch size, dtype or device, under autocast, for a changed attribute.
+derivatives keep their meaning. A recording is used only under the conditions under which it was made
+(:mod:`probgen.infer.fingerprint`); when they change, another is made: after ``eval()``, for another batch size, dtype or
+device, under autocast, for a changed attribute.
 """
 
 from __future__ import annotations
@@ -32,13 +34,14 @@ __all__ = ["Compiled", "compile"]
 _MANY = 8
 
 
-def compile(  # noqa: A001
+def compile(
     objective: nn.Module, *, backend: str | Callable[..., Any] = "inductor", options: Mapping[str, Any] | None = None
 ) -> Compiled:
     """Return a module that computes the same loss and gradient, faster, with the same parameters.
 
     Args:
-        objective: A module that returns one scalar per call and reads no tensor value on the host, such as ``ELBO()(model, guide)``.
+        objective: A module that returns one scalar per call and reads no tensor value on the host, such as ``ELBO()(model,
+            guide)``.
         backend: As for ``torch.compile``.
         options: Options of the backend. For inductor, ``fallback_random`` is on unless set here: the same seed then
             draws the same noise as the objective itself.
@@ -107,8 +110,8 @@ class Compiled(Objective):
             self._recordings[key] = recording
             if len(self._recordings) == _MANY:
                 warnings.warn(
-                    f"{_MANY} steps of {type(self.objective).__name__} have been recorded: something that is not a tensor changes "
-                    "from call to call (a number in the batch, an attribute, the batch size). Pass it as a tensor or a buffer.",
+                    f"{_MANY} steps of {type(self.objective).__name__} have been recorded: something that is not a tensor "
+                    "changes from call to call (a number in the batch, an attribute, the batch size). Pass it as a tensor or a buffer.",
                     stacklevel=2,
                 )
         inputs = [
@@ -155,7 +158,7 @@ class _Recording:
     def __call__(self, inputs: list[Tensor]) -> Tensor:
         if not self.used:
             return self.compute(inputs)[0]
-        return _Step.apply(self, inputs, *[inputs[k] for k in self.used])  # type: ignore[no-any-return]
+        return _Step.apply(self, inputs, *[inputs[k] for k in self.used])  # type: ignore[no-any-return,no-untyped-call]
 
     def compute(self, inputs: list[Tensor]) -> list[Tensor]:
         with _settings_kept(), torch.no_grad():
@@ -173,7 +176,7 @@ class _Step(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
             raise RuntimeError("the gradient of a compiled step can be taken once; call the objective again.")
@@ -219,7 +222,7 @@ def _traced(step: Callable[..., Tensor], inputs: list[Tensor], wanted: list[int]
         used[:] = [k for k, grad in zip(wanted, grads, strict=True) if grad is not None]
         return [loss.detach(), *(grad for grad in grads if grad is not None)]
 
-    with _settings_kept(), pyro.validation_enabled(False), torch.random.fork_rng(devices=[]):
+    with _settings_kept(), pyro.validation_enabled(is_validate=False), torch.random.fork_rng(devices=[]):
         graph = make_fx(joint, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
     return graph, used
 
@@ -227,9 +230,9 @@ def _traced(step: Callable[..., Tensor], inputs: list[Tensor], wanted: list[int]
 @contextmanager
 def _settings_kept() -> Iterator[None]:
     """Keep torch's validation switch: creating a ``torch.compile`` wrapper turns it off for the process."""
-    before = Distribution._validate_args  # type: ignore[attr-defined]
+    before = Distribution._validate_args
     try:
         yield
     finally:
-        if Distribution._validate_args is not before:  # type: ignore[attr-defined]
+        if Distribution._validate_args is not before:
             Distribution.set_default_validate_args(before)

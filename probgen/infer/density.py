@@ -1,9 +1,9 @@
 r"""A density model with scikit-learn's verbs.
 
-``DensityEstimator`` turns any flow (a bijector from noise to data, or a whole distribution with parameters) into an estimator with ``fit``,
-``score_samples``, ``score``, ``sample``, ``get_params`` and ``set_params``, so it works in pipelines and grid searches. It follows the protocol by
-shape; scikit-learn itself is not needed. Data are standardized first, :math:`u = (x - m)/s`, which is undone in the density:
-:math:`\log p(x) = \log p_u(u) - \sum_d \log s_d`.
+``DensityEstimator`` turns any flow (a bijector from noise to data, or a whole distribution with parameters) into an
+estimator with ``fit``, ``score_samples``, ``score``, ``sample``, ``get_params`` and ``set_params``, so it works in pipelines
+and grid searches. It follows the protocol by shape; scikit-learn itself is not needed. Data are standardized first, :math:`u
+= (x - m)/s`, which is undone in the density: :math:`\log p(x) = \log p_u(u) - \sum_d \log s_d`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class DensityEstimator:
     """Maximum likelihood for a flow, in scikit-learn's form.
 
     Args:
-        make: From the number of features to a distribution over vectors of that size whose parameters (``make_parameters`` finds them
-            in its bijectors) are learned; or to a Bijector, which then maps a standard normal to the data.
+        make: From the number of features to a distribution over vectors of that size whose parameters (``make_parameters``
+            finds them in its bijectors) are learned; or to a Bijector, which then maps a standard normal to the data.
         epochs: Passes over the data.
         batch_size: Rows of a batch.
         learning_rate: Of Adam.
@@ -89,7 +89,7 @@ class DensityEstimator:
         data = self._checked(X)
         with torch.no_grad():
             log_prob = self.model_.law().log_prob((data - self.mean_) / self.scale_) - self.scale_.log().sum()
-        return log_prob.double().numpy()
+        return np.asarray(log_prob.double())
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None) -> float:
         """Return the mean log-likelihood of the rows, in nats; ``y`` is ignored."""
@@ -102,7 +102,7 @@ class DensityEstimator:
             if random_state is not None:
                 torch.manual_seed(random_state)
             draws = self.model_.law().sample((n_samples,))
-        return (draws * self.scale_ + self.mean_).double().numpy()
+        return np.asarray((draws * self.scale_ + self.mean_).double())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
         """Return the constructor's arguments."""
@@ -123,7 +123,7 @@ class DensityEstimator:
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn asks of an estimator; only ever called by it."""
-        from sklearn.utils import Tags, TargetTags
+        from sklearn.utils import Tags, TargetTags  # type: ignore[import-untyped]
 
         return Tags(estimator_type="density_estimator", target_tags=TargetTags(required=False))
 
@@ -162,7 +162,7 @@ class _Flow(PyroModule):
         from probgen.distributions import TransformedDistribution
 
         base = pyro.distributions.Normal(self.anchor, torch.ones_like(self.anchor)).to_event(1)
-        return TransformedDistribution(base, self.parts[0])
+        return TransformedDistribution(base, self.parts[0])  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> None:
         with pyro.plate("data", len(x)):

@@ -7,11 +7,11 @@ For a model :math:`p_\theta(x, z)` and a guide :math:`q_\phi(z \mid x)`,
     \log p_\theta(x) \ge \mathrm{ELBO}(x) = \mathbb{E}_{q_\phi(z \mid x)}\bigl[\log p_\theta(x, z) - \log q_\phi(z \mid x)\bigr]
     = \mathbb{E}_q[\log p_\theta(x \mid z)] - \mathrm{KL}\bigl(q_\phi(z \mid x) \,\|\, p_\theta(z)\bigr).
 
-The loss is :math:`-\mathrm{ELBO}` in nats, summed over the data with each plate's :math:`N/B`, estimated by reparameterized draws.
-A site's KL term is taken in closed form where one is registered and integrating it out is allowed, by the draw elsewhere.
-It is allowed for a site :math:`z_i` if every latent that the model draws before :math:`z_i` is also drawn before it in
-the guide: then nothing that the model's factor of :math:`z_i` depends on is itself a function of :math:`z_i`. Without latents the
-ELBO is the log-likelihood, so maximum likelihood is the case ``guide=None``.
+The loss is :math:`-\mathrm{ELBO}` in nats, summed over the data with each plate's :math:`N/B`, estimated by reparameterized
+draws. A site's KL term is taken in closed form where one is registered and integrating it out is allowed, by the draw
+elsewhere. It is allowed for a site :math:`z_i` if every latent that the model draws before :math:`z_i` is also drawn before
+it in the guide: then nothing that the model's factor of :math:`z_i` depends on is itself a function of :math:`z_i`. Without
+latents the ELBO is the log-likelihood, so maximum likelihood is the case ``guide=None``.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _divergence(posterior: Site, prior: Site, *, exact: bool) -> Tensor:
 def _closed_form(posterior: Site, prior: Site) -> Tensor | None:
     """KL(q || p) per datum where one is registered, else None."""
     try:
-        divergence = kl_divergence(posterior.fn, prior.fn)
+        divergence: Any = kl_divergence(posterior.fn, prior.fn)
     except NotImplementedError:
         return None
     return divergence if isinstance(divergence, Tensor) and divergence.shape == posterior.fn.batch_shape else None
@@ -200,8 +200,8 @@ def _require_reparameterized(site: Site) -> None:
         return
     if site.log_prob().requires_grad:
         raise ValueError(
-            f"the guide's site {site.name!r} ({type(site.fn).__name__}) has parameters but is not reparameterized, so the gradient "
-            "would miss a term; use a distribution with `has_rsample`, or pyro.infer.TraceGraph_ELBO or TraceEnum_ELBO."
+            f"the guide's site {site.name!r} ({type(site.fn).__name__}) has parameters but is not reparameterized, so the "
+            "gradient would miss a term; use a distribution with `has_rsample`, or pyro.infer.TraceGraph_ELBO or TraceEnum_ELBO."
         )
 
 

@@ -1,7 +1,7 @@
 r"""Exponential moving average of the weights.
 
-After step :math:`k`, :math:`\bar\theta_k = d\,\bar\theta_{k-1} + (1 - d)\,\theta_k`. Averaged weights often generalize better than
-the last ones. With warm-up, :math:`d_k = \min(d, (1 + k)/(10 + k))`, so the start is forgotten quickly.
+After step :math:`k`, :math:`\bar\theta_k = d\,\bar\theta_{k-1} + (1 - d)\,\theta_k`. Averaged weights often generalize
+better than the last ones. With warm-up, :math:`d_k = \min(d, (1 + k)/(10 + k))`, so the start is forgotten quickly.
 """
 
 from __future__ import annotations

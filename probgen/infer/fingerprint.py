@@ -1,10 +1,10 @@
 r"""What a recorded step depends on, besides the values of its tensors.
 
-A recording of a Python program is valid only while everything that steered the program is unchanged: the structure of the modules,
-their train/eval flags, plain attributes (``self.beta = 0.5``), which parameters want gradients, and the mode torch runs in. A
-:class:`Fingerprint` is a hashable summary of the module's part, together with a list of *(container, key, value)* triples: as
-long as every container still holds the identical object under its key, the summary cannot have changed, and checking that takes
-tens of nanoseconds a triple.
+A recording of a Python program is valid only while everything that steered the program is unchanged: the structure of the
+modules, their train/eval flags, plain attributes (``self.beta = 0.5``), which parameters want gradients, and the mode torch
+runs in. A :class:`Fingerprint` is a hashable summary of the module's part, together with a list of *(container, key, value)*
+triples: as long as every container still holds the identical object under its key, the summary cannot have changed, and
+checking that takes tens of nanoseconds a triple.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Fingerprint:
 
     def _encode(self, value: Any) -> Hashable:
         if isinstance(value, _PLAIN):
-            return (type(value).__name__, value if value == value else "nan")  # noqa: PLR0124
+            return (type(value).__name__, value if value == value else "nan")
         if isinstance(value, _OPAQUE):
             return Same(value)
         if id(value) in self._seen:

@@ -1,8 +1,9 @@
 r"""Training: ``fit(objective, batches)``.
 
-The loop minimizes :math:`L(\theta)` by stochastic gradients on Lightning Fabric, which brings devices, precision and data parallelism;
-everything else is one page of Python: read a batch, take a step (:class:`~probgen.infer.training.Training`), now and then log, validate and
-save. A run that is interrupted at any moment, even killed, continues from its last checkpoint on the very same trajectory.
+The loop minimizes :math:`L(\theta)` by stochastic gradients on Lightning Fabric, which brings devices, precision and data
+parallelism; everything else is one page of Python: read a batch, take a step (:class:`~probgen.infer.training.Training`),
+now and then log, validate and save. A run that is interrupted at any moment, even killed, continues from its last checkpoint
+on the very same trajectory.
 """
 
 from __future__ import annotations
@@ -57,11 +58,12 @@ def fit(
     r"""Minimize an objective.
 
     A batch that is a tuple or list becomes positional arguments, a dict keyword arguments, anything else one argument. The
-    :math:`N/B` scale of minibatches is the model's own: write ``pyro.plate("data", N, subsample=indices)`` (or ``subsample_size``); with
-    ``pyro.plate("data", len(x))`` the loss is that of the batch.
+    :math:`N/B` scale of minibatches is the model's own: write ``pyro.plate("data", N, subsample=indices)`` (or
+    ``subsample_size``); with ``pyro.plate("data", len(x))`` the loss is that of the batch.
 
-    Under ``torchrun`` each process takes its share of the rows of every batch, so ``data`` must yield the same batches in all; the gradient
-    is the mean over the processes, which with a plate of the full size N is the gradient of the full batch. Processes draw different noise.
+    Under ``torchrun`` each process takes its share of the rows of every batch, so ``data`` must yield the same batches in
+    all; the gradient is the mean over the processes, which with a plate of the full size N is the gradient of the full
+    batch. Processes draw different noise.
 
     Args:
         objective: A module that returns a scalar, such as ``ELBO()(model, guide)``; with several ``players`` they take turns.
@@ -71,11 +73,13 @@ def fit(
         steps: How many steps (one batch, one turn each), however many passes that takes.
         validation: Batches whose mean loss is evaluated, or a function of the objective that returns a number; lower is better.
         validate_every: Steps between validations; default: after each pass.
-        schedule: A factory from an optimizer to a learning-rate scheduler that is advanced at every step, or one for each player.
+        schedule: A factory from an optimizer to a learning-rate scheduler that is advanced at every step, or one for each
+            player.
         clip_norm: Largest norm of a step's gradient.
         ema: A moving average to update; validation uses it.
         callbacks: Hooks, for instance ``EarlyStopping()``.
-        checkpoint: Folder for ``last.safetensors`` (to continue) and ``best.safetensors`` (lowest validation, averaged weights if ``ema``).
+        checkpoint: Folder for ``last.safetensors`` (to continue) and ``best.safetensors`` (lowest validation, averaged
+            weights if ``ema``).
         checkpoint_every: Steps between checkpoints; default: after each pass.
         resume: Continue from ``last.safetensors`` where it exists.
         log_every: Steps between reading losses from the device, checking them and logging.

@@ -79,9 +79,9 @@ def only_player(objective: nn.Module, player: Player) -> Iterator[None]:
     own = {id(parameter) for parameter in player.parameters}
     frozen = [p for p in objective.parameters() if p.requires_grad and id(p) not in own]
     for parameter in frozen:
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad_(False)  # noqa: FBT003
     try:
         yield
     finally:
         for parameter in frozen:
-            parameter.requires_grad_(requires_grad=True)
+            parameter.requires_grad_(True)  # noqa: FBT003

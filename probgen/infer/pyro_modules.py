@@ -1,9 +1,10 @@
 """Running PyroModules on their own parameters, never on Pyro's global store.
 
 Reading a parameter of a PyroModule inside its call is a ``pyro.param`` statement. By default the statement goes through Pyro's
-global store, where two modules of the same structure collide; with the setting ``module_local_params`` it keeps to the module and the
-statement only informs handlers. An objective always wants the second. Where nobody listens (no outer handler, no ``PyroSample``
-and no plate-subsampled ``PyroParam``) the statements are skipped: they cost more than the small networks whose weights they announce.
+global store, where two modules of the same structure collide; with the setting ``module_local_params`` it keeps to the
+module and the statement only informs handlers. An objective always wants the second. Where nobody listens (no outer handler,
+no ``PyroSample`` and no plate-subsampled ``PyroParam``) the statements are skipped: they cost more than the small networks
+whose weights they announce.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ class _Silent(int):
     def __bool__(self) -> bool:
         return False
 
-    def __iadd__(self, other: int) -> _Silent:  # type: ignore[misc]
+    def __iadd__(self, other: int) -> _Silent:
         return self
 
-    def __isub__(self, other: int) -> _Silent:  # type: ignore[misc]
+    def __isub__(self, other: int) -> _Silent:
         return self
 
 

@@ -1,9 +1,9 @@
 r"""One file format for everything that is kept: safetensors for tensors, JSON in its header for the rest.
 
-A *tree* is any nesting of dicts, lists and tuples whose leaves are tensors, NumPy arrays, numbers, strings, booleans or None. Its tensors
-become entries of a safetensors file and its shape becomes JSON, so reading a file can never run code: nothing is unpickled.
-Files are written beside their target, flushed to disk, and moved over it in one step, so a reader (or a process killed at
-any moment) sees the old file or the new one, never half of one.
+A *tree* is any nesting of dicts, lists and tuples whose leaves are tensors, NumPy arrays, numbers, strings, booleans or
+None. Its tensors become entries of a safetensors file and its shape becomes JSON, so reading a file can never run code:
+nothing is unpickled. Files are written beside their target, flushed to disk, and moved over it in one step, so a reader (or
+a process killed at any moment) sees the old file or the new one, never half of one.
 """
 
 from __future__ import annotations

@@ -144,5 +144,6 @@ def _is_stateful(data: Any) -> bool:
 
 def _set_epoch(data: Any, epoch: int) -> None:
     for owner in (data, getattr(data, "sampler", None)):
-        if callable(getattr(owner, "set_epoch", None)):
-            owner.set_epoch(epoch)
+        set_epoch = getattr(owner, "set_epoch", None)
+        if callable(set_epoch):
+            set_epoch(epoch)

@@ -1,10 +1,10 @@
 r"""A model's configuration as plain data: what it is made of, without its code.
 
-A model is a graph of objects: modules hold modules, bijectors, constraints, numbers and tensors. :func:`describe` writes the graph down as a
-tree of plain data (class names, attributes, tensors; each object once, so sharing survives), :func:`build` makes it again. Building
-creates objects of *allowed* classes only and sets their attributes; no constructor, no ``__reduce__`` and no function named in a
-file is ever called. Allowed are modules, distributions, transforms and constraints of torch, Pyro and probgen, and the
-classes that the caller names.
+A model is a graph of objects: modules hold modules, bijectors, constraints, numbers and tensors. :func:`describe` writes the
+graph down as a tree of plain data (class names, attributes, tensors; each object once, so sharing survives), :func:`build`
+makes it again. Building creates objects of *allowed* classes only and sets their attributes; no constructor, no
+``__reduce__`` and no function named in a file is ever called. Allowed are modules, distributions, transforms and constraints
+of torch, Pyro and probgen, and the classes that the caller names.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = ["build", "describe"]
 
 _PACKAGES = ("probgen.", "torch.nn.", "torch.distributions.", "pyro.distributions.", "pyro.nn.")
 _BASES = (nn.Module, Distribution, Transform, Constraint, _Context)
-_CONTAINERS: dict[str, type] = {"list": list, "tuple": tuple, "size": torch.Size, "set": set, "frozenset": frozenset}
-_MAPPINGS: dict[str, type] = {"dict": dict, "ordered": OrderedDict}
+_CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "size": torch.Size, "set": set, "frozenset": frozenset}
+_MAPPINGS: dict[str, type[Any]] = {"dict": dict, "ordered": OrderedDict}
 _TORCH_FUNCTIONS = ("abs", "cos", "exp", "log", "relu", "selu", "sigmoid", "sin", "sqrt", "square", "tanh")
 _FUNCTION_MODULES = ("torch.nn.functional", "probgen.")
 
@@ -92,10 +92,11 @@ class _Writer:
             return {"kind": kind, "data": value.detach(), "gradient": value.requires_grad and kind == "parameter"}
         for kind, container in _CONTAINERS.items():
             if type(value) is container:
-                return {"kind": kind, "items": [self.write(item, f"{place}[{k}]") for k, item in enumerate(value)]}
+                return {"kind": kind, "items": [self.write(item, f"{place}[{k}]") for k, item in enumerate(list(value))]}
         for kind, container in _MAPPINGS.items():
             if type(value) is container:
-                items = [[self.write(k, place), self.write(item, f"{place}[{k!r}]")] for k, item in value.items()]
+                pairs = dict(value).items()
+                items = [[self.write(k, place), self.write(item, f"{place}[{k!r}]")] for k, item in pairs]
                 return {"kind": kind, "items": items}
         path = self.names.path(type(value), place)
         state = {name: self.write(item, f"{place}.{name}") for name, item in _attributes(value, place).items()}
@@ -143,7 +144,7 @@ class _Reader:
         kind = self.names.find(tree["class"])
         if not isinstance(kind, type):
             return _refuse(f"an object of {tree['class']!r}, which is not a class")
-        made = kind.__new__(kind)
+        made: Any = object.__new__(kind)
         self.made[tree["id"]] = made
         if isinstance(made, nn.Module):
             nn.Module.__init__(made)
@@ -183,8 +184,9 @@ class _Names:
 def _full_name(item: Any) -> str:
     if _is_mixin(item):
         return f"PyroModule[{_full_name(item.__mro__[1])}]"
-    if isinstance(item, types.BuiltinFunctionType) and getattr(torch, item.__name__, None) is item:
-        return f"torch.{item.__name__}"
+    name = getattr(item, "__name__", "")
+    if isinstance(item, types.BuiltinFunctionType) and getattr(torch, name, None) is item:
+        return f"torch.{name}"
     return f"{item.__module__}.{item.__qualname__}"
 
 

@@ -176,7 +176,7 @@ def run_program(
     return recorder.sites, recorder.subsamples
 
 
-def scale_and_mask(term: Tensor, scale: Tensor | float, mask: Tensor | bool | None) -> Tensor:
+def scale_and_mask(term: Tensor, scale: Tensor | float, mask: Tensor | bool | None) -> Tensor:  # noqa: FBT001
     """Return ``scale * term`` where ``mask`` is true and zero elsewhere, without reading a value on the host.
 
     Args:

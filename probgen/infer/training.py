@@ -198,8 +198,9 @@ class Training:
             if not math.isfinite(value):
                 player = self.history.players[first + offset]
                 raise FloatingPointError(
-                    f"the loss of player {player!r} is {value} at step {first + offset}; no checkpoint was written after it. Lower "
-                    "the learning rate, clip gradients (`clip_norm`), or look for log(0) and division by 0 with torch.autograd.detect_anomaly."
+                    f"the loss of player {player!r} is {value} at step {first + offset}; no checkpoint was "
+                    "written after it. Lower the learning rate, clip gradients (`clip_norm`), or look for log(0) and division "
+                    "by 0 with torch.autograd.detect_anomaly."
                 )
         self.fabric.log_dict({"loss": values[-1]}, step=self.step)
         self.notify("on_log")

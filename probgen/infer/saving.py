@@ -1,7 +1,7 @@
 """Whole models in one file: configuration and weights.
 
-``save(model, path)`` writes what the model is made of (see :mod:`probgen.infer.structure`) and its tensors into one safetensors file;
-``load(path)`` gives the model back, in the same state, without running code from the file.
+``save(model, path)`` writes what the model is made of (see :mod:`probgen.infer.structure`) and its tensors into one
+safetensors file; ``load(path)`` gives the model back, in the same state, without running code from the file.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def load(path: str | os.PathLike[str], *, classes: Iterable[Any] = ()) -> Any:
 
     Args:
         path: The file.
-        classes: Your own classes (and module-level functions) that occur in the model: what you allow beyond torch's, Pyro's and
-            probgen's modules, distributions, transforms and constraints.
+        classes: Your own classes (and module-level functions) that occur in the model: what you allow beyond torch's, Pyro's
+            and probgen's modules, distributions, transforms and constraints.
 
     Raises:
         UnsafeFileError: the file is not a saved model (for instance a pickle), or asks for something that is not allowed.
