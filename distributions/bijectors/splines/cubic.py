@@ -18,6 +18,7 @@ reaches rounding for every admissible bin (tested on a grid of bins); the last t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -131,7 +132,7 @@ class CubicSpline(Spline):
 
 def _relative_slope(raw: Tensor) -> Tensor:
     """Map zero to one, and all numbers into (0, 3/2)."""
-    return 1.5 * torch.sigmoid(soft_clip(raw, LOG_RANGE) + 0.6931471805599453)
+    return 1.5 * torch.sigmoid(soft_clip(raw, LOG_RANGE) + math.log(2.0))
 
 
 def _knot_slopes(widths: Tensor, heights: Tensor, relative: Tensor) -> Tensor:
