@@ -6,6 +6,7 @@ This package does not fix what it finds, and it does not time anything.
 from probgen.distributions.testing.case import BijectorCase, DistributionCase
 from probgen.distributions.testing.check import check_bijector, run_cell
 from probgen.distributions.testing.check_distribution import check_distribution
+from probgen.distributions.testing.diagnose import Diagnosis, LayerDiagnosis, diagnose
 from probgen.distributions.testing.distribution_subject import DistributionSubject
 from probgen.distributions.testing.jacobians import autograd_log_det, free_coordinates, jacobian
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
@@ -52,6 +53,7 @@ __all__ = [
     "BijectorCase",
     "BijectorSubject",
     "Cell",
+    "Diagnosis",
     "DistributionCase",
     "DistributionSubject",
     "Draw",
@@ -59,6 +61,7 @@ __all__ = [
     "LawReport",
     "LawViolation",
     "LawsViolated",
+    "LayerDiagnosis",
     "Ledger",
     "Profile",
     "Regime",
@@ -72,6 +75,7 @@ __all__ = [
     "chi_square_test",
     "current_profile",
     "define_law",
+    "diagnose",
     "dkwm_test",
     "dkwm_two_sample_test",
     "draws",

@@ -1,8 +1,8 @@
 r"""How much rounding a correct program may show: tolerances that follow the conditioning of the map.
 
-A backward-stable evaluation of :math:`y = f(x)` returns :math:`f(x) + \delta` with :math:`|\delta| \le c\,\varepsilon (1 + |y|)`; the
-inverse :math:`g` turns that into an error :math:`J_g \delta` of :math:`x`. A map applied in layers rounds after each one: with
-:math:`z_k` the values on the way back, :math:`z_0 = y`,
+A backward-stable evaluation of :math:`y = f(x)` returns :math:`f(x) + \delta` with :math:`|\delta| \le c\,\varepsilon (1 +
+|y|)`; the inverse :math:`g` turns that into an error :math:`J_g \delta` of :math:`x`. A map applied in layers rounds after
+each one: with :math:`z_k` the values on the way back, :math:`z_0 = y`,
 
 .. math::
 

@@ -1,8 +1,8 @@
 r"""Jacobians by reverse-mode differentiation: the oracle of the log-determinant laws.
 
-For :math:`y = f(x)` with events flattened to :math:`n` and :math:`m` numbers, :math:`J_{ij} = \partial y_i / \partial x_j`. On sets
-whose coordinates depend on one another the determinant is taken in *free coordinates*: with a chart :math:`x = b(u)` of the domain
-and free coordinates :math:`\phi` (the simplex without its last entry, the lower triangle of a matrix),
+For :math:`y = f(x)` with events flattened to :math:`n` and :math:`m` numbers, :math:`J_{ij} = \partial y_i / \partial x_j`.
+On sets whose coordinates depend on one another the determinant is taken in *free coordinates*: with a chart :math:`x =
+b(u)` of the domain and free coordinates :math:`\phi` (the simplex without its last entry, the lower triangle of a matrix),
 
 .. math::
 

@@ -1,8 +1,8 @@
 r"""What a law is: a named statement about an object, and a check that finds where it is false.
 
-A law never says only "failed". It raises a :class:`LawViolation` that holds the law, the smallest input it knows, the value that
-the statement asks for and the value that came. A check returns a :class:`Tally`: how many values it compared, and how many
-it had to leave out because no floating-point result could be judged there (see ``tolerance.py``).
+A law never says only "failed". It raises a :class:`LawViolation` that holds the law, the smallest input it knows, the value
+that the statement asks for and the value that came. A check returns a :class:`Tally`: how many values it compared, and how
+many it had to leave out because no floating-point result could be judged there (see ``conditioning.py``).
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def require_equal(law: str, got: Tensor, expected: Tensor, where: object, *, tol
     if got.shape != expected.shape or got.dtype != expected.dtype:
         raise LawViolation(law, _brief(where), f"{_kind(expected)}", f"{_kind(got)}")
     same = (got == expected) | (got.isnan() & expected.isnan())
-    close = same | ((got - expected).abs() <= tolerance)
+    close = same if got.dtype == torch.bool else same | ((got - expected).abs() <= tolerance)
     if not bool(close.all()):
         index = _smallest(~close, where)
         raise LawViolation(law, _at(where, index), expected[index], got[index])

@@ -1,7 +1,7 @@
 """The registry of all laws: name to law, in the order of the property catalogue.
 
-Laws of bijectors: rows R, L, S, C, M, N, P, T, V, K, H, E and Q of the catalogue. Laws of distributions: rows Q, D, PY and the structural
-rows again. Each entry's ``statement`` is one sentence for people.
+Laws of bijectors: rows R, L, S, C, M, N, P, T, V, K, H, E and Q of the catalogue. Laws of distributions: rows Q, D, PY and
+the structural rows again. Each entry's ``statement`` is one sentence for people.
 """
 
 from __future__ import annotations

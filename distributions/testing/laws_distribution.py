@@ -100,9 +100,9 @@ def sample_is_detached(subject: DistributionSubject, draw: Draw) -> Tally:
         plain = subject.distribution.sample(torch.Size((4,)))
         attached = subject.distribution.rsample(torch.Size((4,))) if subject.distribution.has_rsample else None
     if plain.requires_grad:
-        raise LawViolation("sample_is_detached", "sample()", "requires_grad False", True)
+        raise LawViolation("sample_is_detached", "sample()", "a tensor without gradient", plain.requires_grad)
     if attached is not None and not attached.requires_grad:
-        raise LawViolation("sample_is_detached", "rsample()", "requires_grad True", False)
+        raise LawViolation("sample_is_detached", "rsample()", "a tensor with gradient", attached.requires_grad)
     return Tally(2)
 
 

@@ -123,7 +123,7 @@ def equality_and_repr_are_sane(subject: BijectorSubject, draw: Draw) -> Tally:
     """Equality of the object and its inverse."""
     law, bijector = "equality_and_repr_are_sane", subject.bijector
     if not (bijector == bijector and hash(bijector) == hash(bijector) and bijector.inv == bijector.inv):
-        raise LawViolation(law, "b == b, b.inv == b.inv", True, False)
+        raise LawViolation(law, "b", "b == b and b.inv == b.inv", "they differ")
     if type(bijector).__name__ not in repr(bijector):
         raise LawViolation(law, "repr", type(bijector).__name__, repr(bijector))
     return Tally()

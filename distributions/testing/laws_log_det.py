@@ -226,7 +226,7 @@ def _double(value: Tensor | None) -> Tensor | None:
 
 
 def _spread(double: Bijector, x: Tensor, context: Tensor | None, eps: float, shift: Tensor | float | None = None) -> Tensor:
-    """How far FLDJ moves when parameters move by ``eps`` and inputs by ``shift`` (default ``eps``), relative to 1 + |x|."""
+    """How far FLDJ moves when parameters move by ``eps`` and inputs by ``shift`` (default ``eps``), relative to ``1 + |x|``."""
     reference = double._forward_and_log_det(x, context)[1]
     worst = torch.zeros_like(reference)
     for seed in range(6):

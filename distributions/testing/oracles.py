@@ -27,7 +27,7 @@ __all__ = [
     "reference_log_prob",
 ]
 
-REACH = 5.0
+REACH = 7.0
 
 
 def free_dimension(support: Constraint, event_shape: torch.Size) -> int:
@@ -52,8 +52,8 @@ def free_dimension(support: Constraint, event_shape: torch.Size) -> int:
 def placed_grid(draws: Tensor, cells: int) -> tuple[Tensor, Tensor]:
     r"""Return a grid that suits a cloud of points, and the logarithm of the volume of each of its cells.
 
-    The grid is uniform in :math:`v`, :math:`|v| \le 5`, with points :math:`u = m + L \sinh v`, where :math:`m` is the median of the cloud and
-    :math:`L L^\top` its covariance without outliers: fine where the mass is, and 74 deviations wide.
+    The grid is uniform in :math:`v`, :math:`|v| \le 7`, with points :math:`u = m + L \sinh v`, where :math:`m` is the median of
+    the cloud and :math:`L L^\top` its covariance without outliers: fine where the mass is, and 550 deviations wide.
 
     Args:
         draws: Points in free coordinates, shape ``[n, *batch, dim]``; they only place the grid.

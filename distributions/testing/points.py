@@ -1,7 +1,7 @@
 r"""Points of a set, made from unconstrained numbers.
 
-A test point of a constrained set is :math:`x = b(u)`, where :math:`b` is torch's ``biject_to(constraint)`` and :math:`u` is drawn
-from :math:`N(0, s^2)` with a few exact values put in (zero, subnormal numbers, knots, bounds, far tails). Nothing is
+A test point of a constrained set is :math:`x = b(u)`, where :math:`b` is torch's ``biject_to(constraint)`` and :math:`u` is
+drawn from :math:`N(0, s^2)` with a few exact values put in (zero, subnormal numbers, knots, bounds, far tails). Nothing is
 filtered, so the points cover what they claim to cover. A ``Draw`` holds the few numbers from which a whole batch is made: it
 prints in one line, reproduces the batch, and shrinks to a simple one.
 """

@@ -1,7 +1,8 @@
 """How thorough a run is: the quick profile of every commit, and the long one.
 
 Both are derandomized: the same code gives the same verdict on every machine, and a failure is a change of behavior. The
-profile is named by the environment variable ``PROBGEN_PROFILE`` (or ``HYPOTHESIS_PROFILE``); "default" if neither is set, and "nightly" is another word for "long".
+profile is named by the environment variable ``PROBGEN_PROFILE`` (or ``HYPOTHESIS_PROFILE``); "default" if neither is set, and
+"nightly" is another word for "long".
 """
 
 from __future__ import annotations

@@ -31,11 +31,11 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Regime:
-    """One way to move the parameters of an object.
+    r"""One way to move the parameters of an object.
 
     Attributes:
         name: As printed in reports.
-        network: Factor :math:`s` of the noise on weights, :math:`N(0, s^2/\\mathrm{fan\\_in})`.
+        network: Factor :math:`s` of the noise on weights, :math:`N(0, s^2/\mathrm{fan\_in})`.
         own: Standard deviation of the noise on ``raw_*`` parameters.
 
     Example:

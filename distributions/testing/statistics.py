@@ -7,9 +7,10 @@ draws and the true one without any assumption:
 
     P\big(\sup_x |F_n(x) - F(x)| > \epsilon\big) \le 2 e^{-2 n \epsilon^2},
 
-so a test that rejects above :math:`\epsilon = \sqrt{\log(2/\delta) / 2n}` has a false-alarm rate of at most :math:`\delta`, and it detects every
-discrepancy above :math:`2\epsilon` with probability at least :math:`1 - \delta`. Each test returns both numbers. The suite's budget of
-:math:`10^{-6}` is spent in portions of :math:`10^{-9}`: see ``FALSE_ALARM`` and ``Ledger``.
+so a test that rejects above :math:`\epsilon = \sqrt{\log(2/\delta) / 2n}` has a false-alarm rate of at most :math:`\delta`,
+and it detects every discrepancy above :math:`2\epsilon` with probability at least :math:`1 - \delta`. Each test returns
+both numbers. The suite's budget of :math:`10^{-6}` is spent in portions of :math:`10^{-9}`: see ``FALSE_ALARM`` and
+``Ledger``.
 
 References:
     Massart (1990). The tight constant in the Dvoretzky–Kiefer–Wolfowitz inequality. https://doi.org/10.1214/aop/1176990746

@@ -145,7 +145,7 @@ class BijectorSubject:
 
     @property
     def slack(self) -> float:
-        """The constant C of the tolerance T = C eps (1 + |x| + kappa), times the row's factor."""
+        """The constant C of ``T = C eps (1 + |x| + kappa)``, times the row's factor."""
         return self.tolerance * (64.0 if self.dtype == torch.float64 else 256.0)
 
     @cached_property

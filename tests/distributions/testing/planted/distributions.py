@@ -1,4 +1,4 @@
-"""Broken distributions: each is a correct normal, gamma or categorical law with one bug, and names the law that must find it."""
+"""Broken distributions: each is a correct law with one bug, and names the law of the kit that must find it."""
 
 import math
 
@@ -148,7 +148,7 @@ class StaleScore(Gaussian):
 
     law = "memo_is_never_stale"
 
-    def __call__(self, sample_shape=torch.Size()):
+    def __call__(self, sample_shape=()):
         value = self.rsample(sample_shape)
         self.memo = (value, super().log_prob(value).detach())
         return value
@@ -203,7 +203,7 @@ class FiniteOutside(Positive):
 class DrawsOutside(Positive):
     law = "samples_lie_in_the_support"
 
-    def sample(self, sample_shape=torch.Size()):
+    def sample(self, sample_shape=()):
         return super().sample(sample_shape) - 0.01
 
 
@@ -213,7 +213,7 @@ class UnroundedSamples(dist.Bernoulli):
     def __init__(self):
         super().__init__(torch.tensor(0.3))
 
-    def sample(self, sample_shape=torch.Size()):
+    def sample(self, sample_shape=()):
         return super().sample(sample_shape) * 0.999
 
 
@@ -233,7 +233,7 @@ class RollsTheStates(dist.Categorical):
     def __init__(self):
         super().__init__(probs=torch.tensor([0.2, 0.3, 0.5]))
 
-    def sample(self, sample_shape=torch.Size()):
+    def sample(self, sample_shape=()):
         return (super().sample(sample_shape) + 1) % 3
 
 
@@ -245,7 +245,7 @@ class NarrowPlane(dist.MultivariateNormal):
     def __init__(self):
         super().__init__(torch.zeros(3), torch.eye(3) * 0.5 + 0.5)
 
-    def rsample(self, sample_shape=torch.Size()):
+    def rsample(self, sample_shape=()):
         return torch.randn((*sample_shape, 3))
 
 
@@ -284,7 +284,7 @@ class AcceptsWrongEvent(dist.MultivariateNormal):
 
 def fused_score_forgets_the_log_det():
     class Fused(TransformedDistribution):
-        def rsample_and_log_prob(self, sample_shape=torch.Size()):
+        def rsample_and_log_prob(self, sample_shape=()):
             z = self.base_dist.rsample(sample_shape)
             return self.bijector(z), self.base_dist.log_prob(z)
 
