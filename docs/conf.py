@@ -34,6 +34,7 @@ myst_dmath_double_inline = True
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MATPLOTLIBRC"] = str(Path(__file__).parent / "matplotlibrc")
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # tqdm asks for a notebook's widgets
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
 
 # Docstrings are Google style with an equation; a class is described where it is defined.
