@@ -37,6 +37,17 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def labels(self) -> Tensor:
+        """``y``, for those who need it.
+
+        Raises:
+            ValueError: this split has none.
+        """
+        if self.y is None:
+            raise ValueError("this split has no labels: `y` is None.")
+        return self.y
+
     def take(self, indices: Sequence[int] | Tensor) -> Split:
         """The examples with these indices, in that order."""
         index = torch.as_tensor(indices)

@@ -82,6 +82,9 @@ def load_spoken_digits(*, full: bool = False) -> SpokenDigits:
 
     Origin: Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset. License: CC BY-SA 4.0.
 
+    Args:
+        full: Whether to read the 1 000 clips.
+
     Raises:
         DataNotFoundError: ``full`` was asked for and the file is not here.
         ChecksumError: it is another file.

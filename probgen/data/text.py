@@ -68,6 +68,9 @@ def load_shakespeare(*, full: bool = False) -> Text:
     Public domain; collected by A. Karpathy, https://github.com/karpathy/char-rnn. The splits are contiguous: first 90 %, next
     5 %, last 5 %.
 
+    Args:
+        full: Whether to read the whole text.
+
     Raises:
         DataNotFoundError: ``full`` was asked for and the file is not here.
         ChecksumError: it is another file.

@@ -9,7 +9,8 @@ the same and ``log_prob`` is exact, so a fitted model can be compared with the t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import pyro.distributions as dist
 import torch
@@ -119,7 +120,7 @@ def pinwheel(arms: int = 5, rate: float = 0.35) -> TorchDistribution:
     covariance = 0.45**2 * _outer(direction) + 0.12**2 * _outer(side)
     weights = dist.Categorical(torch.ones(arms))
     straight = dist.MixtureSameFamily(weights, dist.MultivariateNormal(1.6 * direction, covariance))
-    return dist.TransformedDistribution(straight, [Twist(rate)])
+    return cast(TorchDistribution, dist.TransformedDistribution(straight, [Twist(rate)]))
 
 
 TOYS: dict[str, Callable[[], TorchDistribution]] = {
@@ -136,6 +137,10 @@ TOYS: dict[str, Callable[[], TorchDistribution]] = {
 class Checkerboard(TorchDistribution):
     """The uniform law on the dark squares of a 4x4 board over (-4, 4)^2: density 1/32 on them, 0 elsewhere.
 
+    Args:
+        batch_shape: Batch shape.
+        validate_args: As in ``torch.distributions``.
+
     Example:
         >>> from probgen.data.toys import Checkerboard
         >>> Checkerboard().sample((5,)).shape
@@ -148,11 +153,11 @@ class Checkerboard(TorchDistribution):
     def __init__(self, batch_shape: tuple[int, ...] = (), validate_args: bool | None = None) -> None:  # noqa: FBT001
         super().__init__(torch.Size(batch_shape), torch.Size([2]), validate_args=validate_args)
 
-    def expand(self, batch_shape: tuple[int, ...], _instance: object = None) -> Checkerboard:
+    def expand(self, batch_shape: Sequence[int], _instance: object = None) -> Checkerboard:
         """The same law with another batch shape."""
         return Checkerboard(tuple(batch_shape))
 
-    def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draw ``[*sample_shape, *batch, 2]``."""
         shape = (*sample_shape, *self.batch_shape)
         row = torch.randint(4, shape)
@@ -221,4 +226,5 @@ def _outer(v: Tensor) -> Tensor:
 def _gaussians(means: Tensor, scale: float) -> TorchDistribution:
     """Equal weights on spherical Gaussians at ``means`` ``[n, 2]``."""
     spread = torch.full_like(means, scale)
-    return dist.MixtureSameFamily(dist.Categorical(torch.ones(len(means))), dist.Normal(means, spread).to_event(1))
+    mixture = dist.MixtureSameFamily(dist.Categorical(torch.ones(len(means))), dist.Normal(means, spread).to_event(1))
+    return cast(TorchDistribution, mixture)

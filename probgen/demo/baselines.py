@@ -2,6 +2,8 @@ r"""What a flow has to beat: the uniform law, :math:`\log_2 17` bits a pixel, an
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
@@ -23,7 +25,7 @@ def gaussian(problem: Problem) -> Tensor:
         >>> gaussian(load_problem(Settings.smoke())).shape
         torch.Size([1, 397])
     """
-    return _fitted(problem.noisy(problem.train.x, 1)).log_prob(problem.test_v)
+    return cast(Tensor, _fitted(problem.noisy(problem.train.x, 1)).log_prob(problem.test_v))
 
 
 def logit_gaussian(problem: Problem) -> Tensor:
@@ -39,7 +41,7 @@ def logit_gaussian(problem: Problem) -> Tensor:
     """
     train, _ = to_logits(problem.noisy(problem.train.x, 1), ALPHA)
     test, log_det = to_logits(problem.test_v, ALPHA)
-    return _fitted(train).log_prob(test) + log_det
+    return cast(Tensor, _fitted(train).log_prob(test)) + log_det
 
 
 def _fitted(x: Tensor) -> MultivariateNormal:

@@ -48,7 +48,7 @@ def class_posterior(model: DigitModel, problem: Problem, v: Tensor) -> Tensor:
         >>> class_posterior(model, problem, problem.test_v[0][:5]).exp().sum(-1)
         tensor([1.0000, 1.0000, 1.0000, 1.0000, 1.0000])
     """
-    frequency = torch.bincount(problem.train.y, minlength=CLASSES) / len(problem.train)
+    frequency = torch.bincount(problem.train.labels, minlength=CLASSES) / len(problem.train)
     log_likelihood = torch.stack([model.log_prob(v, torch.full((len(v),), k)) for k in range(CLASSES)], -1)
     return (log_likelihood + frequency.log()).log_softmax(-1)
 
@@ -76,7 +76,7 @@ def train_classifier(problem: Problem, *, steps: int, seed: int) -> nn.Module:
     for step in range(steps):
         optimizer.zero_grad()
         logits = net(2 * problem.noisy(problem.train.x, 1000 + step) - 1)
-        nn.functional.cross_entropy(logits, problem.train.y).backward()
+        nn.functional.cross_entropy(logits, problem.train.labels).backward()
         optimizer.step()
     return nn.Sequential(_Centered(), net).eval()
 

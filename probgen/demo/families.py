@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pyro
 import torch
 from torch import Tensor
@@ -43,7 +45,7 @@ class FlowModel(DigitModel):
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program: ``v`` is observed at one site inside a plate over the data."""
         with pyro.plate("digits", len(v)):
-            return pyro.sample("v", self.law(label), obs=v)
+            return cast(Tensor, pyro.sample("v", self.law(label), obs=v))
 
     @torch.no_grad()
     def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:

@@ -35,7 +35,7 @@ def interpolation(results: Results, name: str, *, steps: int = 10) -> Tensor:
     model = results.models[name]
     z = model.encode(results.problem.test_v[0])
     t = torch.linspace(0, 1, steps)[:, None]
-    label = results.problem.test.y.tolist()
+    label = results.problem.test.labels.tolist()
     pairs = [(label.index(a), label.index(b)) for a, b in ((0, 6), (3, 8), (1, 7))]
     return torch.cat([model.decode(z[i] + t * (z[j] - z[i])) for i, j in pairs]).clamp(0, 1)
 
@@ -50,6 +50,7 @@ def write_page(results: Results, path: str | Path) -> Path:
     Example:
         >>> from probgen.demo import Settings, run, write_page
         >>> write_page(run(Settings.smoke(), progress=False), "page.html")  # doctest: +SKIP
+        PosixPath('page.html')
     """
     page = Page("Digits by density")
     page.text(_BOUND)
@@ -88,4 +89,5 @@ def _square(v: Tensor) -> Tensor:
 
 
 def _smooth(losses: Tensor, width: int = 20) -> Tensor:
-    return losses.unfold(0, min(width, len(losses)), 1).mean(-1)
+    windows: Tensor = losses.unfold(0, min(width, len(losses)), 1)
+    return windows.mean(-1)

@@ -44,7 +44,7 @@ class PlaneFit:
     divergence: float
 
 
-class _PlaneFlow(PyroModule):  # type: ignore[misc]
+class _PlaneFlow(PyroModule):
     """x ~ a spline coupling flow in the plane."""
 
     def __init__(self, scale: float) -> None:

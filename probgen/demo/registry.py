@@ -17,7 +17,7 @@ from probgen.infer import ELBO
 __all__ = ["DigitModel", "Entry", "maximum_likelihood"]
 
 
-class DigitModel(PyroModule):  # type: ignore[misc]
+class DigitModel(PyroModule):
     """A model of digits (abstract): a Pyro program ``forward(v, label)`` that can also be scored and sampled.
 
     Attributes:

@@ -79,7 +79,7 @@ def _classes(results: Results) -> None:
     problem, settings = results.problem, results.settings
     classifier = train_classifier(problem, steps=min(300, settings.steps), seed=settings.seed)
     for name, model in results.conditional.items():
-        results.accuracy[name] = accuracy(class_posterior(model, problem, problem.test_v[0]), problem.test.y)
+        results.accuracy[name] = accuracy(class_posterior(model, problem, problem.test_v[0]), problem.test.labels)
         torch.manual_seed(settings.seed)
         made = reweight(results.models[name], classifier, proposals=settings.samples, per_class=20)
         results.reweighted[name] = made

@@ -27,3 +27,9 @@ def test_take_keeps_labels_with_their_rows():
     split = Split(torch.arange(5), torch.arange(5) * 10).take([4, 1])
     assert split.x.tolist() == [4, 1]
     assert split.y.tolist() == [40, 10]
+
+
+def test_labels_are_asked_for():
+    assert Split(torch.zeros(2), torch.ones(2)).labels.tolist() == [1, 1]
+    with pytest.raises(ValueError, match="no labels"):
+        _ = Split(torch.zeros(2)).labels

@@ -1,0 +1,32 @@
+"""Every entry builds a model that obeys the interface: density, draws, encoding; unconditional and by class."""
+
+import math
+
+import pyro
+import pytest
+import torch
+
+from probgen.demo import ENTRIES, DigitModel, Settings, load_problem, maximum_likelihood
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("name", ENTRIES)
+def test_interface(name, conditional):
+    problem = load_problem(Settings.smoke())
+    model = ENTRIES[name].build(problem, conditional=conditional).eval()
+    assert isinstance(model, DigitModel)
+    label = problem.test.labels[:7] if conditional else None
+    v = problem.test_v[0][:7]
+    draws = model.sample(7, label)
+    assert draws.shape == (7, 64)
+    assert bool(((draws >= 0) & (draws <= 1)).all())
+    assert torch.allclose(model.decode(model.encode(v, label), label), v, atol=1e-4)
+    trace = pyro.poutine.trace(model).get_trace(v, label)
+    assert torch.allclose(trace.log_prob_sum(), model.log_prob(v, label).sum(), rtol=1e-4)
+    loss = maximum_likelihood(model)(v, label) if conditional else maximum_likelihood(model)(v)
+    assert math.isclose(float(loss), -float(model.log_prob(v, label).sum()), rel_tol=1e-4)
+
+
+def test_an_unknown_family_says_what_is_missing():
+    with pytest.raises(NotImplementedError):
+        DigitModel().log_prob(torch.zeros(1, 64))
