@@ -50,8 +50,8 @@ class Elementwise(Bijector):
         (['raw_loc', 'raw_scale'], tensor([1., 1., 1.], grad_fn=<AddBackward0>))
     """
 
-    domain = constraints.real
-    codomain = constraints.real
+    domain: constraints.Constraint = constraints.real
+    codomain: constraints.Constraint = constraints.real
 
     def __init__(self, shape: Sequence[int] = (), **given: Tensor | float | None) -> None:
         super().__init__()
