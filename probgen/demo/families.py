@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pyro
 import torch
 from torch import Tensor
@@ -45,7 +43,7 @@ class FlowModel(DigitModel):
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program: ``v`` is observed at one site inside a plate over the data."""
         with pyro.plate("digits", len(v)):
-            return cast(Tensor, pyro.sample("v", self.law(label), obs=v))
+            return pyro.sample("v", self.law(label), obs=v)
 
     @torch.no_grad()
     def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
@@ -66,7 +64,7 @@ class FlowModel(DigitModel):
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """The image of each base value."""
-        return self.bijector(z, None if label is None else one_hot(label))
+        return self.bijector.forward(z, None if label is None else one_hot(label))
 
 
 def _coupling(problem: Problem, *, conditional: bool) -> DigitModel:

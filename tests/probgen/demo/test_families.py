@@ -24,7 +24,7 @@ def test_interface(name, conditional):
     trace = pyro.poutine.trace(model).get_trace(v, label)
     assert torch.allclose(trace.log_prob_sum(), model.log_prob(v, label).sum(), rtol=1e-4)
     loss = maximum_likelihood(model)(v, label) if conditional else maximum_likelihood(model)(v)
-    assert math.isclose(float(loss), -float(model.log_prob(v, label).sum()), rel_tol=1e-4)
+    assert math.isclose(loss.item(), -float(model.log_prob(v, label).sum()), rel_tol=1e-4)
 
 
 def test_an_unknown_family_says_what_is_missing():
