@@ -108,6 +108,12 @@ class Coupling(Bijector):
         return (len(self.mask),)
 
     @property
+    def dependence(self) -> Tensor:
+        """Which outputs (rows) may depend on which inputs (columns): booleans ``[D, D]``."""
+        copied = torch.tensor(self.mask)
+        return torch.eye(len(self.mask), dtype=torch.bool) | (~copied[:, None] & copied[None, :])
+
+    @property
     def exact_inverse(self) -> bool:  # type: ignore[override]
         """As that of the element."""
         return self.element.exact_inverse

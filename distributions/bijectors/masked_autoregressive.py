@@ -113,6 +113,14 @@ class MaskedAutoregressive(Bijector):
         return (self.network.features,)
 
     @property
+    def dependence(self) -> Tensor:
+        """Which outputs (rows) may depend on which inputs (columns): itself and those of earlier levels, booleans ``[D, D]``."""
+        level = torch.empty(self.network.features, dtype=torch.long)
+        for number, coordinates in enumerate(self.network.levels):
+            level[list(coordinates)] = number
+        return torch.eye(len(level), dtype=torch.bool) | (level[:, None] > level[None, :])
+
+    @property
     def exact_inverse(self) -> bool:  # type: ignore[override]
         """As that of the element."""
         return self.element.exact_inverse

@@ -70,7 +70,16 @@ class Tally:
 
 
 def always(subject: Any) -> bool:
-    """Return True: the law applies to everything."""
+    """Return True: the law applies to everything.
+
+    Args:
+        subject: Anything.
+
+    Example:
+        >>> from probgen.distributions.testing.law import always
+        >>> always(None)
+        True
+    """
     return True
 
 
@@ -170,6 +179,12 @@ def require_equal(law: str, got: Tensor, expected: Tensor, where: object, *, tol
 
     Raises:
         LawViolation: shape, dtype or some element differs.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.testing.law import require_equal
+        >>> require_equal("identity", torch.ones(2), torch.ones(2), where="two ones")
+        Tally(compared=2, skipped=0)
     """
     if got.shape != expected.shape or got.dtype != expected.dtype:
         raise LawViolation(law, _brief(where), f"{_kind(expected)}", f"{_kind(got)}")

@@ -121,7 +121,7 @@ class _Buffers(NamedTuple):
 
     @classmethod
     def allocate(cls, plan: SweepWeights, activation: Activation, batch: int, offset: Tensor | None) -> _Buffers:
-        sums = [bias[:, None].expand(-1, batch).contiguous() for bias in plan.biases]
+        sums = [bias[:, None].repeat(1, batch) for bias in plan.biases]  # a copy also for a batch of one
         if offset is not None:
             sums[0] += offset.expand(batch, -1).mT
         rectify = isinstance(activation, torch.nn.ReLU) and not plan.residual
@@ -129,7 +129,7 @@ class _Buffers(NamedTuple):
         inputs = [sums[0].new_empty(plan.seen[-1], batch), *hidden]
         sizes = _differences(plan.seen)
         counts = [_differences((0, *ready[:-1])) for ready in plan.ready]
-        outputs = sums[-1].view(-1, plan.num_outputs, batch).permute(2, 0, 1)
+        outputs = sums[-1].view(plan.seen[-1], plan.num_outputs, batch).permute(2, 0, 1)
         return cls(
             sums,
             inputs,

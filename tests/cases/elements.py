@@ -1,0 +1,20 @@
+"""Every public elementwise bijector that a conditioner can parametrize on the whole real line, found, not listed."""
+
+import inspect
+
+from probgen.distributions import bijectors
+from probgen.distributions.bijectors import Elementwise
+
+REAL = "Real()"
+
+
+def real_elements() -> dict[str, type[Elementwise]]:
+    """Class name to class: real domain and codomain, and something for the conditioner to emit."""
+    found = {}
+    for name in bijectors.__all__:
+        entry = getattr(bijectors, name)
+        if inspect.isclass(entry) and issubclass(entry, Elementwise) and entry is not Elementwise:
+            element = entry()
+            if repr(element.domain) == repr(element.codomain) == REAL and element.num_free:
+                found[name] = entry
+    return found
