@@ -90,4 +90,5 @@ def _square(v: Tensor) -> Tensor:
 
 def _smooth(losses: Tensor, width: int = 20) -> Tensor:
     weights = torch.ones(1, 1, min(width, len(losses)))
-    return torch.nn.functional.conv1d(losses[None, None], weights / weights.numel())[0, 0]
+    smooth: Tensor = torch.nn.functional.conv1d(losses[None, None], weights / weights.numel())
+    return smooth[0, 0]

@@ -6,13 +6,14 @@ import pyro
 import pytest
 import torch
 
-from probgen.demo import ENTRIES, DigitModel, Settings, load_problem, maximum_likelihood
+from probgen.demo import ENTRIES, DigitModel, Entry, Settings, load_problem, maximum_likelihood
 
 
 @pytest.mark.parametrize("conditional", [False, True])
 @pytest.mark.parametrize("name", ENTRIES)
 def test_interface(name, conditional):
     problem = load_problem(Settings.smoke())
+    assert isinstance(ENTRIES[name], Entry)
     model = ENTRIES[name].build(problem, conditional=conditional).eval()
     assert isinstance(model, DigitModel)
     label = problem.test.labels[:7] if conditional else None
