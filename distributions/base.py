@@ -6,7 +6,7 @@ into plates. On top of that every distribution here declares ``log_prob_kind`` a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import torch
 from pyro.distributions import TorchDistribution
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Distribution"]
 
 
-class Distribution(TorchDistribution):  # type: ignore[misc]
+class Distribution(TorchDistribution):
     r"""A probability distribution at home in Pyro (abstract).
 
     A subclass writes ``sample`` or ``rsample`` (with ``has_rsample``), ``log_prob``, ``support`` and ``expand``. If
@@ -87,7 +87,7 @@ class Distribution(TorchDistribution):  # type: ignore[misc]
         if self.event_shape:
             return None
         try:
-            return self.cdf(value).unsqueeze(-1)  # type: ignore[no-any-return]
+            return self.cdf(value).unsqueeze(-1)
         except NotImplementedError:
             return None
 
@@ -112,7 +112,7 @@ class Distribution(TorchDistribution):  # type: ignore[misc]
 
     def _check_support(self, value: Tensor) -> None:
         """Raise if some of ``value`` lies outside the support; call it only where values may be read."""
-        valid = satisfies(self.support, value.detach())
+        valid = satisfies(cast(Constraint, self.support), value.detach())
         if not bool(valid.all()):
             raise ValueError(
                 f"`value` must lie in the support {self.support} of {type(self).__name__}; "
@@ -121,7 +121,7 @@ class Distribution(TorchDistribution):  # type: ignore[misc]
 
     def _expanded(self, batch_shape: Any, _instance: Any = None) -> Self:
         """A shallow copy with another batch shape, for ``expand`` of a subclass to finish."""
-        new = self._get_checked_instance(type(self), _instance)
+        new = self._get_checked_instance(type(self), _instance)  # type: ignore[no-untyped-call]
         new.__dict__.update(self.__dict__)
         new._batch_shape = torch.Size(batch_shape)
         return new  # type: ignore[no-any-return]

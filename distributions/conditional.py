@@ -28,6 +28,18 @@ class ConditionalDistribution(nn.Module, PyroConditionalDistribution):
 
     Attributes:
         context_shape: Trailing shape of the context, or None for a family with one member.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import ConditionalDistribution, TransformedDistribution, standard_normal
+        >>> from probgen.distributions.bijectors import Shift
+        >>> class Moved(ConditionalDistribution):
+        ...     context_shape = (2,)
+        ...
+        ...     def _given(self, context):
+        ...         return TransformedDistribution(standard_normal(2), Shift(context))
+        >>> Moved()(torch.zeros(5, 2)).batch_shape
+        torch.Size([5])
     """
 
     context_shape: tuple[int, ...] | None = None

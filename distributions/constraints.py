@@ -19,7 +19,18 @@ from torch import Tensor
 from torch.distributions import biject_to, constraints
 from torch.distributions.constraints import Constraint
 
-__all__ = ["Circular", "Product", "UnitSphere", "circular", "interior_point", "is_real", "product", "satisfies", "torus", "unit_sphere"]
+__all__ = [
+    "Circular",
+    "Product",
+    "UnitSphere",
+    "circular",
+    "interior_point",
+    "is_real",
+    "product",
+    "satisfies",
+    "torus",
+    "unit_sphere",
+]
 
 
 class Circular(Constraint):
@@ -57,7 +68,7 @@ class UnitSphere(Constraint):
     def check(self, value: Tensor) -> Tensor:
         """Whether each vector has length one."""
         tolerance = 16 * torch.finfo(value.dtype).eps * value.shape[-1] ** 0.5
-        return (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance
+        return cast(Tensor, (torch.linalg.vector_norm(value, dim=-1) - 1).abs() <= tolerance)
 
     def __repr__(self) -> str:
         return "UnitSphere()"
@@ -116,7 +127,10 @@ unit_sphere = UnitSphere()
 
 
 def product(*factors: tuple[Constraint, int]) -> Product:
-    """The constraint on a vector of blocks, from pairs (constraint, length of the block).
+    """The constraint on a vector of blocks.
+
+    Args:
+        *factors: Pairs (constraint, length of the block).
 
     Example:
         >>> from torch.distributions import constraints
@@ -127,8 +141,11 @@ def product(*factors: tuple[Constraint, int]) -> Product:
     return Product([factor for factor, _ in factors], [size for _, size in factors])
 
 
-def is_real(constraint: Constraint) -> bool:
+def is_real(constraint: Constraint | None) -> bool:
     """Whether the constraint admits all real numbers.
+
+    Args:
+        constraint: Any constraint; None (no support known) admits nothing.
 
     Example:
         >>> from torch.distributions import constraints

@@ -18,7 +18,7 @@ bound stays a bound.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -131,7 +131,7 @@ class Dequantized(Distribution):
             self._check_support(value)
         x = value if value.is_floating_point() else value.to(torch.get_default_dtype())
         u, log_noise = self._dequantize(x, num_draws)
-        weights = cast(Tensor, self.base_dist.log_prob(x + u)) - log_noise
+        weights = self.base_dist.log_prob(x + u) - log_noise
         return log_mean_exp_estimate(weights)
 
     def _dequantize(self, x: Tensor, num_draws: int) -> tuple[Tensor, Tensor | float]:

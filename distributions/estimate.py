@@ -72,8 +72,8 @@ class Estimate:
         if self.value.numel() == 1:
             error = "" if self.kind == "exact" else f" ± {self.stderr.item():.4f}"
             return f"Estimate({mark}{self.value.item():.4f}{error} nats)"
-        total, error = self.mean()
-        return f"Estimate(shape {tuple(self.value.shape)}, mean {mark}{total:.4f} ± {error:.4f} nats)"
+        mean, spread = self.mean()
+        return f"Estimate(shape {tuple(self.value.shape)}, mean {mark}{mean:.4f} ± {spread:.4f} nats)"
 
     def mean(self) -> tuple[float, float]:
         """Mean over the batch and its standard error, which the spread of the data dominates; in nats."""

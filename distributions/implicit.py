@@ -3,7 +3,7 @@ r"""Implicit distributions: draws :math:`x = g(z)`, :math:`z \sim p_0`, from a f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -97,7 +97,7 @@ class ImplicitDistribution(Distribution):
             raise ValueError(
                 f"`generator` must return shape {(lead.numel(), *self.event_shape)}; it returned {tuple(drawn.shape)}."
             )
-        return cast(Tensor, drawn.reshape(*lead, *self.event_shape))
+        return drawn.reshape(*lead, *self.event_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Not available.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +72,7 @@ class Mixture(Distribution):
     @constraints.dependent_property
     def support(self) -> Constraint:
         """The support of the components."""
-        return self.components[0].support
+        return cast(Constraint, self.components[0].support)
 
     @property
     def log_weights(self) -> Tensor:

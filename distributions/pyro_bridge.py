@@ -2,7 +2,7 @@ r"""What registers our classes with torch and Pyro: entries for ours only, nothi
 
 * Every ``Bijector`` counts as a Pyro ``ConditionalTransform``, so one that takes a context stands in Pyro's
   ``ConditionalTransformedDistribution``. A list there may mix in bijectors without context by composing them (``f >> g``).
-* ``biject_to`` knows our constraints, so NUTS and automatic guides work on sites with such a support.
+* ``biject_to`` and ``transform_to`` know our constraints, so NUTS and automatic guides work on sites with such a support.
 * ``kl_divergence`` knows the standard normal and flows that share one bijector object: the Kullback-Leibler divergence is
   invariant under a bijection, :math:`\mathrm{KL}(f_\sharp p \,\|\, f_\sharp q) = \mathrm{KL}(p \,\|\, q)`.
 """
@@ -24,9 +24,10 @@ from torch.distributions import (
     constraints,
     kl_divergence,
     register_kl,
+    transform_to,
 )
 
-from probgen.distributions.bijectors import Bijector, Blocks, Conditioned, Stereographic, ToSupport
+from probgen.distributions.bijectors import Bijector, Concat, Conditioned, Stereographic, ToSupport
 from probgen.distributions.constraints import Circular, Product, UnitSphere
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.distributions.standard import StandardNormal
@@ -36,7 +37,8 @@ __all__: list[str] = []
 
 
 def _reals_to_circle(constraint: Circular) -> Transform:
-    return biject_to(constraints.interval(-math.pi, math.pi))
+    transform: Transform = biject_to(constraints.interval(-math.pi, math.pi))
+    return transform
 
 
 def _reals_to_sphere(constraint: UnitSphere) -> Transform:
@@ -46,7 +48,7 @@ def _reals_to_sphere(constraint: UnitSphere) -> Transform:
 def _reals_to_product(constraint: Product) -> Transform:
     parts = [ToSupport(factor) for factor in constraint.factors]
     sizes = [part.inverse_shape((size,))[-1] for part, size in zip(parts, constraint.sizes, strict=True)]
-    return Blocks(parts, sizes)
+    return Concat(*parts, sizes=sizes)
 
 
 def _kl_standard(p: StandardNormal, q: StandardNormal) -> Tensor:
@@ -92,9 +94,10 @@ def _same_map(f: Bijector, g: Bijector) -> bool:
 
 
 ConditionalTransform.register(Bijector)
-biject_to.register(Circular, _reals_to_circle)
-biject_to.register(UnitSphere, _reals_to_sphere)
-biject_to.register(Product, _reals_to_product)
+for _registry in (biject_to, transform_to):
+    _registry.register(Circular, _reals_to_circle)
+    _registry.register(UnitSphere, _reals_to_sphere)
+    _registry.register(Product, _reals_to_product)
 register_kl(StandardNormal, StandardNormal)(_kl_standard)
 register_kl(Normal, StandardNormal)(_kl_normal_standard)
 register_kl(Independent, StandardNormal)(_kl_independent_standard)

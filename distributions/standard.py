@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
@@ -33,6 +33,12 @@ class Standard(Distribution):
         dtype: Of the draws; None follows the user of the distribution, else torch's default.
         device: Of the draws; None follows the user of the distribution, else torch's default.
         validate_args: As in ``torch.distributions``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import standard_normal
+        >>> standard_normal(2).like(torch.zeros(1, dtype=torch.float64)).sample().dtype
+        torch.float64
     """
 
     has_rsample = True
@@ -147,12 +153,12 @@ class StandardNormal(Standard):
         return -0.5 * value.square() - 0.5 * math.log(2 * math.pi)
 
     def _coordinate_cdf(self, value: Tensor) -> Tensor:
-        return torch.special.ndtr(value)
+        return cast(Tensor, torch.special.ndtr(value))
 
     def icdf(self, value: Tensor) -> Tensor:
         """Quantile function, for scalar events."""
         self._require_scalar("icdf")
-        return torch.special.ndtri(value)
+        return cast(Tensor, torch.special.ndtri(value))
 
     @property
     def mean(self) -> Tensor:

@@ -225,7 +225,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         if z.numel() == 0:  # torch's Independent fails on an empty batch
             return ildj
         base = self._base if self._checks_values(z) else unvalidated(self._base)
-        return cast(Tensor, base.log_prob(z)) + ildj
+        return base.log_prob(z) + ildj
 
     def _is_fresh(self, draw: _Draw) -> bool:
         fingerprint = _fingerprint(self.bijector)

@@ -44,12 +44,12 @@ class Stereographic(Bijector):
     domain = constraints.independent(constraints.real, 1)
     codomain = unit_sphere
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """``[*batch, d]`` to ``[*batch, d + 1]``."""
         _require_vector(shape, 1)
         return torch.Size((*shape[:-1], shape[-1] + 1))
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """``[*batch, d + 1]`` to ``[*batch, d]``."""
         _require_vector(shape, 2)
         return torch.Size((*shape[:-1], shape[-1] - 1))

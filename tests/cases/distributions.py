@@ -18,7 +18,6 @@ from probgen.distributions import (
 )
 from probgen.distributions.bijectors import (
     Affine,
-    Blocks,
     CircularSpline,
     CylinderToSphere,
     Exp,
@@ -38,7 +37,6 @@ BIJECTORS = {
     "ToSupport(product)": BijectorCase(
         lambda: ToSupport(product((constraints.positive, 1), (unit_sphere, 3), (circular, 1))), event_shape=(4,)
     ),
-    "Blocks": BijectorCase(lambda: Blocks([Affine(shape=(2,)), Affine(shape=(1,)) >> Exp()], [2, 1]), event_shape=(3,)),
 }
 
 

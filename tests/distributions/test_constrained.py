@@ -7,7 +7,7 @@ import torch
 from torch.distributions import constraints
 
 from probgen.distributions import default_base, flow_on, standard_uniform
-from probgen.distributions.bijectors import Affine, Blocks, CircularSpline, CylinderToSphere, Exp, Permutation, Shift, ToSupport
+from probgen.distributions.bijectors import Affine, CircularSpline, Concat, CylinderToSphere, Exp, Permutation, Shift, ToSupport
 from probgen.distributions.constraints import circular, product, torus, unit_sphere
 from probgen.flows import neural_spline_coupling
 
@@ -65,15 +65,15 @@ def test_density_on_the_sphere_integrates_to_one_over_its_area(kind):
     else:
         interval = constraints.interval(-1.0, 1.0)
         heights = ToSupport(interval).inv >> Shift(shape=(1,)) >> ToSupport(interval)
-        f = Blocks([heights, CircularSpline(4)], [1, 1])
+        f = Concat(heights, CircularSpline(4), sizes=[1, 1])
         base = standard_uniform(2, low=-1.0, high=1.0)
         d = flow_on(
             unit_sphere,
-            Blocks([Affine(0.0, 1.0), Affine(0.0, math.pi)], [1, 1]) >> perturbed(f) >> CylinderToSphere(),
+            Concat(Affine(0.0, 1.0), Affine(0.0, math.pi), sizes=[1, 1]) >> perturbed(f) >> CylinderToSphere(),
             base=base,
         )
-    height = (torch.arange(600, dtype=torch.float64) + 0.5) / 300 - 1
-    angle = (torch.arange(600, dtype=torch.float64) + 0.5) / 600 * 2 * math.pi - math.pi
+    height = (torch.arange(300, dtype=torch.float64) + 0.5) / 150 - 1
+    angle = (torch.arange(300, dtype=torch.float64) + 0.5) / 300 * 2 * math.pi - math.pi
     z, phi = torch.meshgrid(height, angle, indexing="ij")
     radius = (1 - z**2).sqrt()
     points = torch.stack([radius * phi.cos(), radius * phi.sin(), z], -1)

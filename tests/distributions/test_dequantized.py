@@ -4,7 +4,7 @@ import pyro.distributions as dist
 import pytest
 import torch
 
-from probgen.distributions import Dequantized, DensityUnavailable, TransformedDistribution, standard_normal
+from probgen.distributions import DensityUnavailable, Dequantized, TransformedDistribution, standard_normal
 from probgen.distributions.bijectors import Affine, ToSupport
 
 

@@ -240,8 +240,8 @@ def test_importing_changes_no_global_state():
 import torch, pyro, pyro.distributions as dist, pyro.infer
 from torch.distributions import Distribution, biject_to, transform_to, kl
 def state():
-    return (Distribution._validate_args, torch.get_default_dtype(), torch.is_grad_enabled(), torch.random.get_rng_state().sum().item(),
-            torch.get_num_threads(), pyro.settings.get())
+    return (Distribution._validate_args, torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(),
+            torch.random.get_rng_state().sum().item(), pyro.settings.get())
 def registries():
     return dict(biject_to._registry), dict(transform_to._registry), dict(kl._KL_REGISTRY)
 def attributes():

@@ -34,11 +34,9 @@ def test_energy_test_sees_a_rotation_of_correlated_data():
 
 
 def test_energy_test_is_calibrated():
-    """Under the null 60 p-values are uniform on multiples of 1/200; all above 0.9 has probability 1e-60, none below 0.6 1e-24."""
+    """Under the null p-values are uniform: the mean of 60 is 0.5 with standard error 0.037, and 0.3 is 8 of them."""
     values = [energy_test(torch.randn(20, 1), torch.randn(20, 1)) for _ in range(60)]
-    assert min(values) < 0.9
-    assert max(values) > 0.1
-    assert 0.2 < sum(values) / 60 < 0.8  # 8 standard errors
+    assert 0.2 < sum(values) / 60 < 0.8
 
 
 def test_calibration_finds_the_coordinate():

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.distributions import constraints
 
-from probgen.distributions.bijectors import Affine, Blocks, Exp, Lift, ToSupport
-from probgen.flows import neural_spline_coupling
+from probgen.distributions.bijectors import Lift, ToSupport
 
 
 def test_the_codomain_is_the_support():
@@ -22,19 +21,6 @@ def test_tensor_bounds_move_with_the_module():
     assert f(torch.zeros((), dtype=torch.float64)).dtype == torch.float64
 
 
-def test_blocks_add_their_log_determinants():
-    f = Blocks([Exp(), ToSupport(constraints.simplex), Affine(1.0, 2.0)], [1, 2, 1])
-    x = torch.randn(5, 4)
-    y, log_det = f.forward_and_log_det(x)
-    assert y.shape == (5, 6 - 1)
-    expected = x[:, 0] + ToSupport(constraints.simplex).forward_log_det_jacobian(x[:, 1:3]) + torch.tensor(2.0).log()
-    torch.testing.assert_close(log_det, expected)
-
-
-def test_refusals():
-    with pytest.raises(ValueError, match="pair up"):
-        Blocks([Exp()], [1, 2])
-    with pytest.raises(ValueError, match="take no context"):
-        Blocks([neural_spline_coupling(2, context_shape=(1,), layers=1, hidden=(4,))], [2])
+def test_an_unknown_constraint_is_refused():
     with pytest.raises(NotImplementedError):
         ToSupport(constraints.boolean)
