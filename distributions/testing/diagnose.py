@@ -33,6 +33,11 @@ class LayerDiagnosis:
         smallest_slope: Smallest singular value of the Jacobian over the points.
         largest_slope: Largest singular value.
         tails: Share of inputs in the tails.
+
+    Example:
+        >>> from probgen.distributions.testing import LayerDiagnosis
+        >>> LayerDiagnosis("0 Affine", 0.0, smallest_slope=0.5, largest_slope=2.0, tails=0.0).conditioning
+        4.0
     """
 
     name: str
@@ -54,6 +59,13 @@ class Diagnosis:
     Attributes:
         layers: One entry for each layer, in the order of ``forward``.
         round_trip: Largest absolute round-trip error of the whole map.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.bijectors import Shift
+        >>> from probgen.distributions.testing import diagnose
+        >>> print(diagnose(Shift(1.0), torch.zeros(3)).layers[0])
+        LayerDiagnosis(name='Shift', round_trip=0.0, smallest_slope=1.0, largest_slope=1.0, tails=0.0)
     """
 
     layers: tuple[LayerDiagnosis, ...]

@@ -13,6 +13,7 @@ from probgen.distributions.testing import (
     laws_inverse,
     laws_log_det,
     laws_mass,
+    laws_moments,
     laws_numerics,
     laws_pyro,
     laws_shape,
@@ -34,6 +35,6 @@ BIJECTOR_LAWS: tuple[Law, ...] = (
     *laws_errors.LAWS,
 )
 
-DISTRIBUTION_LAWS: tuple[Law, ...] = (*laws_density.LAWS, *laws_distribution.LAWS, *laws_pyro.LAWS)
+DISTRIBUTION_LAWS: tuple[Law, ...] = (*laws_density.LAWS, *laws_moments.LAWS, *laws_distribution.LAWS, *laws_pyro.LAWS)
 
 LAWS: dict[str, Law] = {law.name: law for law in (*BIJECTOR_LAWS, *DISTRIBUTION_LAWS)}

@@ -13,12 +13,11 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import biject_to
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
 from probgen.distributions.testing.oracles import placed_grid
-from probgen.distributions.testing.points import Draw, is_flat, is_real
+from probgen.distributions.testing.points import Draw, chart_of, is_flat, is_real
 from probgen.distributions.testing.subject import BijectorSubject
 from probgen.distributions.testing.validation import validation
 
@@ -53,7 +52,7 @@ def _mass(subject: BijectorSubject, cells: int, dim: int, draw: Draw) -> Tensor:
     bijector, event, rank = subject.double, subject.output_event, subject.output_dim
     context = subject.context(Draw(seed=draw.seed), (1,))
     context = None if context is None else context.double()
-    chart = None if is_real(bijector.codomain) else biject_to(bijector.codomain)
+    chart = None if is_real(bijector.codomain) else chart_of(bijector.codomain)
     with validation(enabled=False), torch.no_grad():
         cloud = bijector.forward(subject.points(Draw(seed=1, count=2000)).double(), context)
         free = cloud if chart is None else chart.inv(cloud)
@@ -74,7 +73,7 @@ def _base(domain: Constraint, x: Tensor, rank: int) -> Tensor:
     if is_real(domain):
         u, log_det = x, torch.zeros(batch, dtype=x.dtype)
     else:
-        chart = biject_to(domain)
+        chart = chart_of(domain)
         u = chart.inv(x)
         log_det = -chart.log_abs_det_jacobian(u, x).reshape(*batch, -1).sum(-1)
     normal = -0.5 * (u.square() + math.log(2 * math.pi))

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, biject_to
+from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.testing.points import is_real
+from probgen.distributions.testing.points import chart_of, is_real
 
 __all__ = [
     "central_difference",
@@ -46,7 +46,7 @@ def free_dimension(support: Constraint, event_shape: torch.Size) -> int:
     """
     if is_real(support):
         return event_shape.numel()
-    return torch.Size(biject_to(support).inverse_shape(event_shape)).numel()
+    return torch.Size(chart_of(support).inverse_shape(event_shape)).numel()
 
 
 def placed_grid(draws: Tensor, cells: int) -> tuple[Tensor, Tensor]:
@@ -222,7 +222,7 @@ def reference_log_prob(reference: Any, value: Tensor) -> Tensor:
 
 def _free(support: Constraint, value: Tensor, dim: int) -> Tensor:
     """Free coordinates ``[*leading, dim]`` of events."""
-    u = value if is_real(support) else biject_to(support).inv(value)
+    u = value if is_real(support) else chart_of(support).inv(value)
     return u.reshape(*value.shape[: value.dim() - support.event_dim], dim).nan_to_num().clamp(-1e6, 1e6)
 
 
@@ -231,7 +231,7 @@ def _points(support: Constraint, event: torch.Size, u: Tensor) -> tuple[Tensor, 
     leading = u.shape[:-1]
     if is_real(support):
         return u.reshape(*leading, *event), torch.zeros(leading, dtype=u.dtype)
-    chart = biject_to(support)
+    chart = chart_of(support)
     free = u.reshape(torch.Size(chart.inverse_shape(torch.Size((*leading, *event)))))
     value = chart(free)
     log_weight = chart.log_abs_det_jacobian(free, value)

@@ -63,7 +63,17 @@ def check_laws(request: pytest.FixtureRequest) -> CheckLaws:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the totals of all law checks of the session."""
+    """Print the totals of all law checks of the session.
+
+    Args:
+        terminalreporter: Pytest's reporter.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from probgen.distributions.testing.plugin import pytest_terminal_summary
+        >>> print(pytest_terminal_summary(SimpleNamespace(stats={})))
+        None
+    """
     found = [
         value
         for reports in terminalreporter.stats.values()

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.distributions import biject_to, constraints
+from torch.distributions import Transform, biject_to, constraints, transform_to
 from torch.distributions.constraints import Constraint
 
-__all__ = ["Draw", "core_constraint", "is_flat", "points_in", "unconstrained"]
+__all__ = ["Draw", "chart_of", "core_constraint", "is_flat", "points_in", "unconstrained"]
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,32 @@ def points_in(
     if _is_sphere(core):
         u = unconstrained(draw, (*batch, *event_shape)) + 1e-3
         return (u / u.norm(dim=-1, keepdim=True)).to(dtype)
-    chart = biject_to(constraint)
+    chart = chart_of(constraint)
     shape = chart.inverse_shape(torch.Size((*batch, *event_shape)))
     limit = 8.0 if dtype == torch.float32 else 15.0
     u = unconstrained(draw, shape).clamp(-limit, limit).to(dtype)
     return chart(u)  # type: ignore[no-any-return]
+
+
+def chart_of(constraint: Constraint) -> Transform:
+    """The map from unconstrained numbers onto a set: ``biject_to``, or ``transform_to`` where only that is registered.
+
+    Args:
+        constraint: Any torch constraint that one of the two registries knows.
+
+    Raises:
+        NotImplementedError: neither does.
+
+    Example:
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.testing.points import chart_of
+        >>> chart_of(constraints.lower_cholesky)
+        LowerCholeskyTransform()
+    """
+    try:
+        return biject_to(constraint)
+    except NotImplementedError:
+        return transform_to(constraint)
 
 
 def core_constraint(constraint: Constraint) -> Constraint:

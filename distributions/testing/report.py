@@ -22,6 +22,11 @@ class Cell:
         examples: Generated examples.
         tally: Values compared and skipped.
         violation: What was found, None if the law holds.
+
+    Example:
+        >>> from probgen.distributions.testing import Cell, Tally
+        >>> print(Cell("Exp", "round_trip", "float64", "as_built", 4, Tally(32)))
+        Exp [float64, as_built]: round_trip holds
     """
 
     subject: str
@@ -42,6 +47,11 @@ class LawsViolated(AssertionError):
 
     Attributes:
         report: The whole report.
+
+    Example:
+        >>> from probgen.distributions.testing import LawReport, LawsViolated
+        >>> print(LawsViolated(LawReport()))
+        0 (class, law) cells, 0 generated examples, 0.00% of values skipped, 0 violated, 0 exempt
     """
 
     def __init__(self, report: LawReport) -> None:

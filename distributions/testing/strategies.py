@@ -45,9 +45,13 @@ def draws(
         count: Points in a batch.
 
     Example:
+        >>> from hypothesis import given
         >>> from probgen.distributions.testing import draws
-        >>> draws(scales=(1.0,)).example().scale  # doctest: +SKIP
-        1.0
+        >>> @given(draws(scales=(1.0,)))
+        ... def test_scale(draw):
+        ...     assert draw.scale == 1.0
+        >>> print(test_scale())
+        None
     """
     st = _strategies()
     chosen = st.lists(st.sampled_from(tuple(special)), max_size=most_special).map(tuple) if special else st.just(())
@@ -87,7 +91,8 @@ def points(
         >>> @given(points(constraints.positive, batch_shape=(4,)))
         ... def test_positive(x):
         ...     assert (x > 0).all()
-        >>> test_positive()
+        >>> print(test_positive())
+        None
     """
     return draws(scales, special).map(lambda draw: points_in(constraint, event_shape, batch_shape, draw, dtype))
 
@@ -101,7 +106,8 @@ def batch_shapes() -> SearchStrategy[tuple[int, ...]]:
         >>> @given(batch_shapes())
         ... def test_rank(shape):
         ...     assert len(shape) <= 2
-        >>> test_rank()
+        >>> print(test_rank())
+        None
     """
     return _strategies().sampled_from(BATCH_SHAPES)  # type: ignore[no-any-return]
 
@@ -115,6 +121,7 @@ def dtypes() -> SearchStrategy[torch.dtype]:
         >>> @given(dtypes())
         ... def test_floating(dtype):
         ...     assert dtype.is_floating_point
-        >>> test_floating()
+        >>> print(test_floating())
+        None
     """
     return _strategies().sampled_from((torch.float32, torch.float64))  # type: ignore[no-any-return]
