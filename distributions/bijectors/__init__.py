@@ -39,7 +39,7 @@ from probgen.distributions.bijectors.softplus import Softplus
 from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
 from probgen.distributions.bijectors.splines import CircularSpline, CubicSpline, LinearSpline, RationalQuadraticSpline
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
-from probgen.distributions.bijectors.support import Blocks, ToSupport
+from probgen.distributions.bijectors.support import ToSupport
 from probgen.distributions.bijectors.triangular import LowerTriangular
 from probgen.distributions.bijectors.wrapper import Wrapper
 
@@ -48,7 +48,6 @@ __all__ = [
     "Affine",
     "Bernstein",
     "Bijector",
-    "Blocks",
     "CauchyCDF",
     "CircularSpline",
     "Combined",
