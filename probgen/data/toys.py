@@ -18,7 +18,8 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 
-from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions import TransformedDistribution
+from probgen.distributions.bijectors import Bijector
 
 __all__ = ["TOYS", "Checkerboard", "Twist", "checkerboard", "eight_gaussians", "pinwheel", "rings", "spirals", "two_moons"]
 
@@ -120,7 +121,7 @@ def pinwheel(arms: int = 5, rate: float = 0.35) -> TorchDistribution:
     covariance = 0.45**2 * _outer(direction) + 0.12**2 * _outer(side)
     weights = dist.Categorical(torch.ones(arms))
     straight = dist.MixtureSameFamily(weights, dist.MultivariateNormal(1.6 * direction, covariance))
-    return cast(TorchDistribution, dist.TransformedDistribution(straight, [Twist(rate)]))
+    return TransformedDistribution(straight, Twist(rate))
 
 
 TOYS: dict[str, Callable[[], TorchDistribution]] = {

@@ -1,12 +1,8 @@
-"""Cases of the two-dimensional toys: the twist, and the laws with exact densities."""
+"""Cases of the two-dimensional toys that are classes of their own."""
 
-from probgen.data.toys import Checkerboard, Twist, eight_gaussians, pinwheel
+from probgen.data.toys import Checkerboard, Twist
 from probgen.distributions.testing import BijectorCase, DistributionCase
 
 BIJECTORS = {"Twist": BijectorCase(lambda: Twist(0.35), event_shape=(2,))}
 
-DISTRIBUTIONS = {
-    "Checkerboard": DistributionCase(Checkerboard),
-    "eight_gaussians": DistributionCase(eight_gaussians),
-    "pinwheel": DistributionCase(pinwheel),
-}
+DISTRIBUTIONS = {"Checkerboard": DistributionCase(Checkerboard)}
