@@ -27,6 +27,7 @@ from probgen.distributions.numerics.roots import invert_increasing
 __all__ = ["Bernstein"]
 
 _SMALLEST_SLOPE = 1e-2
+_EVALUATIONS = 18  # parameters N(0, 4): all of 60 000 points reached machine accuracy with 14
 
 
 class Bernstein(Elementwise):
@@ -85,7 +86,9 @@ class Bernstein(Elementwise):
         heights = values[0]
         y = y.expand(torch.broadcast_shapes(y.shape, heights.shape[:-1]))
         bounds = _bounds(y, heights, self.bound)
-        x, log_slope = invert_increasing(lambda x: _bernstein(x, heights, self.bound), y, bounds=bounds)
+        x, log_slope = invert_increasing(
+            lambda x: _bernstein(x, heights, self.bound), y, bounds=bounds, evaluations=_EVALUATIONS
+        )
         return x, -log_slope
 
 

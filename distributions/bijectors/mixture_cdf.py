@@ -35,6 +35,7 @@ __all__ = ["MixtureOfLogisticsCDF"]
 
 _FLOOR = 1e-3
 _LOGIT_BOUND = math.log(1e3)
+_EVALUATIONS = 20  # parameters N(0, 4): all of 60 000 points reached machine accuracy with 16
 
 
 class MixtureOfLogisticsCDF(Elementwise):
@@ -111,7 +112,9 @@ class MixtureOfLogisticsCDF(Elementwise):
         target = (y - loc) / scale
         target = target.expand(torch.broadcast_shapes(target.shape, widths.shape[:-1]))
         bounds = _bounds(target, locations, widths)
-        x, log_slope = invert_increasing(lambda x: _mixture_logit(x, weights, locations, widths), target, bounds=bounds)
+        x, log_slope = invert_increasing(
+            lambda x: _mixture_logit(x, weights, locations, widths), target, bounds=bounds, evaluations=_EVALUATIONS
+        )
         return x, -(scale.log() + log_slope)
 
 

@@ -31,6 +31,7 @@ __all__ = ["SumOfSquares"]
 _SMALLEST_SLOPE = 1e-2
 _LARGEST_COEFFICIENT = 10.0
 _TILT = 0.05
+_EVALUATIONS = 24  # parameters N(0, 16): all of 60 000 points reached machine accuracy with 24
 
 
 class SumOfSquares(Elementwise):
@@ -101,7 +102,9 @@ class SumOfSquares(Elementwise):
         target = target.expand(torch.broadcast_shapes(target.shape, coefficients.shape[:-2]))
         farthest = target / _SMALLEST_SLOPE
         bounds = (farthest.clamp(max=0.0), farthest.clamp(min=0.0))
-        x, log_slope = invert_increasing(lambda x: _integral(x, coefficients, self._rule), target, bounds=bounds)
+        x, log_slope = invert_increasing(
+            lambda x: _integral(x, coefficients, self._rule), target, bounds=bounds, evaluations=_EVALUATIONS
+        )
         return x, -log_slope
 
 

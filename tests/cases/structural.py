@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.distributions import biject_to, constraints, transforms
+from torch.distributions import constraints, transforms
 
 from probgen.distributions.bijectors import (
     Affine,
@@ -19,6 +19,7 @@ from probgen.distributions.bijectors import (
     Scale,
     Shift,
     Stack,
+    ToSupport,
     as_bijector,
 )
 from probgen.distributions.testing import BijectorCase
@@ -44,7 +45,7 @@ BIJECTORS = {
         lambda: Compose(_conditional(), LowerTriangular(3)), event_shape=(3,)
     ),
     "Concat": BijectorCase(
-        lambda: Concat(Exp(), LULinear(2), biject_to(constraints.interval(0.0, 2.0)), sizes=[1, 2, 2]), event_shape=(5,)
+        lambda: Concat(Exp(), LULinear(2), ToSupport(constraints.interval(0.0, 2.0)), sizes=[1, 2, 2]), event_shape=(5,)
     ),
     "Concat(rows)": BijectorCase(lambda: Concat(Exp(), Reverse(), sizes=[1, 2], dim=-2), event_shape=(3, 2)),
     "Concat(conditional)": BijectorCase(lambda: Concat(_conditional(), Shift(1.0), sizes=[2, 1]), event_shape=(3,)),
