@@ -83,6 +83,8 @@ def _present(processes: list[Process], results: Results) -> list[Process]:
             results.versions[name_of(process)] = str(reply["version"])
             results.versions["torch"] = str(reply["torch"])
             present.append(process)
+    if not present or name_of(present[0]) != OWN:
+        raise SystemExit("probgen itself cannot be imported in the worker: see the message above")
     return present
 
 

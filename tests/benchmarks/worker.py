@@ -63,7 +63,10 @@ class Worker:
 
     def versions(self) -> dict[str, object]:
         package = self.module.PACKAGE
-        version = self.torch.__version__ if package == "torch" else importlib.metadata.version(package)
+        if package in ("torch", "probgen"):  # probgen may be run from a source tree
+            version = importlib.import_module(package).__version__
+        else:
+            version = importlib.metadata.version(package)
         return {
             "package": package,
             "version": version,
