@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from itertools import chain
 
 import pyro.distributions as dist
 import torch
@@ -87,22 +86,24 @@ def integral_transform(base: torch.distributions.Distribution, z: Tensor) -> Ten
 
 
 def _reference(module: nn.Module) -> Tensor | None:
-    """The first floating-point tensor that a module holds (written out because ``compile`` cannot trace ``parameters()``)."""
-    for tensor in (*module._parameters.values(), *module._buffers.values()):
-        if tensor is not None and tensor.is_floating_point():
-            return tensor
+    """The first floating-point tensor that a module holds."""
+    return next((tensor for tensor in held_tensors(module) if tensor.is_floating_point()), None)
+
+
+def held_tensors(module: nn.Module) -> Iterator[Tensor]:
+    """All tensors that a module's value may depend on: parameters, buffers, and those of lifted transforms.
+
+    Written out because ``compile`` cannot trace ``parameters()`` of a bijector; a shared part is visited once for each use.
+    """
+    for own in (module._parameters, module._buffers):
+        for tensor in own.values():
+            if tensor is not None:
+                yield tensor
+    if isinstance(module, Lift):
+        yield from _tensors_in(module.transform)
     for child in module._modules.values():
-        found = None if child is None else _reference(child)
-        if found is not None:
-            return found
-    return next(_tensors_in(module.transform), None) if isinstance(module, Lift) else None
-
-
-def held_tensors(bijector: Bijector) -> Iterator[Tensor]:
-    """All tensors that a bijector's value may depend on: parameters, buffers, and those of lifted transforms."""
-    lifted = (part.transform for part in bijector.modules() if isinstance(part, Lift))
-    foreign = (tensor for transform in lifted for tensor in _tensors_in(transform))
-    return chain(bijector.parameters(), bijector.buffers(), foreign)
+        if child is not None:
+            yield from held_tensors(child)
 
 
 def _tensors_in(value: object) -> Iterator[Tensor]:
