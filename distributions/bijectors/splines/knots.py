@@ -56,6 +56,9 @@ def bounded_positive(raw: Tensor) -> Tensor:
 def running_sum(sizes: Tensor) -> Tensor:
     """Return the running sums of ``sizes`` ``[*batch, K]``, with a leading zero: shape ``[*batch, K + 1]``.
 
+    Args:
+        sizes: Relative sizes, shape ``[*batch, K]``.
+
     Example:
         >>> import torch
         >>> from probgen.distributions.bijectors.splines.knots import running_sum
@@ -87,6 +90,9 @@ def locate(value: Tensor, sums: Tensor, lower: float, upper: float) -> Tensor:
 
 def pair_index(index: Tensor) -> Tensor:
     """Return the indices ``[*batch, 2]`` of the left and the right knot of bin ``index`` ``[*batch, 1]``.
+
+    Args:
+        index: Index of the bin, shape ``[*batch, 1]``.
 
     Example:
         >>> import torch

@@ -58,7 +58,14 @@ def spline_forward(x: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, i
 
 
 def spline_inverse(y: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor, interval: Interval) -> tuple[Tensor, Tensor]:
-    r"""Return the inverse spline's value and :math:`\log dx/dy` at ``y``; arguments as for :func:`spline_forward`.
+    r"""Return the inverse spline's value and :math:`\log dx/dy` at ``y``.
+
+    Args:
+        y: Points inside the interval, shape ``[*batch]``.
+        widths: Relative widths of the bins, shape ``[*batch, K]``.
+        heights: Relative heights, shape ``[*batch, K]``.
+        slopes: Slopes at all knots, shape ``[*batch, K + 1]``.
+        interval: Ends of the interval.
 
     Example:
         >>> import torch
