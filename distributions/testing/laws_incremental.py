@@ -1,0 +1,131 @@
+r"""Laws of incremental evaluation: what an autoregressive network promises besides its parallel pass.
+
+They speak about networks, not about bijectors or distributions, so they are functions to call, not rows of the registry. Each
+raises a ``LawViolation`` with the smallest input that it knows. That an autoregressive *bijector* has a triangular Jacobian in its
+order is the law ``declared_structure_holds``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from probgen.distributions.bijectors.incremental import IncrementalNetwork
+from probgen.distributions.testing.law import LawViolation, Tally, require_equal
+
+__all__ = ["incremental_matches_parallel", "levels_are_parallel", "states_do_not_mix"]
+
+
+def incremental_matches_parallel(
+    network: IncrementalNetwork, values: Tensor, context: Tensor | None = None, *, tolerance: float = 1e-5
+) -> Tally:
+    """Steps, and sweeps with and without gradients, give the parameters that the parallel pass gives.
+
+    Args:
+        network: The network.
+        values: Values ``[*batch, D]``.
+        context: Context ``[*batch, *context_shape]``, if the network takes one.
+        tolerance: Absolute tolerance.
+
+    Raises:
+        LawViolation: some parameter differs.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.testing import incremental_matches_parallel
+        >>> from probgen.nn import MADE
+        >>> incremental_matches_parallel(MADE(3, 2, hidden=(8,)), torch.zeros(4, 3)).skipped
+        0
+    """
+    order = [index for level in network.levels for index in level]
+    batch, ordered = values.shape[:-1], values[..., order]
+    expected = network(values, context)[..., order, :]
+    stepped = torch.cat(_stepped(network, values, context), dim=-2)
+    law = "incremental_matches_parallel"
+    tally = require_equal(law, stepped, expected, values, tolerance=tolerance)
+    for recording in (True, False):
+        seen: list[Tensor] = []
+
+        def draw(start: int, stop: int, params: Tensor, seen: list[Tensor] = seen) -> Tensor:
+            seen.append(params.clone())
+            return ordered[..., start:stop]
+
+        before = [parameter.detach().clone() for parameter in network.parameters()]
+        with torch.set_grad_enabled(recording):
+            network.sweep(draw, batch, context)
+        tally = tally + require_equal(law, torch.cat(seen, dim=-2), expected, values, tolerance=tolerance)
+        for old, new in zip(before, network.parameters(), strict=True):
+            tally = tally + require_equal(f"{law} (parameters are not written)", new.detach(), old, values)
+    return tally
+
+
+def levels_are_parallel(network: IncrementalNetwork, values: Tensor, context: Tensor | None = None) -> Tally:
+    """The parameters of a level depend only on values of earlier levels: moving all others changes nothing.
+
+    Args:
+        network: The network.
+        values: Values ``[*batch, D]``.
+        context: Context, if the network takes one.
+
+    Raises:
+        LawViolation: the levels are no partition of the coordinates, or some parameter moved.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.testing import levels_are_parallel
+        >>> from probgen.nn import MADE
+        >>> levels_are_parallel(MADE(3, 2, hidden=(8,)), torch.zeros(4, 3)).skipped
+        0
+    """
+    law, covered = "levels_are_parallel", sorted(index for level in network.levels for index in level)
+    if covered != list(range(network.features)):
+        raise LawViolation(law, "levels", f"a partition of 0 to {network.features - 1}", network.levels)
+    tally, known = Tally(), torch.zeros(network.features, dtype=torch.bool)
+    with torch.no_grad():
+        params = network(values, context)
+        for level in network.levels:
+            moved = network(torch.where(known, values, values + 1.0), context)
+            chosen = list(level)
+            tally = tally + require_equal(law, moved[..., chosen, :], params[..., chosen, :], values, tolerance=1e-5)
+            known[chosen] = True
+    return tally
+
+
+def states_do_not_mix(network: IncrementalNetwork, first: Tensor, second: Tensor, context: Tensor | None = None) -> Tally:
+    """Two sequences stepped in turn give what each gives alone: a state is a value, and no step writes into one.
+
+    Args:
+        network: The network.
+        first: Values ``[*batch, D]``.
+        second: Other values of the same shape.
+        context: Context, if the network takes one.
+
+    Raises:
+        LawViolation: some parameter differs.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.testing import states_do_not_mix
+        >>> from probgen.nn import MADE
+        >>> states_do_not_mix(MADE(3, 2, hidden=(8,)), torch.zeros(4, 3), torch.ones(4, 3)).skipped
+        0
+    """
+    alone = [_stepped(network, values, context) for values in (first, second)]
+    states = [network.init_state(values.shape[:-1], context) for values in (first, second)]
+    tally = Tally()
+    for number, level in enumerate(network.levels):
+        for index, values in enumerate((first, second)):
+            state, params = states[index]
+            tally = tally + require_equal("states_do_not_mix", params, alone[index][number], values)
+            states[index] = network.step(state, values[..., list(level)])
+    return tally
+
+
+def _stepped(network: IncrementalNetwork, values: Tensor, context: Tensor | None) -> list[Tensor]:
+    """The parameters of each level from the steps."""
+    state, params = network.init_state(values.shape[:-1], context)
+    collected = []
+    for level in network.levels:
+        collected.append(params)
+        state, params = network.step(state, values[..., list(level)])
+    return collected
