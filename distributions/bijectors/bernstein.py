@@ -6,7 +6,7 @@ On :math:`[-B, B]`, with :math:`t = (x + B) / 2B` and heights :math:`h_k > 0` th
 
     f'(x) = \sum_{k=0}^{n-1} n h_k \binom{n-1}{k} t^k (1 - t)^{n-1-k}, \qquad f(-B) = -B, \quad f(B) = B.
 
-All terms of the slope are positive, so :math:`f` increases; it is a polynomial of degree :math:`n`. Outside, :math:`f` continues
+All terms of the slope are positive, so :math:`f` increases; it is a polynomial of degree :math:`n`. Outside, it continues
 along straight lines with the slopes :math:`n h_0` and :math:`n h_{n-1}` that it has at the ends, so it is continuously
 differentiable on the whole line. Equal heights give the identity; the value is computed as the difference from it.
 """

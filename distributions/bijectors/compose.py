@@ -91,13 +91,13 @@ class Compose(Combined):
             result *= part.sign
         return result
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of ``f(x)``, part after part."""
         for part in self._parts:
             shape = part.forward_shape(shape)
         return torch.Size(shape)
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of the inverse at ``y``, part after part from the last."""
         for part in reversed(self._parts):
             shape = part.inverse_shape(shape)

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.distributions import Transform, constraints
 from torch.distributions.constraints import Constraint
 
+from probgen.distributions._checks import require_event_shape
 from probgen.distributions.bijectors.combined import Combined, context_for
 from probgen.distributions.bijectors.lift import as_bijector
 from probgen.distributions.constraints import Product, is_real
@@ -73,8 +74,8 @@ class _Pieces(Combined):
         self, name: str, value: Tensor, constraint: Constraint, event_shape: tuple[int, ...] | None, context: Tensor | None
     ) -> None:
         sizes = self._sizes if name == "x" else self._image_sizes
-        if isinstance(value, Tensor) and value.dim() >= self._event_rank:
-            _require_length(name, value.shape, self._dim, sum(sizes))
+        require_event_shape(name, value, self._event_rank)
+        _require_length(name, value.shape, self._dim, sum(sizes))
         super()._check_input(name, value, constraint, event_shape, context)
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -96,12 +97,10 @@ class _Pieces(Combined):
         return self._piece_rank - int(part.domain.event_dim)
 
     def _joined(self, mapped: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        total = 0.0
-        for part, (_, log_det) in zip(self._parts, mapped, strict=True):
-            total = total + sum_rightmost(log_det, self._extra(part))
-        batch = total.shape  # type: ignore[attr-defined]
+        terms = [sum_rightmost(log_det, self._extra(part)) for part, (_, log_det) in zip(self._parts, mapped, strict=True)]
+        batch = torch.broadcast_shapes(*(term.shape for term in terms))
         pieces = [piece.expand((*batch, *piece.shape[piece.dim() - self._piece_rank :])) for piece, _ in mapped]
-        return self._join(pieces), total  # type: ignore[return-value]
+        return self._join(pieces), torch.stack([term.expand(batch) for term in terms]).sum(0)
 
 
 class Concat(_Pieces):
@@ -146,12 +145,12 @@ class Concat(_Pieces):
         self._domain = _along([part.domain for part in self._parts], self._sizes, dim, self._event_rank)
         self._codomain = _along([part.codomain for part in self._parts], self._image_sizes, dim, self._event_rank)
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Piece by piece."""
         _require_length("shape", shape, self._dim, sum(self._sizes))
         return self._mapped(shape, self._sizes, forward=True)
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """Piece by piece."""
         _require_length("shape", shape, self._dim, sum(self._image_sizes))
         return self._mapped(shape, self._image_sizes, forward=False)
@@ -166,7 +165,7 @@ class Concat(_Pieces):
         return torch.Size(_replaced(others, self._dim, sum(piece[self._dim] for piece in mapped)))
 
     def _cut(self, value: Tensor, sizes: tuple[int, ...]) -> Sequence[Tensor]:
-        return value.split(list(sizes), self._dim)
+        return value.split(list(sizes), self._dim)  # type: ignore[no-any-return, no-untyped-call]
 
     def _join(self, pieces: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(pieces), self._dim)
@@ -198,11 +197,11 @@ class Stack(_Pieces):
         self._domain = _along([part.domain for part in self._parts], None, dim, self._event_rank)
         self._codomain = _along([part.codomain for part in self._parts], None, dim, self._event_rank)
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Slice by slice."""
         return self._mapped(shape, forward=True)
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """Slice by slice."""
         return self._mapped(shape, forward=False)
 

@@ -47,11 +47,11 @@ class Conditioned(Wrapper):
         """None: the context is bound."""
         return None
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of ``f(x; c)``: the batch is broadcast with that of the context."""
         return self._with_context_batch(self.base.forward_shape(shape), self.codomain.event_dim)
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of the inverse at ``y``: the batch is broadcast with that of the context."""
         return self._with_context_batch(self.base.inverse_shape(shape), self.domain.event_dim)
 

@@ -33,7 +33,7 @@ class Inverse(Wrapper):
     """
 
     @property
-    def inv(self) -> Bijector:  # type: ignore[override]
+    def inv(self) -> Bijector:
         """The bijector that this one inverts."""
         return self.base
 
@@ -67,11 +67,11 @@ class Inverse(Wrapper):
         """As that of ``base``, swapped."""
         return _SWAPPED[self.base.fast_direction]
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of the inverse map's value."""
         return self.base.inverse_shape(shape)
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of the forward map's value."""
         return self.base.forward_shape(shape)
 

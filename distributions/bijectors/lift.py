@@ -88,23 +88,23 @@ class Lift(Bijector):
     @property
     def domain(self) -> Constraint:  # type: ignore[override]
         """As that of the transform."""
-        return self.transform.domain
+        return self.transform.domain  # type: ignore[no-any-return]
 
     @property
     def codomain(self) -> Constraint:  # type: ignore[override]
         """As that of the transform."""
-        return self.transform.codomain
+        return self.transform.codomain  # type: ignore[no-any-return]
 
     @property
     def sign(self) -> int:
         """As that of the transform."""
         return int(self.transform.sign)
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """As that of the transform."""
         return torch.Size(self.transform.forward_shape(shape))
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """As that of the transform."""
         return torch.Size(self.transform.inverse_shape(shape))
 
@@ -125,7 +125,7 @@ class Lift(Bijector):
     def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
         if not isinstance(self.transform, nn.Module):
             self.transform = _mapped_tensors(self.transform, fn)
-        return super()._apply(fn, recurse)  # type: ignore[no-any-return]
+        return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Lift:
         for value in _computed_tensors(self.transform):
@@ -150,7 +150,7 @@ def _mapped_tensors(held: Any, fn: Callable[[Tensor], Tensor]) -> Any:
         return type(held)(_mapped_tensors(item, fn) for item in held)
     if not isinstance(held, _HOLDERS) or isinstance(held, nn.Module):
         return held
-    result = copy.copy(held)
+    result: Any = copy.copy(held)
     for name, value in _held(held):
         vars(result)[name] = _mapped_tensors(value, fn)
     if isinstance(held, Transform):

@@ -65,7 +65,8 @@ class Orthogonal(Linear):
 
     def _rotation(self, like: Tensor) -> Tensor:
         above = self.above.triu(1)
-        return torch.linalg.matrix_exp(above - above.mT).to(like.dtype)
+        rotation: Tensor = torch.linalg.matrix_exp(above - above.mT)
+        return rotation.to(like.dtype)
 
     def _multiply(self, x: Tensor) -> Tensor:
         return x @ self._rotation(x).mT

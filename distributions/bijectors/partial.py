@@ -90,13 +90,13 @@ class Partial(Wrapper):
         """A map of vectors has none."""
         raise NotImplementedError("Partial has no sign: it is not a monotone scalar map.")
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """The shape of ``x``, its batch broadcast with that of the parameters of ``base``."""
         self._mapped_shape(shape, self.domain, self.domain_shape, self.domain_shape)
         mapped = self.base.forward_shape((*shape[:-1], len(self.chosen)))
         return torch.Size((*mapped[:-1], self.features))
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """The shape of ``y``, its batch broadcast with that of the parameters of ``base``."""
         return self.forward_shape(shape)
 

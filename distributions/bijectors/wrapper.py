@@ -81,10 +81,10 @@ class Wrapper(Bijector):
         """As that of ``base``."""
         return self.base.sign
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """As that of ``base``."""
         return self.base.forward_shape(shape)
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """As that of ``base``."""
         return self.base.inverse_shape(shape)

@@ -80,7 +80,7 @@ def _solve_rows(transposed: Tensor, rows: Tensor, *, upper: bool, unit: bool) ->
     """Solve ``X transposed = rows``; half precision, for which there is no kernel, is solved in single precision."""
     wide = torch.promote_types(torch.promote_types(transposed.dtype, rows.dtype), torch.float32)
     flat = rows.reshape(-1, rows.shape[-1]).to(wide)
-    solved = torch.linalg.solve_triangular(transposed.to(wide), flat, upper=upper, left=False, unitriangular=unit)
+    solved: Tensor = torch.linalg.solve_triangular(transposed.to(wide), flat, upper=upper, left=False, unitriangular=unit)
     return solved.reshape(rows.shape).to(rows.dtype)
 
 
