@@ -111,7 +111,8 @@ class Compiled(Objective):
             if len(self._recordings) == _MANY:
                 warnings.warn(
                     f"{_MANY} steps of {type(self.objective).__name__} have been recorded: something that is not a tensor "
-                    "changes from call to call (a number in the batch, an attribute, the batch size). Pass it as a tensor or a buffer.",
+                    "changes from call to call (a number in the batch, an attribute, the batch size). Pass it as a "
+                    "tensor or a buffer.",
                     stacklevel=2,
                 )
         inputs = [

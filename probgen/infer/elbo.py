@@ -201,7 +201,7 @@ def _require_reparameterized(site: Site) -> None:
     if site.log_prob().requires_grad:
         raise ValueError(
             f"the guide's site {site.name!r} ({type(site.fn).__name__}) has parameters but is not reparameterized, so the "
-            "gradient would miss a term; use a distribution with `has_rsample`, or pyro.infer.TraceGraph_ELBO or TraceEnum_ELBO."
+            "gradient would miss a term; use a distribution with `has_rsample`, or pyro.infer.TraceGraph_ELBO."
         )
 
 

@@ -206,8 +206,7 @@ def test_many_recordings_warn_and_non_scalars_are_refused():
     fast = compile(Toy(), backend="eager")
     x = torch.randn(8, 3)
     with pytest.warns(UserWarning, match="8 steps of Toy have been recorded"):
-        for k in range(8):
-            fast(x, factor=float(k))
+        [fast(x, factor=float(k)) for k in range(8)]
     with pytest.raises(ValueError, match=r"must return one scalar tensor; got \(8, 3\)"):
         compile(nn.Identity(), backend="eager")(x)
 

@@ -154,8 +154,8 @@ def test_kl_is_sampled_where_integration_is_not_allowed():
         pyro.sample("a", dist.Normal(b / 2, 0.5**0.5))
 
     losses = torch.stack([ELBO()(model, reverse_guide)() for _ in range(400)])
-    # q equals p, so the bound is log 1 = 0. The wrong sum of KLs has the mean E[KL(a)] + E[KL(b)] = 0.41.
-    # `a` comes first in the model and may be integrated; its KL has sd < 1, so 5.8 standard errors (false alarm 1e-8) are below 0.29.
+    # q equals p, so the bound is log 1 = 0; the wrong sum of both KLs has the mean 1.0. `a` comes first in the model and
+    # may be integrated. The loss has sd < 1, so 5.8 standard errors (false alarm 1e-8) are below 0.29.
     assert losses.mean().abs() < 0.29
 
 

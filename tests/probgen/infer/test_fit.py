@@ -87,6 +87,10 @@ def adam(parameters):
     return torch.optim.Adam(parameters, lr=0.01)
 
 
+def decay(optimizer):
+    return torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+
+
 def run(folder, *, steps=17, data=None, callbacks=(), resume=False):
     """One run of a fixed experiment; returns the weights (raw and averaged) and the losses."""
     torch.manual_seed(1)
@@ -94,7 +98,7 @@ def run(folder, *, steps=17, data=None, callbacks=(), resume=False):
     ema = EMA(loss, 0.9)
     data = Batches(torch.randn(20, 5), 4) if data is None else data(torch.randn(20, 5), 4)
     history = fit(
-        loss, data, adam, steps=steps, schedule=lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9), clip_norm=1.0, ema=ema,
+        loss, data, adam, steps=steps, schedule=decay, clip_norm=1.0, ema=ema,
         validation=[torch.ones(2, 5)], validate_every=4, callbacks=[*callbacks, EarlyStopping(100)], checkpoint=folder,
         checkpoint_every=3, resume=resume, progress=False, accelerator="cpu",
     )  # fmt: skip
@@ -236,9 +240,7 @@ def test_players_take_turns_and_leave_no_gradient_behind():
             clean.append(all((p.grad is not None) == any(p is q for q in own) for p in game.parameters()))
 
     sgd = lambda rate: lambda p: torch.optim.SGD(p, rate)  # noqa: E731
-    history = fit(
-        game, data, {"critic": sgd(0.1), "model": sgd(0.2)}, callbacks=[Check()], progress=False, accelerator="cpu"
-    )
+    history = fit(game, data, {"critic": sgd(0.1), "model": sgd(0.2)}, callbacks=[Check()], progress=False, accelerator="cpu")
     assert clean == [True] * 6
     assert history.players == ["critic", "critic", "model"] * 2
     assert history.of("model") == history.losses[2::3]

@@ -52,7 +52,9 @@ def test_bijectors_and_recipes_come_back(make, tmp_path):
 
 
 def test_a_distribution_comes_back(tmp_path):
-    p = TransformedDistribution(dist.Normal(torch.zeros(3), 1.0).to_event(1), pg.flows.neural_spline_coupling(features=3, layers=2))
+    p = TransformedDistribution(
+        dist.Normal(torch.zeros(3), 1.0).to_event(1), pg.flows.neural_spline_coupling(features=3, layers=2)
+    )
     q = round_trip(p, tmp_path)
     x = torch.randn(5, 3)
     assert torch.equal(p.log_prob(x), q.log_prob(x))
@@ -137,7 +139,12 @@ def test_pickles_and_other_files_are_refused(tmp_path):
     (tmp_path / "pickle").write_bytes(pickle.dumps(Bomb()))
     (tmp_path / "noise").write_bytes(b"hello, this is not a model")
     write_checkpoint(tmp_path / "weights", Affine(1.0, 2.0))
-    for name, message in {"zip": "pickle", "pickle": "pickle", "noise": "not a safetensors", "weights": "not a saved model"}.items():
+    for name, message in {
+        "zip": "pickle",
+        "pickle": "pickle",
+        "noise": "not a safetensors",
+        "weights": "not a saved model",
+    }.items():
         with pytest.raises(UnsafeFileError, match=message):
             pg.load(tmp_path / name)
     assert not (tmp_path / "exploded").exists()
