@@ -23,6 +23,7 @@ __all__ = [
     "require_event_shape",
     "require_values",
     "value_checks_active",
+    "values_readable",
 ]
 
 
@@ -43,7 +44,19 @@ def value_checks_active(*tensors: Tensor) -> bool:
         >>> value_checks_active(torch.zeros(2, device="meta"))
         False
     """
-    if torch.compiler.is_compiling() or not Distribution._validate_args:  # type: ignore[attr-defined]
+    return bool(Distribution._validate_args) and values_readable(*tensors)
+
+
+def values_readable(*tensors: Tensor) -> bool:
+    """Whether tensor values may be read here: eager mode, no functorch transform, no dispatch mode.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions._checks import values_readable
+        >>> torch.vmap(lambda x: x * values_readable(x))(torch.ones(2))
+        tensor([0., 0.])
+    """
+    if torch.compiler.is_compiling():
         return False
     if torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack() > 0:
         return False

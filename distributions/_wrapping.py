@@ -11,7 +11,19 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Transform
 
 from probgen.distributions.base import Distribution
-from probgen.distributions.bijectors import Affine, Bijector, Compose, Conditioned, Inverse, Lift, Scale, Shift
+from probgen.distributions.bijectors import (
+    Affine,
+    Bijector,
+    Compose,
+    Conditioned,
+    Inverse,
+    Lift,
+    Linear,
+    Permutation,
+    Reverse,
+    Scale,
+    Shift,
+)
 from probgen.distributions.estimate import LogProbKind
 from probgen.distributions.standard import Standard
 
@@ -38,9 +50,9 @@ def is_affine(bijector: Bijector) -> bool:
     """Whether the map is known to be affine, so that it commutes with expectations."""
     if isinstance(bijector, Compose):
         return all(is_affine(bijector[index]) for index in range(len(bijector)))
-    if isinstance(bijector, Inverse | Conditioned):
+    if isinstance(bijector, Conditioned | Inverse):
         return is_affine(bijector.base)
-    return isinstance(bijector, Affine | Scale | Shift)
+    return isinstance(bijector, Affine | Linear | Permutation | Reverse | Scale | Shift)
 
 
 def reinterpreted(base: torch.distributions.Distribution, dims: int) -> torch.distributions.Distribution:

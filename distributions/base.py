@@ -13,7 +13,7 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions._checks import require_broadcastable, value_checks_active
+from probgen.distributions._checks import require_broadcastable, values_readable
 from probgen.distributions.constraints import satisfies
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind
 
@@ -108,7 +108,7 @@ class Distribution(TorchDistribution):
         require_broadcastable("value", value.shape[:cut], owner, self.batch_shape)
 
     def _checks_values(self, *tensors: Tensor) -> bool:
-        return bool(self._validate_args) and value_checks_active(*tensors)
+        return bool(self._validate_args) and values_readable(*tensors)
 
     def _check_support(self, value: Tensor) -> None:
         """Raise if some of ``value`` lies outside the support; call it only where values may be read."""

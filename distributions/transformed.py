@@ -26,7 +26,7 @@ from torch.distributions import Transform, constraints
 from torch.distributions import TransformedDistribution as TorchTransformedDistribution
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions._checks import require_event_shape
+from probgen.distributions._checks import require_event_shape, values_readable
 from probgen.distributions._resolve import resolved
 from probgen.distributions._shapes import fitted, transformed_shapes
 from probgen.distributions._wrapping import (
@@ -301,9 +301,7 @@ def _fingerprint(bijector: Bijector) -> tuple[object, ...] | None:
 
     A write through ``tensor.data`` leaves the version as it is; torch offers no way to see it.
     """
-    if torch.compiler.is_compiling() or torch.is_inference_mode_enabled():
-        return None
-    if torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack() > 0:
+    if torch.is_inference_mode_enabled() or not values_readable():
         return None
     tensors = list(held_tensors(bijector))
     if any(tensor.is_inference() for tensor in tensors):

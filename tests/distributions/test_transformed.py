@@ -141,6 +141,13 @@ def test_outside_the_support():
     assert log_normal(validate_args=False).log_prob(torch.tensor(torch.nan)).isnan()
 
 
+def test_the_switch_on_the_object_wins_over_the_global_one():
+    torch.distributions.Distribution.set_default_validate_args(False)
+    with pytest.raises(ValueError, match="support"):
+        log_normal(validate_args=True).log_prob(torch.tensor(-1.0))
+    assert log_normal().log_prob(torch.tensor(-1.0)) == -torch.inf
+
+
 def test_a_drawn_value_is_scored_once_without_an_inverse():
     f = Counting(shape=(2,))
     d = TransformedDistribution(standard_normal(2), f)

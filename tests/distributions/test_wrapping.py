@@ -14,7 +14,7 @@ from probgen.distributions._wrapping import (
     reinterpreted,
     unvalidated,
 )
-from probgen.distributions.bijectors import Affine, Exp, Lift, Scale
+from probgen.distributions.bijectors import Affine, Exp, Lift, LowerTriangular, Permutation, Scale
 
 
 def test_kind_of_a_wrapped_distribution():
@@ -52,6 +52,7 @@ def test_reinterpreted():
 
 def test_affine_chains_are_recognized():
     assert is_affine(Affine(1.0, 2.0) >> Scale(3.0).inv)
+    assert is_affine(LowerTriangular(2) >> Permutation([1, 0]))
     assert not is_affine(Affine(1.0, 2.0) >> Exp())
 
 
