@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> Path:
     parser.add_argument("--threads", type=int, default=2, help="threads in every process")
     parser.add_argument("--rounds", type=int, default=21, help="rounds a cell at most")
     parser.add_argument("--budget", type=float, default=20.0, help="seconds a cell")
+    parser.add_argument("--dims", type=int, nargs="+", default=[16, 64, 256], help="dimensions of the flows")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--out", type=Path, default=None, help="folder of benchmarks.md (default: docs)")
     options = parser.parse_args(argv)
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> Path:
         options.threads,
         3 if options.quick else options.rounds,
         1.0 if options.quick else options.budget,
+        tuple(options.dims),
     )
     out = options.out or (Path(tempfile.mkdtemp(prefix="benchmarks")) if options.quick else ROOT / "docs")
     begin = time.perf_counter()

@@ -58,11 +58,11 @@ STEP_CASES = (
 )
 
 
-def flow_cases(*, quick: bool, device: str) -> list[FlowCase]:
-    """All kinds at D = 16, 64, 256 (quick: at D = 16 and a small batch)."""
-    dims = (16,) if quick else (16, 64, 256)
-    batch = 64 if quick else 1024
-    return [FlowCase(kind, dim, batch, device) for kind in KINDS for dim in dims]
+def flow_cases(dims: tuple[int, ...], *, quick: bool, device: str) -> list[FlowCase]:
+    """All kinds at every dimension (quick: at D = 16 and a small batch)."""
+    if quick:
+        return [FlowCase(kind, 16, 64, device) for kind in KINDS]
+    return [FlowCase(kind, dim, 1024, device) for dim in dims for kind in KINDS]
 
 
 def step_cases(*, quick: bool, device: str) -> list[StepCase]:

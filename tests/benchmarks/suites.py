@@ -23,6 +23,7 @@ class Plan:
         threads: Threads in every process.
         rounds: Rounds of each cell at most.
         budget: Seconds for each cell.
+        dims: Dimensions of the flows that are compared with peers.
     """
 
     quick: bool = False
@@ -30,6 +31,7 @@ class Plan:
     threads: int = 2
     rounds: int = 21
     budget: float = 20.0
+    dims: tuple[int, ...] = (16, 64, 256)
 
 
 @dataclass
@@ -89,7 +91,7 @@ def _present(processes: list[Process], results: Results) -> list[Process]:
 
 
 def _flows(plan: Plan, processes: list[Process], results: Results, on_cell: Callable[[Results], None]) -> None:
-    for case in flow_cases(quick=plan.quick, device=plan.device):
+    for case in flow_cases(plan.dims, quick=plan.quick, device=plan.device):
         built, answers = build(processes, case)
         results.parameters[case.label] = {name_of(process): answers[process.name]["parameters"] for process in built}
         for operation in OPERATIONS:
