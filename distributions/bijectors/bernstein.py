@@ -107,9 +107,17 @@ def _bernstein(x: Tensor, heights: Tensor, bound: float) -> tuple[Tensor, Tensor
 
 def _basis(t: Tensor, degree: int) -> Tensor:
     """The ``degree + 1`` Bernstein polynomials at ``t`` ``[*batch, 1]``."""
-    index = torch.arange(degree + 1, dtype=t.dtype, device=t.device)
     binomial = torch.tensor([float(math.comb(degree, k)) for k in range(degree + 1)], dtype=t.dtype, device=t.device)
-    return binomial * t**index * (1.0 - t) ** (degree - index)
+    return binomial * _powers(t, degree + 1) * _powers(1.0 - t, degree + 1).flip(-1)
+
+
+def _powers(t: Tensor, count: int) -> Tensor:
+    """The powers 0, 1, ..., ``count - 1`` of ``t`` ``[*batch, 1]``: products only, so every derivative is finite at zero."""
+    powers, factor = torch.ones_like(t), t
+    while powers.shape[-1] < count:
+        powers = torch.cat([powers, powers * factor], -1)
+        factor = factor * factor
+    return powers[..., :count]
 
 
 def _bounds(y: Tensor, heights: Tensor, bound: float) -> tuple[Tensor, Tensor]:

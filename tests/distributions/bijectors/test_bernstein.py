@@ -51,3 +51,14 @@ def test_inverts_inside_and_outside(dtype, tolerance, degree):
 def test_rejects_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         Bernstein(**arguments)
+
+
+@pytest.mark.parametrize("x", [-30.0, -5.0, 5.0, 30.0])
+def test_second_derivatives_are_finite_at_and_beyond_the_bound(x):
+    f = Bernstein(6).double()
+    point = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    for value in (*f.forward_and_log_det(point), *f.inverse_and_log_det(point)):
+        (first,) = torch.autograd.grad(value + 0 * point, point, create_graph=True)
+        (second,) = torch.autograd.grad(first + 0 * point, point, retain_graph=True)
+        assert first.isfinite()
+        assert second.isfinite()
