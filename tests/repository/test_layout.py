@@ -20,7 +20,6 @@ KERNELS: dict[str, str] = {}
 
 # Source files without a test file of their own -> where they are tested.
 TESTED_ELSEWHERE: dict[str, str] = {
-    "distributions/bijectors/exponential.py": "tests/distributions/bijectors/test_elementwise.py",
     "probgen/__init__.py": "tests/repository/test_public_api.py",
 }
 
