@@ -11,6 +11,11 @@ from probgen.distributions.testing.distribution_subject import DistributionSubje
 from probgen.distributions.testing.jacobians import autograd_log_det, free_coordinates, jacobian
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
 from probgen.distributions.testing.laws import BIJECTOR_LAWS, DISTRIBUTION_LAWS, LAWS
+from probgen.distributions.testing.laws_incremental import (
+    incremental_matches_parallel,
+    levels_are_parallel,
+    states_do_not_mix,
+)
 from probgen.distributions.testing.oracles import (
     central_difference,
     enumerated_mass,
@@ -85,8 +90,10 @@ __all__ = [
     "free_dimension",
     "grid_cdf",
     "grid_mass",
+    "incremental_matches_parallel",
     "is_flat",
     "jacobian",
+    "levels_are_parallel",
     "mean_test",
     "min_detectable_discrepancy",
     "num_samples_for_discrepancy",
@@ -97,6 +104,7 @@ __all__ = [
     "reference_log_prob",
     "run_cell",
     "special_values",
+    "states_do_not_mix",
     "unconstrained",
     "uniformity_test",
     "validation",

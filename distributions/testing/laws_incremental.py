@@ -1,8 +1,8 @@
 r"""Laws of incremental evaluation: what an autoregressive network promises besides its parallel pass.
 
 They speak about networks, not about bijectors or distributions, so they are functions to call, not rows of the registry. Each
-raises a ``LawViolation`` with the smallest input that it knows. That an autoregressive *bijector* has a triangular Jacobian in its
-order is the law ``declared_structure_holds``.
+raises a ``LawViolation``. That an autoregressive *bijector* has a triangular Jacobian in its order is the law
+``declared_structure_holds``.
 """
 
 from __future__ import annotations

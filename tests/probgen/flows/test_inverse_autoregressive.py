@@ -1,0 +1,21 @@
+"""Inverse autoregressive flow."""
+
+import pytest
+import torch
+
+from probgen.flows import inverse_autoregressive_flow
+
+
+@pytest.mark.parametrize("context_shape", [None, (2,)], ids=str)
+@pytest.mark.parametrize("features", [1, 3])
+def test_it_is_a_bijection_with_its_declared_fast_direction(features, context_shape):
+    flow = inverse_autoregressive_flow(features, context_shape=context_shape, layers=3, hidden=(8, 8)).double()
+    x = torch.randn(5, features, dtype=torch.float64)
+    context = None if context_shape is None else torch.randn(5, 2, dtype=torch.float64)
+    y, log_det = flow.forward_and_log_det(x, context)
+    back, inverse_log_det = flow.inverse_and_log_det(y, context)
+    assert torch.allclose(back, x, atol=1e-10)
+    assert torch.allclose(inverse_log_det, -log_det, atol=1e-10)
+    assert not torch.allclose(y, x, atol=1e-3)
+    assert flow.fast_direction == ("both" if features == 1 else "forward")
+    assert flow.context_shape == context_shape

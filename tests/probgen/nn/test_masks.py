@@ -1,0 +1,46 @@
+"""Masks of autoregressive networks."""
+
+import pytest
+import torch
+
+from probgen.nn.masks import adjacency_of_order, mask_plan, topological_levels
+
+
+def reach(plan):
+    """Which inputs an output can depend on through the masks."""
+    total = plan.masks[0].float()
+    for mask in plan.masks[1:]:
+        total = mask.float() @ total
+    return total > 0
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+@pytest.mark.parametrize("tied", [False, True])
+def test_paths_respect_the_graph_and_use_it(seed, tied):
+    graph = (torch.rand(8, 8) < 0.4).tril(-1)
+    plan = mask_plan(graph, (64, 64), tied=tied, seed=seed)
+    assert not (reach(plan) & ~graph).any()
+    if seed is None:
+        assert torch.equal(reach(plan), graph)
+
+
+def test_units_are_sorted_by_readiness():
+    plan = mask_plan(adjacency_of_order(range(6)), (9, 7))
+    for mask, rows, columns in zip(plan.masks[1:-1], plan.ready[1:], plan.ready, strict=False):
+        for level, (low, high) in enumerate(zip(rows, columns, strict=True)):
+            assert not mask[:low, high:].any(), level
+    assert plan.seen == (0, 1, 2, 3, 4, 5, 6)
+
+
+def test_levels_are_longest_paths():
+    graph = torch.zeros(4, 4).bool()
+    graph[1, 0] = graph[2, 0] = graph[3, 2] = graph[3, 0] = True
+    assert topological_levels(graph) == ((0,), (1, 2), (3,))
+
+
+def test_cycles_and_wrong_orders_are_named():
+    graph = torch.tensor([[0, 1], [1, 0]]).bool()
+    with pytest.raises(ValueError, match=r"coordinates \[0, 1\] wait"):
+        topological_levels(graph)
+    with pytest.raises(ValueError, match="permutation"):
+        adjacency_of_order([0, 0])
