@@ -7,7 +7,7 @@ import probgen
 
 project = "probgen"
 author = "The probgen developers"
-copyright = "2026, the probgen developers"  # noqa: A001
+copyright = "2026, the probgen developers"
 version = release = probgen.__version__
 
 extensions = [

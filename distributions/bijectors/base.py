@@ -17,7 +17,7 @@ A concrete bijector is final: vary it by wrapping, not by subclassing (``PyroMod
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,8 @@ class Bijector(nn.Module, Transform):
             ``InversionError`` while validation is on).
         fast_direction: Which direction costs one pass: "both", "forward" or "inverse".
         constant_log_det: True if the log-determinant does not depend on ``x``.
-        static_graph: False if the number of operations depends on values (adaptive solvers); such a map cannot be compiled whole.
+        static_graph: False if the number of operations depends on values (adaptive solvers); such a map cannot be
+            compiled whole.
 
     Raises:
         ValueError: a wrong event shape; while validation is on, also a value outside ``domain`` or ``codomain``.
@@ -84,7 +85,7 @@ class Bijector(nn.Module, Transform):
         (tensor(8.), tensor(12.0000))
     """
 
-    bijective: ClassVar[bool] = True
+    bijective = True
     _cache_size: int = 0
     _inv: None = None
 
@@ -124,12 +125,12 @@ class Bijector(nn.Module, Transform):
         return self._check_inverse(self._inverse(y, context))
 
     def forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return :math:`f(x)` and :math:`\\mathrm{FLDJ}(x)` (shape ``[*batch]``, nats) from one pass."""
+        r"""Return :math:`f(x)` and :math:`\mathrm{FLDJ}(x)` (shape ``[*batch]``, nats) from one pass."""
         self._check_input("x", x, self.domain, self.domain_shape, context)
         return self._forward_and_log_det(x, context)
 
     def inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return :math:`f^{-1}(y)` and :math:`\\mathrm{ILDJ}(y)` (shape ``[*batch]``, nats) from one pass."""
+        r"""Return :math:`f^{-1}(y)` and :math:`\mathrm{ILDJ}(y)` (shape ``[*batch]``, nats) from one pass."""
         self._check_input("y", y, self.codomain, self.codomain_shape, context)
         x, ildj = self._inverse_and_log_det(y, context)
         return self._check_inverse(x), ildj
@@ -162,7 +163,7 @@ class Bijector(nn.Module, Transform):
         return self.domain_shape
 
     @property
-    def inv(self) -> Bijector:  # type: ignore[override]
+    def inv(self) -> Bijector:
         """The inverse map, sharing parameters; ``f.inv.inv is f``."""
         from probgen.distributions.bijectors.inverse import Inverse
 
@@ -183,11 +184,11 @@ class Bijector(nn.Module, Transform):
             return -self.inverse_and_log_det(y)[1]
         return self.forward_and_log_det(x)[1]
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of ``f(x)`` for ``x`` of the given shape."""
         return self._mapped_shape(shape, self.domain, self.domain_shape, self.codomain_shape)
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of :math:`f^{-1}(y)` for ``y`` of the given shape."""
         return self._mapped_shape(shape, self.codomain, self.codomain_shape, self.domain_shape)
 

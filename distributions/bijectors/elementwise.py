@@ -150,11 +150,11 @@ class Elementwise(Bijector):
         """+1: declared maps increase unless a subclass says otherwise."""
         return 1
 
-    def forward_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """The shape of ``x``, broadcast with the batch shape of the parameters."""
-        return torch.broadcast_shapes(tuple(shape), self._parameter_batch())
+        return torch.Size(torch.broadcast_shapes(tuple(shape), self._parameter_batch()))
 
-    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:  # type: ignore[override]
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
         """The shape of ``y``, broadcast with the batch shape of the parameters."""
         return self.forward_shape(shape)
 

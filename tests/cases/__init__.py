@@ -1,6 +1,7 @@
 """The case table: every public bijector and distribution, with what it promises. One module per family of classes.
 
-Every module ``tests.cases.*`` defines ``BIJECTORS: dict[str, BijectorCase]``, ``DISTRIBUTIONS: dict[str, DistributionCase]`` or both.
+Every module ``tests.cases.*`` defines ``BIJECTORS: dict[str, BijectorCase]``, ``DISTRIBUTIONS: dict[str, DistributionCase]``
+or both.
 """
 
 import importlib
