@@ -28,11 +28,11 @@ BIJECTORS = {
     "LeakyReLU(given)": BijectorCase(LeakyReLU),
     "LeakyReLU(free)": BijectorCase(lambda: LeakyReLU(None, shape=(3,))),
     "ELU": BijectorCase(ELU),
-    "Power(given)": BijectorCase(lambda: Power(torch.tensor([0.5, 1.0, 2.0]))),
+    "Power(given)": BijectorCase(lambda: Power(torch.tensor([0.4, 0.7, 1.0]))),
     "Power(free)": BijectorCase(
         lambda: Power(shape=(3,)),
         exempt={
-            "pushforward_has_mass_one": "an exponent above one makes the density singular at zero, which the quadrature skips"
+            "pushforward_has_mass_one": "with an exponent above one the density is singular at zero; the quadrature skips it"
         },
     ),
     "SignedPower(given)": BijectorCase(lambda: SignedPower(torch.tensor([0.5, 1.0, 2.0]))),
