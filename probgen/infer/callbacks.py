@@ -16,6 +16,15 @@ class Callback:
     Every hook gets the :class:`~probgen.infer.training.Training`: its ``step``, ``epoch``, ``history``, ``objective``,
     ``fabric`` and ``stop()``. A callback with state implements ``state_dict`` and ``load_state_dict``; both go through
     checkpoints.
+
+    Example:
+        >>> from probgen.infer import Callback
+        >>> class Stop(Callback):
+        ...     def on_step_end(self, training):
+        ...         if training.step == 10:
+        ...             training.stop()
+        >>> Stop().state_dict()
+        {}
     """
 
     def on_fit_start(self, training: Training) -> None:

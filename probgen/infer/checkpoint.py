@@ -17,7 +17,19 @@ __all__ = ["load_weights", "read_checkpoint", "weights_of", "write_checkpoint"]
 
 
 def weights_of(objective: nn.Module) -> nn.Module:
-    """Return the module whose weights are kept: the objective itself, or what a compiled one shares."""
+    """Return the module whose weights are kept: the objective itself, or what a compiled one shares.
+
+    Args:
+        objective: A loss as a module.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer import compile
+        >>> from probgen.infer.checkpoint import weights_of
+        >>> net = torch.nn.Linear(1, 1)
+        >>> weights_of(compile(net)) is weights_of(net) is net
+        True
+    """
     inner = getattr(objective, "objective", None)
     return inner if isinstance(inner, nn.Module) else objective
 
@@ -29,6 +41,14 @@ def write_checkpoint(path: str | os.PathLike[str], objective: nn.Module, trainin
         path: Target file.
         objective: Whose weights.
         training: Nested plain data and tensors.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from probgen.infer.checkpoint import read_checkpoint, write_checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_checkpoint(f"{folder}/a.safetensors", torch.nn.Linear(1, 1), {"step": 3})
+        ...     read_checkpoint(f"{folder}/a.safetensors")[1]
+        {'step': 3}
     """
     write_tree(path, {"weights": dict(weights_of(objective).state_dict()), "training": training})
 
@@ -36,8 +56,19 @@ def write_checkpoint(path: str | os.PathLike[str], objective: nn.Module, trainin
 def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Return the weights and the training state of a checkpoint.
 
+    Args:
+        path: The checkpoint.
+
     Raises:
         UnsafeFileError: the file is not one, for instance a pickle.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from probgen.infer.checkpoint import read_checkpoint, write_checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_checkpoint(f"{folder}/a.safetensors", torch.nn.Linear(1, 1))
+        ...     sorted(read_checkpoint(f"{folder}/a.safetensors")[0])
+        ['bias', 'weight']
     """
     tree = read_tree(path)
     if not isinstance(tree, dict) or "weights" not in tree:

@@ -77,6 +77,17 @@ class Compiled(Objective):
         objective: What to record; shared, not copied.
         backend: As for ``torch.compile``.
         options: Options of the backend.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer import Compiled
+        >>> class Total(torch.nn.Linear):
+        ...     def forward(self, x):
+        ...         return super().forward(x).sum()
+        >>> step = Compiled(Total(2, 1), backend="eager")
+        >>> _ = step(torch.ones(3, 2)), step(torch.zeros(3, 2)), step(torch.zeros(5, 2))
+        >>> step.recordings
+        2
     """
 
     def __init__(

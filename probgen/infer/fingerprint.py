@@ -25,7 +25,17 @@ _MISSING = object()
 
 
 class Same:
-    """A hashable stand-in for one particular object: equal only to itself, and it keeps the object alive."""
+    """A hashable stand-in for one particular object: equal only to itself, and it keeps the object alive.
+
+    Args:
+        thing: The object.
+
+    Example:
+        >>> from probgen.infer.fingerprint import Same
+        >>> thing = [1]
+        >>> Same(thing) == Same(thing), Same(thing) == Same([1])
+        (True, False)
+    """
 
     __slots__ = ("thing",)
 
@@ -139,6 +149,12 @@ def input_key(leaves: list[Any]) -> Hashable:
 
     Raises:
         TypeError: an argument that is neither a tensor nor hashable.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer.fingerprint import input_key
+        >>> input_key([torch.zeros(2), 1]) == input_key([torch.ones(2), 1])
+        True
     """
     return tuple(
         [
@@ -151,6 +167,15 @@ def input_key(leaves: list[Any]) -> Hashable:
 
 
 def mode_key() -> Hashable:
-    """Summarize how torch runs now: gradients, inference mode, autocast, default dtype."""
+    """Summarize how torch runs now: gradients, inference mode, autocast, default dtype.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer.fingerprint import mode_key
+        >>> before = mode_key()
+        >>> with torch.no_grad():
+        ...     mode_key() == before
+        False
+    """
     autocast = tuple((kind, torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda") if torch.is_autocast_enabled(kind))
     return (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), autocast, torch.get_default_dtype())

@@ -57,8 +57,17 @@ class Objective(nn.Module):
 def players_of(objective: nn.Module) -> Mapping[str, Player]:
     """Return the players of any module that returns a loss.
 
+    Args:
+        objective: An objective, or a plain module (one player, "model").
+
     Raises:
         ValueError: there is no player, or one without parameters or without steps.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer.objective import players_of
+        >>> {name: player.steps for name, player in players_of(torch.nn.Linear(1, 1)).items()}
+        {'model': 1}
     """
     players: Mapping[str, Player] = getattr(objective, "players", None) or {"model": Player(tuple(objective.parameters()))}
     for name, player in players.items():
@@ -75,6 +84,20 @@ def only_player(objective: nn.Module, player: Player) -> Iterator[None]:
 
     Freezing the others gives exactly the gradient of ``backward(inputs=player.parameters)``, and never leaves one behind on
     somebody else's parameters; it also saves computing what would be thrown away.
+
+    Args:
+        objective: Holds the parameters of all players.
+        player: Whose parameters stay free.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer import Player
+        >>> from probgen.infer.objective import only_player
+        >>> net = torch.nn.Linear(1, 1)
+        >>> with only_player(net, Player((net.bias,))):
+        ...     net(torch.ones(1)).sum().backward()
+        >>> net.weight.grad, net.bias.grad
+        (None, tensor([1.]))
     """
     own = {id(parameter) for parameter in player.parameters}
     frozen = [p for p in objective.parameters() if p.requires_grad and id(p) not in own]

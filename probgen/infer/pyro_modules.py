@@ -43,6 +43,16 @@ def module_parameters_only(module: nn.Module) -> Iterator[None]:
 
     Args:
         module: The objective whose programs are about to run.
+
+    Example:
+        >>> import pyro, torch
+        >>> from pyro.nn import PyroModule
+        >>> from probgen.infer.pyro_modules import module_parameters_only
+        >>> net = PyroModule[torch.nn.Linear](1, 1)
+        >>> with module_parameters_only(net):
+        ...     _ = net(torch.ones(1))
+        >>> list(pyro.get_param_store().keys())
+        []
     """
     contexts, needs_statements = _contexts(module)
     if needs_statements or am_i_wrapped() or any(context.active for context in contexts):

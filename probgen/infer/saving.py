@@ -53,6 +53,14 @@ def load(path: str | os.PathLike[str], *, classes: Iterable[Any] = ()) -> Any:
 
     Raises:
         UnsafeFileError: the file is not a saved model (for instance a pickle), or asks for something that is not allowed.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from probgen.infer import load, save
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(torch.nn.Linear(2, 1), f"{folder}/net.safetensors")
+        ...     load(f"{folder}/net.safetensors")
+        Linear(in_features=2, out_features=1, bias=True)
     """
     tree = read_tree(path)
     if not isinstance(tree, dict) or "model" not in tree:

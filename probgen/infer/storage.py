@@ -53,6 +53,9 @@ def write_tree(path: str | os.PathLike[str], tree: Any) -> None:
 def read_tree(path: str | os.PathLike[str]) -> Any:
     """Read what :func:`write_tree` wrote; tensors come back on the CPU.
 
+    Args:
+        path: The file.
+
     Raises:
         FileNotFoundError: there is no such file.
         UnsafeFileError: the file is something else, for instance a pickle.

@@ -45,6 +45,12 @@ def describe(value: Any, classes: Iterable[type] = ()) -> Any:
 
     Raises:
         TypeError: something in it is not allowed; the message names its place.
+
+    Example:
+        >>> from probgen.distributions.bijectors import Exp
+        >>> from probgen.infer.structure import describe
+        >>> describe(Exp())["class"]
+        'probgen.distributions.bijectors.exponential.Exp'
     """
     return _Writer(classes).write(value, type(value).__name__)
 
@@ -58,6 +64,12 @@ def build(tree: Any, classes: Iterable[type] = ()) -> Any:
 
     Raises:
         UnsafeFileError: the description asks for a class or function that is not allowed.
+
+    Example:
+        >>> from probgen.distributions.bijectors import Exp
+        >>> from probgen.infer.structure import build, describe
+        >>> build(describe(Exp()))
+        Exp()
     """
     return _Reader(classes).read(tree)
 

@@ -73,6 +73,14 @@ class Training:
         validation: Batches, or a function of the objective; or None.
         callbacks: Hooks.
         folder: Where checkpoints go, or None.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer.stream import Stream
+        >>> from probgen.infer.training import Training
+        >>> training = Training(torch.nn.Linear(1, 1), Stream([], epochs=1), fabric=None, total_steps=3)
+        >>> training.step, training.finished
+        (0, False)
     """
 
     def __init__(
