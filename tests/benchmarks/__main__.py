@@ -1,6 +1,7 @@
 """``make bench``: time flows and optimization steps against peers and write ``docs/benchmarks.md``.
 
 ``python -m tests.benchmarks --quick`` runs everything at tiny sizes in a minute and writes nothing into docs.
+With ``--parts`` or ``--dims`` only those are measured; the rest of the page stays if threads and device are the same.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from probgen.plot import table
 from tests.benchmarks.driver import ROOT
 from tests.benchmarks.report import flow_table, write
+from tests.benchmarks.store import merged, save
 from tests.benchmarks.suites import Plan, Results, run
 
 PARTS = ("flows", "incremental", "steps", "compiled")
@@ -39,6 +41,7 @@ def main(argv: list[str] | None = None) -> Path:
         tuple(options.dims),
     )
     out = options.out or (Path(tempfile.mkdtemp(prefix="benchmarks")) if options.quick else ROOT / "docs")
+    stored = out / "benchmarks" / "results.json"
     begin = time.perf_counter()
 
     def show(results: Results) -> None:
@@ -47,9 +50,11 @@ def main(argv: list[str] | None = None) -> Path:
         times = ", ".join(f"{name} {cell.milliseconds(name):.3g} ms" for name in cell.seconds)
         failed = f"; failed: {', '.join(cell.errors)}" if cell.errors else ""
         print(f"[{time.perf_counter() - begin:5.0f} s] {cell.label}, {cell.operation}: {times}{failed}", flush=True)
-        write(results, plan, out)
+        combined = merged(stored, plan, results)
+        save(combined, plan, stored)
+        write(combined, plan, out)
 
-    results = run(plan, frozenset(options.parts), show)
+    results = merged(stored, plan, run(plan, frozenset(options.parts), show))
     page = write(results, plan, out)
     if results.flows:
         print(table(*flow_table(results.flows)))
