@@ -212,6 +212,6 @@ def _copier(bijector: Transform) -> Callable[[], Transform]:
         if torch.initial_seed() != 0:
             for parameter in twin.parameters():
                 parameter.data.add_(0.1 * torch.randn_like(parameter))
-        return twin  # type: ignore[return-value]
+        return twin
 
     return make

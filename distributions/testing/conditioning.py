@@ -50,7 +50,7 @@ def steps(bijector: Bijector, context: Tensor | None = None) -> list[tuple[str, 
     if isinstance(bijector, Conditioned):
         return steps(bijector.base, bijector.context)
     if isinstance(bijector, Compose):
-        found = []
+        found: list[tuple[str, Bijector, Tensor | None]] = []
         for index in range(len(bijector)):
             part = bijector[index]
             extra = bijector._event_dims[index] - part.domain.event_dim

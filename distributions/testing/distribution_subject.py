@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,23 +54,23 @@ class DistributionSubject:
     ) -> None:
         self.make, self.dtype, self.regime, self.tolerance, self.samples = make, dtype, regime, tolerance, samples
         self._reference = reference
-        self.distribution = self.build(seed=0)
+        self.distribution: Any = self.build(seed=0)
         self.name = name or type(self.distribution).__name__
 
-    def build(self, seed: int) -> Distribution:
+    def build(self, seed: int) -> Any:
         """A fresh object from another seed, in the subject's regime and dtype."""
         with torch.random.fork_rng(devices=[]), default_dtype(self.dtype):
             torch.manual_seed(seed)
-            distribution = self.make()
+            distribution: Any = self.make()
             for index, module in enumerate(modules_of(distribution)):
                 moved = self.regime.apply(module, seed + index)
                 module.load_state_dict(moved.state_dict())
         return distribution
 
     @property
-    def reference(self) -> object | None:
+    def reference(self) -> Any:
         """The independent distribution; a function is called to build it."""
-        built = self._reference
+        built: Any = self._reference
         with default_dtype(self.dtype):
             return built() if callable(built) and not hasattr(built, "log_prob") and not hasattr(built, "logpdf") else built
 
@@ -92,7 +93,8 @@ class DistributionSubject:
         """Draws ``[*shape, *batch, *event]``, reproducible from the seed."""
         with torch.random.fork_rng(devices=[]), validation(enabled=False), default_dtype(self.dtype):
             torch.manual_seed(draw.seed)
-            return self.distribution.sample(torch.Size((draw.count,) if shape is None else shape))
+            value: Tensor = self.distribution.sample(torch.Size((draw.count,) if shape is None else shape))
+        return value
 
     @cached_property
     def many(self) -> Tensor:

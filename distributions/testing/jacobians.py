@@ -135,7 +135,9 @@ def _chart(domain: Constraint, x: Tensor) -> tuple[Map, Tensor]:
 
         def around(value: Tensor) -> Tensor:
             moved = x + (basis @ value.unsqueeze(-1)).squeeze(-1)
-            return moved / moved.norm(dim=-1, keepdim=True)
+            length: Tensor = moved.norm(dim=-1, keepdim=True)
+            unit: Tensor = moved / length
+            return unit
 
         return around, u
     chart = chart_of(domain)

@@ -6,6 +6,7 @@ Statistical laws use the draws of ``DistributionSubject.many`` and a false-alarm
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -262,10 +263,12 @@ def pointwise_gradient_is_that_of_the_draw(subject: DistributionSubject, draw: D
     def value() -> Tensor:
         with torch.random.fork_rng(devices=[]), validation(enabled=False), default_dtype(subject.dtype):
             torch.manual_seed(draw.seed)
-            return subject.distribution.rsample(torch.Size((16,))).tanh().sum()
+            drawn: Tensor = subject.distribution.rsample(torch.Size((16,)))
+        return drawn.tanh().sum()
 
     grads = torch.autograd.grad(value(), parameters, allow_unused=True)
-    got = sum((g * d).sum() for g, d in zip(grads, direction, strict=True) if g is not None)
+    pairs: Any = zip(grads, direction, strict=True)
+    got = sum((g * d).sum() for g, d in pairs if g is not None)
     shifted = []
     with torch.no_grad():
         for factor in (1e-5, -2e-5):
@@ -334,7 +337,7 @@ def _room(subject: DistributionSubject, center: Tensor, scale: Tensor) -> float:
     return 0.8 * float(low.min())
 
 
-def _without_validation(subject: DistributionSubject) -> torch.distributions.Distribution:
+def _without_validation(subject: DistributionSubject) -> Any:
     with validation(enabled=False):
         return subject.build(seed=0)
 

@@ -6,6 +6,7 @@ import copy
 import pickle
 
 import torch
+from torch import Tensor
 
 from probgen.distributions.testing.distribution_subject import DistributionSubject, default_dtype
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
@@ -213,7 +214,7 @@ def log_prob_has_finite_gradients(subject: DistributionSubject, draw: Draw) -> T
         total = subject.distribution.log_prob(value).sum()
     if not total.requires_grad:
         return Tally()
-    (grad,) = torch.autograd.grad(total, value, allow_unused=True)
+    grad: Tensor | None = torch.autograd.grad(total, value, allow_unused=True)[0]
     if grad is not None and not bool(grad.isfinite().all()):
         raise LawViolation("log_prob_has_finite_gradients", value[~grad.isfinite()][:1], "finite", grad[~grad.isfinite()][:1])
     return Tally(value.numel())
@@ -280,7 +281,7 @@ def distribution_vmap_equals_batch(subject: DistributionSubject, draw: Draw) -> 
     value = subject.sample(draw, (5,))
     with validation(enabled=False), torch.no_grad():
         twin = subject.build(seed=0)
-        twin._validate_args = False  # type: ignore[assignment]
+        twin._validate_args = False
         got, expected = torch.func.vmap(twin.log_prob)(value), twin.log_prob(value)
     return require_equal(
         "distribution_vmap_equals_batch", got, expected, value, tolerance=1e4 * subject.eps * (1 + expected.abs())

@@ -3,6 +3,7 @@ r"""Laws of complaint: what is wrong raises an error that names it, and is never
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -76,9 +77,7 @@ def wrong_contexts_raise(subject: BijectorSubject, draw: Draw) -> Tally:
             (bijector.forward_and_log_det, x),
             (bijector.inverse_and_log_det, y),
         ):
-            tally += _raises(
-                law, label, lambda call=call, value=value, context=context: call(value, context), ValueError, "context"
-            )
+            tally += _raises(law, label, partial(call, value, context), ValueError, "context")
     return tally
 
 
@@ -98,9 +97,7 @@ def values_outside_their_sets_raise(subject: BijectorSubject, draw: Draw) -> Tal
             if is_real(core_constraint(constraint)) or bool(constraint.check(outside).all()):
                 continue
             with validation(enabled=True):
-                tally += _raises(
-                    law, f"{name} + {offset}", lambda call=call, outside=outside: call(outside, context), ValueError, name
-                )
+                tally += _raises(law, f"{name} + {offset}", partial(call, outside, context), ValueError, name)
     return tally
 
 
@@ -112,9 +109,7 @@ def nan_raises_while_validating(subject: BijectorSubject, draw: Draw) -> Tally:
         poisoned = value.clone()
         poisoned.reshape(-1)[0] = torch.nan
         with validation(enabled=True):
-            tally += _raises(
-                law, f"{name} with NaN", lambda call=call, poisoned=poisoned: call(poisoned, context), ValueError, name
-            )
+            tally += _raises(law, f"{name} with NaN", partial(call, poisoned, context), ValueError, name)
     return tally
 
 

@@ -3,6 +3,7 @@ r"""Laws of the log-determinant: it is that of the true Jacobian, in both direct
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -173,22 +174,23 @@ def _against_autograd(subject: BijectorSubject, bijector: Bijector, x: Tensor, c
     return _verdict(bad, skipped, x, expected, got, law)
 
 
-def _kink(oracle: object, x: Tensor, expected: Tensor) -> Tensor:
+def _kink(oracle: Callable[[Tensor], Tensor], x: Tensor, expected: Tensor) -> Tensor:
     """Where the oracle jumps between the two sides of ``x``."""
     step = KINK_STEP * (1 + x.abs())
-    left, right = oracle(x - step), oracle(x + step)  # type: ignore[operator]
+    left, right = oracle(x - step), oracle(x + step)
     size = 1e-4 * (1 + expected.abs())
     return ((left - right).abs() > size) | ((left - expected).abs() > size) | ((right - expected).abs() > size)
 
 
-def _singular(bijector: Bijector, function: object, x: Tensor) -> Tensor:
+def _singular(bijector: Bijector, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Where the Jacobian is so ill-conditioned (or overflowed) that its determinant has no digits."""
     if not (is_flat(bijector.domain) and is_flat(bijector.codomain)):
         return torch.zeros(x.shape[: x.dim() - bijector.domain.event_dim], dtype=torch.bool)
-    matrix = jacobian(function, x, bijector.domain.event_dim, bijector.codomain.event_dim)  # type: ignore[arg-type]
+    matrix = jacobian(function, x, bijector.domain.event_dim, bijector.codomain.event_dim)
     finite = matrix.isfinite().all(-1).all(-1)
     values = torch.linalg.svdvals(torch.where(finite[..., None, None], matrix, torch.zeros_like(matrix)))
-    largest, smallest = values[..., 0], values[..., -1]
+    largest: Tensor = values[..., 0]
+    smallest: Tensor = values[..., -1]
     return ~finite | (smallest <= 1e-10 * largest) | (largest == 0) | (smallest < 1e-300)
 
 

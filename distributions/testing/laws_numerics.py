@@ -3,7 +3,7 @@ r"""Laws of floating point: special values, gradients, dtypes, NaN."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -220,7 +220,7 @@ def _grad(subject: BijectorSubject, x: Tensor) -> Iterator[tuple[Tensor, list[Te
         yield x.detach().requires_grad_(), [parameter for parameter in subject.bijector.parameters() if parameter.requires_grad]
 
 
-def _gradients(total: Tensor, leaves: list[Tensor]) -> list[Tensor | None]:
+def _gradients(total: Tensor, leaves: Sequence[Tensor]) -> list[Tensor | None]:
     if not total.requires_grad or not leaves:
         return [None] * len(leaves)
     return list(torch.autograd.grad(total, leaves, allow_unused=True))
@@ -249,16 +249,17 @@ def _no_nan(law: str, value: Tensor, where: Tensor, skip: Tensor) -> Tally:
     return Tally(max(value.numel(), 1), int(skip.sum()))
 
 
-def _central(loss: object, leaves: list[Tensor], direction: list[Tensor], step: float) -> Tensor:
+def _central(loss: Callable[[], Tensor], leaves: Sequence[Tensor], direction: Sequence[Tensor], step: float) -> Tensor:
     values = []
     with torch.no_grad():
         for sign in (1.0, -1.0):
             for leaf, d in zip(leaves, direction, strict=True):
                 leaf.add_(sign * step * d)
-            values.append(loss().detach())  # type: ignore[operator]
+            values.append(loss().detach())
             for leaf, d in zip(leaves, direction, strict=True):
                 leaf.sub_(sign * step * d)
-    return (values[0] - values[1]) / (2 * step)
+    difference: Tensor = values[0] - values[1]
+    return difference / (2 * step)
 
 
 LAWS: tuple[Law, ...] = (

@@ -2,6 +2,8 @@ r"""Laws of a distribution at a ``pyro.sample`` site."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from probgen.distributions.testing.distribution_subject import DistributionSubject, default_dtype
@@ -29,10 +31,10 @@ def trace_scores_the_site(subject: DistributionSubject, draw: Draw) -> Tally:
     distribution, law = subject.distribution, "trace_scores_the_site"
     with validation(enabled=True), default_dtype(subject.dtype), torch.no_grad():
         torch.manual_seed(draw.seed)
-        drawn = poutine.trace(lambda: pyro.sample("x", distribution)).get_trace()
+        drawn: Any = poutine.trace(lambda: pyro.sample("x", distribution)).get_trace()
         value = drawn.nodes["x"]["value"]
         expected = distribution.log_prob(value.clone()).sum()
-        seen = poutine.trace(lambda: pyro.sample("x", distribution, obs=value)).get_trace()
+        seen: Any = poutine.trace(lambda: pyro.sample("x", distribution, obs=value)).get_trace()
         tolerance = _tolerance(subject, expected)
         tally = require_equal(law, torch.as_tensor(seen.log_prob_sum()), expected, value, tolerance=tolerance)
         return tally + require_equal(law, torch.as_tensor(drawn.log_prob_sum()), expected, value, tolerance=100 * tolerance)
@@ -51,11 +53,11 @@ def plate_broadcasts(subject: DistributionSubject, draw: Draw) -> Tally:
 
     def model() -> torch.Tensor:
         with pyro.plate("data", 4, dim=-1 - rank):
-            return pyro.sample("x", distribution)  # type: ignore[no-any-return]
+            return pyro.sample("x", distribution)
 
     with validation(enabled=True), default_dtype(subject.dtype), torch.no_grad():
         torch.manual_seed(draw.seed)
-        trace = poutine.trace(model).get_trace()
+        trace: Any = poutine.trace(model).get_trace()
         trace.compute_log_prob()
     site = trace.nodes["x"]
     wanted = ((4, *distribution.batch_shape, *distribution.event_shape), (4, *distribution.batch_shape))
@@ -83,11 +85,11 @@ def replay_scores_the_same_draw(subject: DistributionSubject, draw: Draw) -> Tal
     distribution, law = subject.distribution, "replay_scores_the_same_draw"
 
     def model() -> torch.Tensor:
-        return pyro.sample("x", distribution)  # type: ignore[no-any-return]
+        return pyro.sample("x", distribution)
 
     with validation(enabled=True), default_dtype(subject.dtype), torch.no_grad():
         torch.manual_seed(draw.seed)
-        first = poutine.trace(model).get_trace()
+        first: Any = poutine.trace(model).get_trace()
         again = poutine.trace(poutine.replay(model, trace=first)).get_trace()
         fixed = poutine.trace(poutine.condition(model, data={"x": first.nodes["x"]["value"]})).get_trace()
         expected = torch.as_tensor(fixed.log_prob_sum())

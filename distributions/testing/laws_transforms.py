@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +61,7 @@ def forward_mode_matches_reverse_mode(subject: BijectorSubject, draw: Draw) -> T
     with validation(enabled=False):
         y = bijector.forward(x, context).detach()
         for call, value in ((bijector.forward_and_log_det, x), (bijector.inverse_and_log_det, y)):
-            _, tangents = jvp(lambda v, call=call: call(v, context), (value,), (_direction(value, 0),))
+            tangents: Any = jvp(lambda v, call=call: call(v, context), (value,), (_direction(value, 0),))[1]
             leaf = value.detach().requires_grad_()
             for output, tangent in zip(call(leaf, context), tangents, strict=True):
                 weights = _direction(output.detach(), 1)
@@ -88,7 +89,7 @@ def double_backward_matches_forward_over_reverse(subject: BijectorSubject, draw:
         return fldj.sum() + y.tanh().sum()
 
     with validation(enabled=False):
-        _, forward_over_reverse = jvp(torch.func.grad(total), (x,), (v,))
+        forward_over_reverse: Any = jvp(torch.func.grad(total), (x,), (v,))[1]
         leaf = x.detach().requires_grad_()
         (first,) = torch.autograd.grad(total(leaf), leaf, create_graph=True)
         product = (first * v).sum()
@@ -172,7 +173,7 @@ def _compiled(
 ) -> Tally:
     import torch._dynamo
 
-    before, tally = Distribution._validate_args, Tally(0)  # type: ignore[attr-defined]
+    before, tally = Distribution._validate_args, Tally(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

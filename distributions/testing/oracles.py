@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -105,7 +105,7 @@ def grid_mass(distribution: Distribution, cells: int = 401) -> Tensor:
         >>> grid_mass(Normal(torch.tensor(1.0, dtype=torch.float64), 2.0))
         tensor(1.0000, dtype=torch.float64)
     """
-    support, event = distribution.support, distribution.event_shape
+    support, event = _support(distribution), distribution.event_shape
     dim = free_dimension(support, event)
     if dim not in (1, 2):
         raise ValueError(f"`distribution` must have one or two free coordinates; got {dim}.")
@@ -135,13 +135,13 @@ def grid_cdf(distribution: Distribution, cells: int = 40_000) -> Callable[[Tenso
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         draws = distribution.sample(torch.Size((2000,)))
-    u, log_volume = placed_grid(_free(distribution.support, draws, 1), cells)
-    value, log_weight = _points(distribution.support, torch.Size(), u)
+    u, log_volume = placed_grid(_free(_support(distribution), draws, 1), cells)
+    value, log_weight = _points(_support(distribution), torch.Size(), u)
     log_prob = distribution.log_prob(value.to(draws.dtype)).double()
     mass = (log_prob + log_weight + log_volume).nan_to_num(-torch.inf).exp()
     total = torch.cat([torch.zeros(1, dtype=torch.float64), mass.cumsum(0)])
     halves = torch.cat([u[:1] - (u[1:2] - u[:1]) / 2, (u[1:] + u[:-1]) / 2, u[-1:] + (u[-1:] - u[-2:-1]) / 2])
-    borders, _ = _points(distribution.support, torch.Size(), halves)
+    borders, _ = _points(_support(distribution), torch.Size(), halves)
     order = borders.argsort()
     borders, total = borders[order], (total if borders[0] < borders[-1] else 1 - total)[order]
 
@@ -218,6 +218,10 @@ def reference_log_prob(reference: Any, value: Tensor) -> Tensor:
         if hasattr(reference, name):
             return torch.as_tensor(getattr(reference, name)(value.detach().double().numpy()), dtype=torch.float64)
     raise TypeError(f"`reference` must have log_prob, logpdf or logpmf; got {type(reference).__name__}.")
+
+
+def _support(distribution: Distribution) -> Constraint:
+    return cast(Constraint, distribution.support)
 
 
 def _free(support: Constraint, value: Tensor, dim: int) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -90,12 +91,13 @@ def points_in(
         return unconstrained(draw, (*batch, *event_shape)).to(dtype)
     if _is_sphere(core):
         u = unconstrained(draw, (*batch, *event_shape)) + 1e-3
-        return (u / u.norm(dim=-1, keepdim=True)).to(dtype)
+        length: Tensor = u.norm(dim=-1, keepdim=True)
+        return (u / length).to(dtype)
     chart = chart_of(constraint)
     shape = chart.inverse_shape(torch.Size((*batch, *event_shape)))
     limit = 8.0 if dtype == torch.float32 else 15.0
     u = unconstrained(draw, shape).clamp(-limit, limit).to(dtype)
-    return chart(u)  # type: ignore[no-any-return]
+    return cast(Tensor, chart(u))
 
 
 def chart_of(constraint: Constraint) -> Transform:
@@ -114,9 +116,9 @@ def chart_of(constraint: Constraint) -> Transform:
         LowerCholeskyTransform()
     """
     try:
-        return biject_to(constraint)
+        return cast(Transform, biject_to(constraint))
     except NotImplementedError:
-        return transform_to(constraint)
+        return cast(Transform, transform_to(constraint))
 
 
 def core_constraint(constraint: Constraint) -> Constraint:

@@ -42,8 +42,8 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("default", examples=4, every_cell=False, slow_every=6, samples=20_000),
-        Profile("full", examples=8, every_cell=True, slow_every=1, samples=50_000),
-        Profile("long", examples=40, every_cell=True, slow_every=1, samples=200_000),
+        Profile("full", examples=6, every_cell=True, slow_every=1, samples=50_000),
+        Profile("long", examples=12, every_cell=True, slow_every=1, samples=200_000),
     )
 }
 

@@ -25,7 +25,7 @@ def validation(*, enabled: bool) -> Iterator[None]:
         ...     Exp().inverse(torch.tensor(-1.0))
         tensor(nan)
     """
-    before = Distribution._validate_args  # type: ignore[attr-defined]
+    before = Distribution._validate_args
     Distribution.set_default_validate_args(enabled)
     try:
         yield

@@ -14,5 +14,11 @@ BIJECTORS = {
     "Exp": BijectorCase(Exp),
     "Inverse(Exp)": BijectorCase(lambda: Inverse(Exp())),
     "Compose(Affine, Exp)": BijectorCase(lambda: Compose(Affine(shape=(3,)), Exp())),
-    "Lift(simplex)": BijectorCase(lambda: Lift(biject_to(constraints.simplex)), event_shape=(3,)),
+    "Lift(simplex)": BijectorCase(
+        lambda: Lift(biject_to(constraints.simplex)),
+        event_shape=(3,),
+        exempt={
+            "single_precision_agrees_with_double": "torch's stick-breaking computes 1 - sigmoid(x) and loses it in float32"
+        },
+    ),
 }
