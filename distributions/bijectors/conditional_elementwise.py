@@ -108,7 +108,7 @@ class ConditionalElementwise(Bijector):
             raise TypeError("ConditionalElementwise needs a context.")  # checked with shapes by the public methods
         shape = (*self.event_shape, self.element.num_free)
         raw: Tensor = self.conditioner(flat_context(context, self.context_shape))
-        return require_width("ConditionalElementwise", raw, math.prod(shape)).unflatten(-1, shape)
+        return require_width("ConditionalElementwise", raw, math.prod(shape)).unflatten(-1, shape)  # type: ignore[no-any-return]
 
 
 def _events_of(constraint: Constraint, rank: int) -> Constraint:

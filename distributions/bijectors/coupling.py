@@ -64,6 +64,10 @@ class Coupling(Bijector):
         (tensor([1.], grad_fn=<SelectBackward0>), True)
     """
 
+    _copied_index: Tensor
+    _moved_index: Tensor
+    _merge_index: Tensor
+
     def __init__(
         self,
         element: Elementwise,
@@ -145,7 +149,7 @@ class Coupling(Bijector):
         """The conditioner's output ``[*batch, n_b, num_free]``."""
         count, free = len(self.mask) - self._copied, self.element.num_free
         raw: Tensor = self.conditioner(bounded_inputs(copied, self.input_bound, context, self.context_shape))
-        return require_width("Coupling", raw, count * free).unflatten(-1, (count, free))
+        return require_width("Coupling", raw, count * free).unflatten(-1, (count, free))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The copied and the transformed coordinates; slices where the mask is one block."""

@@ -65,6 +65,9 @@ class MaskedAutoregressive(Bijector):
         ('inverse', True)
     """
 
+    _order: Tensor
+    _rank: Tensor
+
     def __init__(
         self,
         element: Elementwise,
@@ -187,7 +190,8 @@ class MaskedAutoregressive(Bijector):
     def _batch(self, value: Tensor, context: Tensor | None) -> torch.Size:
         if context is None or self.context_shape is None:
             return value.shape[:-1]
-        return torch.broadcast_shapes(value.shape[:-1], context.shape[: context.dim() - len(self.context_shape)])
+        lead = context.shape[: context.dim() - len(self.context_shape)]
+        return torch.broadcast_shapes(value.shape[:-1], lead)  # type: ignore[no-any-return]
 
     def _flattened(self, value: Tensor, context: Tensor | None, batch: torch.Size) -> tuple[Tensor, Tensor | None]:
         """Values in level order ``[prod(batch), D]``, stored a coordinate at a time, and the context with the same batch."""

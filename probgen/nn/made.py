@@ -9,7 +9,7 @@ r"""MADE: one masked network that gives the parameters of every coordinate from 
     \theta = (M_L \odot W_L)\, h_L + b_L,
 
 with masks from ``masks.py``. Hidden units are sorted by the level at which they are ready, so the masks are block lower
-triangular: sampling computes every unit once, and one sample costs the arithmetic of one pass (``sweep.py``).
+triangular: sampling computes every unit once, and one sample costs the arithmetic of one pass (``_sweep.py``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from probgen.distributions._checks import require_context
 from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
 from probgen.nn.masks import adjacency_of_order, mask_plan
 from probgen.nn.mlp import residual_width
-from probgen.nn.sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
+from probgen.nn._sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
 
 __all__ = ["MADE", "MADEState"]
 
@@ -39,6 +39,12 @@ class MADEState(NamedTuple):
         values: The values seen, ``[*batch, n]``.
         hidden: For each hidden layer the units that are ready.
         offset: The context's contribution to the first layer ``[*batch, hidden[0]]`` (``[*batch, 0]`` without context).
+
+    Example:
+        >>> from probgen.nn import MADE
+        >>> state, params = MADE(features=3, num_outputs=2, hidden=(4,)).init_state((5,))
+        >>> state.values.shape, params.shape
+        (torch.Size([5, 0]), torch.Size([5, 1, 2]))
     """
 
     values: Tensor
@@ -76,6 +82,8 @@ class MADE(IncrementalNetwork):
         >>> network(torch.zeros(5, 3)).shape, network.levels
         (torch.Size([5, 3, 2]), ((2,), (1,), (0,)))
     """
+
+    _order: Tensor
 
     def __init__(
         self,
@@ -136,7 +144,7 @@ class MADE(IncrementalNetwork):
             if self.residual and index % 2 == 0:
                 h = skip = h if skip is None else h + skip
             h = self.activation(h)
-        return F.linear(h, weights[-1], self._bias(-1)).unflatten(-1, (self.features, self.num_outputs))
+        return F.linear(h, weights[-1], self._bias(-1)).unflatten(-1, (self.features, self.num_outputs))  # type: ignore[no-any-return]
 
     def init_state(self, batch_shape: Sequence[int], context: Tensor | None = None) -> tuple[MADEState, Tensor]:
         """The empty state and the parameters ``[*batch, n_0, P]`` of level 0."""
@@ -192,7 +200,7 @@ class MADE(IncrementalNetwork):
         width = source.shape[-1]
         rows = self._masked(last, slice(None))[:, :width].unflatten(0, by_coordinate).index_select(0, chosen).flatten(0, 1)
         bias = self._bias(-1).unflatten(0, by_coordinate).index_select(0, chosen).flatten()
-        return F.linear(source, rows, bias).unflatten(-1, (count, self.num_outputs))
+        return F.linear(source, rows, bias).unflatten(-1, (count, self.num_outputs))  # type: ignore[no-any-return]
 
     def _columns(self, weight: Tensor, index: int, width: int) -> Tensor:
         """The first ``width`` inputs of a layer, in level order."""
@@ -201,7 +209,7 @@ class MADE(IncrementalNetwork):
         return weight.index_select(1, self._order[:width])
 
     def _masked(self, index: int, rows: slice) -> Tensor:
-        weight: Tensor = self.layers[index].weight[rows]  # type: ignore[index, assignment]
+        weight: Tensor = self.layers[index].weight[rows]  # type: ignore[index]
         return weight * self.get_buffer(f"mask_{index}")[rows]
 
     def _weights(self) -> list[Tensor]:

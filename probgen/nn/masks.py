@@ -34,6 +34,12 @@ class MaskPlan:
             has a row a coordinate.
         seen: ``seen[k]`` coordinates lie on levels before ``k``; ``len(levels) + 1`` numbers.
         ready: For each hidden layer, ``ready[k]`` units may be computed from levels before ``k``; ``len(levels) + 1`` numbers.
+
+    Example:
+        >>> from probgen.nn.masks import adjacency_of_order, mask_plan
+        >>> plan = mask_plan(adjacency_of_order(range(3)), hidden=(4,))
+        >>> plan.seen, plan.ready
+        ((0, 1, 2, 3), ((0, 2, 4, 4),))
     """
 
     levels: tuple[tuple[int, ...], ...]

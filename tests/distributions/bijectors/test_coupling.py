@@ -7,6 +7,7 @@ from torch import nn
 from probgen.distributions.bijectors import Affine, Coupling, Exp, RationalQuadraticSpline, Scale, alternating_mask, half_mask
 from probgen.distributions.testing import REGIMES
 from probgen.flows import neural_spline_coupling
+from probgen.nn import MLP
 
 
 def test_the_map_is_the_formula():
@@ -27,7 +28,7 @@ def test_the_map_is_the_formula():
     ids=str,
 )
 def test_any_mask_copies_its_coordinates_and_inverts(mask):
-    f = Coupling(Affine(), nn.Linear(sum(mask), 2 * (5 - sum(mask))), mask).double()
+    f = Coupling(Affine(), MLP(sum(mask), 2 * (5 - sum(mask)), hidden=(8,)), mask).double()
     x = torch.randn(7, 5, dtype=torch.float64)
     y = f(x)
     copied = torch.tensor(mask)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from probgen.nn import MADE
-from probgen.nn.sweep import BLOCK, may_write_in_place
+from probgen.nn._sweep import BLOCK, may_write_in_place
 
 
 def test_buffers_are_written_only_where_nothing_records():

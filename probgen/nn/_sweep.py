@@ -73,12 +73,12 @@ def may_write_in_place(like: Tensor) -> bool:
 
     Example:
         >>> import torch
-        >>> from probgen.nn.sweep import may_write_in_place
+        >>> from probgen.nn._sweep import may_write_in_place
         >>> with torch.no_grad():
         ...     may_write_in_place(torch.zeros(1))
         True
     """
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
         return False
     if torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack() > 0:
         return False
