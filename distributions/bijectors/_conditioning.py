@@ -12,7 +12,15 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.numerics.stable import soft_clip
 
-__all__ = ["DEFAULT_INPUT_BOUND", "bounded_inputs", "flat_context", "prepared_element", "require_bound", "require_width", "vector_of"]
+__all__ = [
+    "DEFAULT_INPUT_BOUND",
+    "bounded_inputs",
+    "flat_context",
+    "prepared_element",
+    "require_bound",
+    "require_width",
+    "vector_of",
+]
 
 DEFAULT_INPUT_BOUND = 3.0
 """Conditioners see b tanh(x / b): nearly the identity for standardized data, bounded for everything else. A larger bound costs

@@ -117,7 +117,7 @@ class MaskedAutoregressive(Bijector):
 
     @property
     def dependence(self) -> Tensor:
-        """Which outputs (rows) may depend on which inputs (columns): itself and those of earlier levels, booleans ``[D, D]``."""
+        """Which outputs (rows) may depend on which inputs (columns): itself and earlier levels; booleans ``[D, D]``."""
         level = torch.empty(self.network.features, dtype=torch.long)
         for number, coordinates in enumerate(self.network.levels):
             level[list(coordinates)] = number

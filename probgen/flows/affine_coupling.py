@@ -38,7 +38,7 @@ def real_nvp(
         masks: Copy every second coordinate ("alternating", as checkerboards do), or halves ("half").
         activation: Makes the conditioner's activation.
         residual: Use residual blocks in the conditioner (an odd number of equal widths).
-        dropout: Dropout in the conditioner.
+        dropout: Dropout in the conditioner, drawn anew at each call in training mode: call ``.eval()`` before inverting.
         mixing: Makes a bijector to put between two layers.
 
     Returns:

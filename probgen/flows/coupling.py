@@ -45,7 +45,7 @@ def coupling_flow(
         masks: Copy halves ("half"), or every second coordinate ("alternating").
         activation: Makes the conditioner's activation.
         residual: Use residual blocks in the conditioner (an odd number of equal widths).
-        dropout: Dropout in the conditioner.
+        dropout: Dropout in the conditioner, drawn anew at each call in training mode: call ``.eval()`` before inverting.
         mixing: Makes a bijector (a permutation, a linear map) to put between two layers.
 
     Returns:

@@ -43,7 +43,7 @@ def neural_spline_coupling(
         masks: Copy halves ("half"), or every second coordinate ("alternating").
         activation: Makes the conditioner's activation.
         residual: Use residual blocks in the conditioner (an odd number of equal widths).
-        dropout: Dropout in the conditioner.
+        dropout: Dropout in the conditioner, drawn anew at each call in training mode: call ``.eval()`` before inverting.
         mixing: Makes a bijector to put between two layers (the paper uses an LU-parametrized linear map).
 
     Returns:

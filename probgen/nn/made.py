@@ -25,9 +25,9 @@ from torch import Tensor, nn
 
 from probgen.distributions._checks import require_context
 from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
+from probgen.nn._sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
 from probgen.nn.masks import adjacency_of_order, mask_plan
 from probgen.nn.mlp import residual_width
-from probgen.nn._sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
 
 __all__ = ["MADE", "MADEState"]
 
