@@ -79,10 +79,8 @@ def check_distribution(
         return built[dtype, regime.name]
 
     regimes = tuple(REGIMES.values()) if probe.parameters else (REGIMES["as_built"],)
-    fixed = isinstance(distribution, Distribution)
-    for law, dtype, regime in cells_of(
-        chosen, regimes, plan, probe.name, dtypes=(probe_dtype(distribution),) if fixed else None
-    ):
+    dtypes = (probe_dtype(distribution),) if isinstance(distribution, Distribution) else None
+    for law, dtype, regime in cells_of(chosen, regimes, plan, probe.name, dtypes=dtypes):
         subject = subject_of(dtype, regime)
         if law.applies(subject):
             report.cells.append(run_cell(law, subject, plan))
