@@ -11,7 +11,7 @@ __all__ = ["Callback", "EarlyStopping", "ProgressBar"]
 
 
 class Callback:
-    """What may be done at set points of training (abstract: override any).
+    """What may be done at set points of training (abstract); override any hook.
 
     Every hook gets the :class:`~probgen.infer.training.Training`: its ``step``, ``epoch``, ``history``, ``objective``,
     ``fabric`` and ``stop()``. A callback with state implements ``state_dict`` and ``load_state_dict``; both go through

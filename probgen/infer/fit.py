@@ -122,13 +122,18 @@ def fit(
         callbacks=[*callbacks, *([ProgressBar()] if progress else [])], folder=None if checkpoint is None else Path(checkpoint),
     )  # fmt: skip
     training.set_up(optimizer, schedule)
+    _begin(training, resume=resume)
+    _run(training, validate_every, checkpoint_every, log_every)
+    return training.history
+
+
+def _begin(training: Training, *, resume: bool) -> None:
+    """Continue from the last checkpoint if asked, else give every further process its own noise."""
     last = None if training.folder is None else training.folder / "last.safetensors"
     if resume and last is not None and last.exists():
         training.restore(last)
-    elif fabric.global_rank > 0:
-        torch.manual_seed(torch.initial_seed() + fabric.global_rank)
-    _run(training, validate_every, checkpoint_every, log_every)
-    return training.history
+    elif training.fabric.global_rank > 0:
+        torch.manual_seed(torch.initial_seed() + training.fabric.global_rank)
 
 
 def _run(training: Training, validate_every: int | None, checkpoint_every: int | None, log_every: int) -> None:

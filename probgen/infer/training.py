@@ -237,10 +237,9 @@ class Training:
         self.notify("on_validation_end")
 
     def _validation_value(self) -> float:
-        if callable(self.validation):
-            return float(self.validation(weights_of(self.objective)))
+        if self.validation is None or callable(self.validation):
+            return float("nan") if self.validation is None else float(self.validation(weights_of(self.objective)))
         turn, several = self.turns[-1], len(self.turns) > self.turns[-1].player.steps
-        assert self.validation is not None
         losses = [self._loss(turn, self.own_part(batch), several=several).detach() for batch in self.validation]
         if not losses:
             raise ValueError("`validation` yielded no batch.")

@@ -10,7 +10,6 @@ from torch import nn
 from torch.distributions import Distribution
 
 from probgen.infer import ELBO, Annealed, compile
-from probgen.infer.fingerprint import Fingerprint
 from tests.probgen.infer.programs import Decoder, Encoder, Game
 
 
@@ -217,18 +216,3 @@ def test_second_backward_is_refused():
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="can be taken once"):
         loss.backward()
-
-
-def test_fingerprint_is_by_value_and_quick_to_check():
-    net = Toy()
-    first = Fingerprint(net)
-    assert first.is_current()
-    net.weight = 2.0
-    assert not first.is_current()
-    net.weight = 1.0
-    assert Fingerprint(net).key == first.key
-    net.extra = [1, 2]
-    second = Fingerprint(net)
-    assert second.key != first.key
-    net.extra.append(3)
-    assert not second.is_current()
