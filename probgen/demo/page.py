@@ -85,7 +85,7 @@ def write_page(results: Results, path: str | Path) -> Path:
 
 
 def _square(v: Tensor) -> Tensor:
-    return v.unflatten(-1, (8, 8))
+    return v.reshape(*v.shape[:-1], 8, 8)
 
 
 def _smooth(losses: Tensor, width: int = 20) -> Tensor:
