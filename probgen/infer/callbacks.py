@@ -97,7 +97,13 @@ class EarlyStopping(Callback):
 
 
 class ProgressBar(Callback):
-    """A tqdm bar on rank 0 with the latest loss and validation value."""
+    """A tqdm bar on rank 0 with the latest loss and validation value.
+
+    Example:
+        >>> from probgen.infer import ProgressBar
+        >>> ProgressBar().state_dict()
+        {}
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None

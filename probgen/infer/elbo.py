@@ -95,6 +95,14 @@ class ELBOLoss(Objective):
     Raises:
         ValueError: on a call, when the sites of model and guide don't match, a guide site has parameters but is not
             reparameterized, or a ``pyro.param`` statement is used.
+
+    Example:
+        >>> import pyro, torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.infer import ELBO
+        >>> prior = lambda: pyro.sample("z", dist.Normal(0.0, 1.0))
+        >>> ELBO()(prior, lambda: pyro.sample("z", dist.Normal(1.0, 1.0)))()  # KL = 1/2
+        tensor(0.5000)
     """
 
     def __init__(self, estimator: ELBO, model: Program, guide: Program | None = None) -> None:

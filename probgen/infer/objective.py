@@ -22,6 +22,12 @@ class Player(NamedTuple):
     Attributes:
         parameters: What the player may change.
         steps: How many steps it takes in every round.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer import Player
+        >>> Player((torch.nn.Parameter(torch.zeros(2)),)).steps
+        1
     """
 
     parameters: tuple[nn.Parameter, ...]

@@ -38,6 +38,15 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
     Args:
         state: That dictionary, possibly after a round trip through a file.
+
+    Example:
+        >>> import random
+        >>> from probgen.infer.randomness import random_state, restore_random_state
+        >>> state = random_state()
+        >>> a = random.random()
+        >>> restore_random_state(state)
+        >>> random.random() == a
+        True
     """
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])

@@ -35,6 +35,14 @@ def write_tree(path: str | os.PathLike[str], tree: Any) -> None:
 
     Raises:
         TypeError: a leaf of another type; the message names its place in the tree.
+
+    Example:
+        >>> import os, tempfile, torch
+        >>> from probgen.infer.storage import write_tree
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_tree(f"{folder}/a.safetensors", {"weights": torch.ones(2)})
+        ...     os.listdir(folder)
+        ['a.safetensors']
     """
     from safetensors.torch import save
 

@@ -93,6 +93,9 @@ class Stream:
 def split_batch(batch: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Turn a batch into call arguments: a tuple or list into positional, a dict into keyword ones, all else into one.
 
+    Args:
+        batch: What the data yielded.
+
     Example:
         >>> from probgen.infer.stream import split_batch
         >>> split_batch((1, 2)), split_batch({"x": 1}), split_batch(5)

@@ -37,6 +37,14 @@ class Site:
         mask: Which elements count, or None for all.
         auxiliary: Whether ``infer={"is_auxiliary": True}`` (factors are).
         frames: The plates around the site.
+
+    Example:
+        >>> import pyro.distributions as dist
+        >>> import torch
+        >>> from probgen.infer.trace import Site
+        >>> site = Site("x", dist.Normal(0.0, 1.0), torch.zeros(()), True, 10.0, None, False, ())
+        >>> site.log_prob(), site.log_prob_sum()
+        (tensor(-0.9189), tensor(-9.1894))
     """
 
     name: str

@@ -37,7 +37,17 @@ Validation = Iterable[Any] | Callable[[nn.Module], float]
 
 
 def adam(parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """Return the default optimizer: fused Adam with learning rate 1e-3."""
+    """Return the default optimizer: fused Adam with learning rate 1e-3.
+
+    Args:
+        parameters: What to optimize.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer.training import adam
+        >>> adam([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"]
+        0.001
+    """
     return torch.optim.Adam(parameters, lr=1e-3, fused=True)
 
 
