@@ -9,7 +9,6 @@ READY  := $(VENV)/.probgen-ready
 JOBS   ?= 2
 OUT    ?= build
 
-export PYTHONDONTWRITEBYTECODE := 1
 export MPLBACKEND := Agg
 
 # One thread a worker: on two cores this is faster than two threads in each of two workers.
