@@ -1,7 +1,7 @@
 """A flow in scikit-learn's form, beside a kernel density estimate and the truth.
 
-`DensityEstimator` has `fit`, `score_samples` and `sample`, and works in scikit-learn's pipelines and searches; scikit-learn itself
-is needed only for the comparison.
+`DensityEstimator` has `fit`, `score_samples` and `sample`, and works in scikit-learn's pipelines and searches; scikit-learn
+itself is needed only for the comparison.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ class Reshape(Bijector):
     r"""Reinterpret an event of shape ``in_shape`` as one of shape ``out_shape``, in row-major order.
 
     Args:
-        in_shape: Event shape of ``x``; () for a scalar. out_shape: Event shape of ``y``, with as many elements. support: What
-        every number satisfies, a constraint of event dimension 0. It keeps the support of a flow right that reshapes
-            positive numbers, for example.
+        in_shape: Event shape of ``x``; () for a scalar.
+        out_shape: Event shape of ``y``, with as many elements.
+        support: What every number satisfies, a constraint of event dimension 0. It keeps the support of a flow right that
+            reshapes positive numbers, for example.
 
     Raises:
         ValueError: the shapes have different numbers of elements, a length is negative, or ``support`` couples numbers.

@@ -7,8 +7,6 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 from tests.repository.tree import ROOT, code_lines, files_of_tests, functions, modules, parse, relative, source_files
 
 FILE_LINES = 400
@@ -28,21 +26,21 @@ TESTED_ELSEWHERE: dict[str, str] = {
 ALL_FILES = source_files() + files_of_tests()
 
 
-@pytest.mark.parametrize("path", ALL_FILES, ids=relative)
-def test_file_is_readable_in_one_sitting(path):
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= FILE_LINES, f"{relative(path)} has {lines} lines; split it by idea ({FILE_LINES} at most)."
+def test_files_are_readable_in_one_sitting():
+    lengths = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in ALL_FILES}
+    long = {name: length for name, length in lengths.items() if length > FILE_LINES}
+    assert not long, f"lines, {FILE_LINES} at most; split them by idea: {long}"
 
 
-@pytest.mark.parametrize("path", ALL_FILES, ids=relative)
-def test_functions_are_short(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
+def test_functions_are_short():
     long = {}
-    for name, node in functions(parse(path)):
-        budget = KERNEL_LINES if f"{relative(path)}::{name}" in KERNELS else FUNCTION_LINES
-        count = code_lines(node, lines)
-        if count > budget:
-            long[name] = count
+    for path in ALL_FILES:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for name, node in functions(parse(path)):
+            key = f"{relative(path)}::{name}"
+            count = code_lines(node, lines)
+            if count > (KERNEL_LINES if key in KERNELS else FUNCTION_LINES):
+                long[key] = count
     assert not long, f"lines of code per function, {FUNCTION_LINES} at most: {long}"
 
 
@@ -85,14 +83,14 @@ def named_beside(path):
 SINGLE = [path for path in source_files() if path.stem not in ("__init__", "__main__")]
 
 
-@pytest.mark.parametrize("path", SINGLE, ids=relative)
-def test_every_file_is_tested_where_one_looks_for_it(path):
-    if relative(path) in TESTED_ELSEWHERE:
-        assert (ROOT / TESTED_ELSEWHERE[relative(path)]).exists()
-        return
-    assert mirrored(path).exists() or named_beside(path), (
-        f"{relative(path)} wants {relative(mirrored(path))}, or its public names in the other tests of that folder"
-    )
+def test_every_file_is_tested_where_one_looks_for_it():
+    missing = [
+        f"{relative(path)} wants {relative(mirrored(path))}"
+        for path in SINGLE
+        if relative(path) not in TESTED_ELSEWHERE and not mirrored(path).exists() and not named_beside(path)
+    ]
+    missing += [f"{file} wants {test}" for file, test in TESTED_ELSEWHERE.items() if not (ROOT / test).exists()]
+    assert not missing, f"or their public names in the other tests of the same folder: {missing}"
 
 
 def test_every_test_file_belongs_to_a_package():
@@ -129,19 +127,25 @@ def test_setup_cfg_names_the_link():
     assert (ROOT / "probgen/distributions").resolve() == ROOT / "distributions"
 
 
-@pytest.mark.parametrize("path", ALL_FILES, ids=relative)
-def test_imports_are_explicit(path):
-    for node in ast.walk(parse(path)):
-        if isinstance(node, ast.ImportFrom):
-            assert all(alias.name != "*" for alias in node.names), f"star import in line {node.lineno}"
-            assert node.level == 0, f"relative import in line {node.lineno}"
-            assert (node.module or "").split(".")[0] != "distributions", f"line {node.lineno}: write probgen.distributions"
+def test_imports_are_explicit():
+    wrong = []
+    for path in ALL_FILES:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.ImportFrom):
+                star = any(alias.name == "*" for alias in node.names)
+                if star or node.level or (node.module or "").split(".")[0] == "distributions":
+                    wrong.append(f"{relative(path)}:{node.lineno}")
+    assert not wrong, f"star imports, relative imports, or `distributions` without `probgen.`: {wrong}"
 
 
-@pytest.mark.parametrize("path", source_files(), ids=relative)
-def test_users_mistakes_are_not_asserted(path):
-    found = [node.lineno for node in ast.walk(parse(path)) if isinstance(node, ast.Assert)]
-    assert not found, f"assert vanishes under -O; raise an error that names the argument (lines {found})"
+def test_users_mistakes_are_not_asserted():
+    found = [
+        f"{relative(path)}:{node.lineno}"
+        for path in source_files()
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Assert)
+    ]
+    assert not found, f"assert vanishes under -O; raise an error that names the argument: {found}"
 
 
 def is_abstract(cls):
