@@ -109,18 +109,20 @@ class Lift(Bijector):
         return torch.Size(self.transform.inverse_shape(shape))
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = _unknown(x)
         y = self.transform(x)
         return y, self.transform.log_abs_det_jacobian(x, y)
 
     def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        y = _unknown(y)
         x = self.transform.inv(y)
         return x, -self.transform.log_abs_det_jacobian(x, y)
 
     def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.transform(x)  # type: ignore[no-any-return]
+        return self.transform(_unknown(x))  # type: ignore[no-any-return]
 
     def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.transform.inv(y)  # type: ignore[no-any-return]
+        return self.transform.inv(_unknown(y))  # type: ignore[no-any-return]
 
     def _apply(self, fn: Callable[[Any], Any], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
         if not isinstance(self.transform, nn.Module):
@@ -135,6 +137,11 @@ class Lift(Bijector):
         memo[id(self)] = result
         result.__dict__ = copy.deepcopy(self.__dict__, memo)
         return result
+
+
+def _unknown(value: Tensor) -> Tensor:
+    """The same numbers as a tensor that no cache has seen: Pyro's modules answer a known one without looking at parameters."""
+    return value.view_as(value)
 
 
 def _own_structure(held: Any) -> Any:

@@ -75,6 +75,19 @@ def test_copies_a_pyro_module_after_use_and_values_with_a_history():
     assert g(torch.ones(2)).requires_grad
 
 
+def test_a_cached_answer_of_a_pyro_module_is_never_given():
+    f = Lift(pyro_transforms.spline_coupling(4))
+    x = torch.randn(3, 4)
+    y, log_det = f.forward_and_log_det(x)
+    back = f.inverse(y.detach())
+    with torch.no_grad():
+        for parameter in f.parameters():
+            parameter.add_(0.5)
+    assert not torch.allclose(f(x), y)
+    assert not torch.allclose(f.forward_log_det_jacobian(x), log_det)
+    assert not torch.allclose(f.inverse(y.detach()), back)
+
+
 def test_rejects_what_is_not_bijective():
     with pytest.raises(ValueError, match="`transform` must be bijective; AbsTransform is not"):
         Lift(transforms.AbsTransform())
