@@ -21,12 +21,12 @@ from probgen.distributions.testing.oracles import (
     enumerated_mass,
     free_dimension,
     grid_cdf,
-    grid_mass,
     placed_grid,
     reference_log_prob,
 )
 from probgen.distributions.testing.points import Draw, is_flat, points_in, unconstrained
 from probgen.distributions.testing.profiles import PROFILES, Profile, current_profile
+from probgen.distributions.testing.quadrature import adaptive_integral, density_mass
 from probgen.distributions.testing.regimes import REGIMES, Regime
 from probgen.distributions.testing.report import Cell, LawReport, LawsViolated
 from probgen.distributions.testing.statistics import (
@@ -72,6 +72,7 @@ __all__ = [
     "Regime",
     "Tally",
     "TestResult",
+    "adaptive_integral",
     "autograd_log_det",
     "batch_shapes",
     "central_difference",
@@ -80,6 +81,7 @@ __all__ = [
     "chi_square_test",
     "current_profile",
     "define_law",
+    "density_mass",
     "diagnose",
     "dkwm_test",
     "dkwm_two_sample_test",
@@ -89,7 +91,6 @@ __all__ = [
     "free_coordinates",
     "free_dimension",
     "grid_cdf",
-    "grid_mass",
     "incremental_matches_parallel",
     "is_flat",
     "jacobian",

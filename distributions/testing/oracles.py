@@ -20,10 +20,12 @@ from probgen.distributions.testing.points import chart_of, is_real
 __all__ = [
     "central_difference",
     "enumerated_mass",
+    "event_points",
+    "free_coordinates_of",
     "free_dimension",
     "grid_cdf",
-    "grid_mass",
     "placed_grid",
+    "placement",
     "reference_log_prob",
 ]
 
@@ -49,6 +51,30 @@ def free_dimension(support: Constraint, event_shape: torch.Size) -> int:
     return torch.Size(chart_of(support).inverse_shape(event_shape)).numel()
 
 
+def placement(draws: Tensor) -> tuple[Tensor, Tensor]:
+    """Median and Cholesky factor of the covariance without outliers, of a cloud of points.
+
+    Args:
+        draws: Shape ``[n, *batch, dim]``.
+
+    Returns:
+        Shapes ``[*batch, dim]`` and ``[*batch, dim, dim]``, float64.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.testing.oracles import placement
+        >>> middle, factor = placement(torch.linspace(-1.0, 1.0, 101).unsqueeze(-1))
+        >>> middle
+        tensor([0.], dtype=torch.float64)
+    """
+    cloud = draws.detach().double()
+    middle = cloud.median(0).values
+    spread = (cloud - middle).abs().median(0).values * 1.4826 + 1e-12
+    kept = torch.minimum(torch.maximum(cloud - middle, -6 * spread), 6 * spread)
+    covariance = torch.einsum("n...i,n...j->...ij", kept, kept) / len(kept)
+    return middle, torch.linalg.cholesky(covariance + torch.diag_embed(1e-12 * spread.square() + 1e-24))
+
+
 def placed_grid(draws: Tensor, cells: int) -> tuple[Tensor, Tensor]:
     r"""Return a grid that suits a cloud of points, and the logarithm of the volume of each of its cells.
 
@@ -69,53 +95,15 @@ def placed_grid(draws: Tensor, cells: int) -> tuple[Tensor, Tensor]:
         >>> u.shape, log_volume.shape
         (torch.Size([121, 3, 2]), torch.Size([121, 3]))
     """
-    cloud, dim = draws.detach().double(), draws.shape[-1]
-    middle = cloud.median(0).values
-    spread = (cloud - middle).abs().median(0).values * 1.4826 + 1e-12
-    kept = torch.minimum(torch.maximum(cloud - middle, -6 * spread), 6 * spread)
-    covariance = torch.einsum("n...i,n...j->...ij", kept, kept) / len(kept)
-    factor = torch.linalg.cholesky(covariance + torch.diag_embed(1e-12 * spread.square() + 1e-24))
+    (middle, factor), dim = placement(draws), draws.shape[-1]
     width = 2 * REACH / cells
     axis = (torch.arange(cells, dtype=torch.float64) + 0.5) * width - REACH
     v = torch.stack(torch.meshgrid(*([axis] * dim), indexing="ij"), -1).reshape(-1, dim)
-    ones = (1,) * (cloud.dim() - 2)
+    ones = (1,) * (middle.dim() - 1)
     u = middle + torch.einsum("...ij,n...j->n...i", factor, v.sinh().reshape(-1, *ones, dim).expand(len(v), *middle.shape))
     inside = v.cosh().log().sum(-1) + dim * math.log(width)
     log_volume = inside.reshape(-1, *ones) + factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     return u, log_volume
-
-
-def grid_mass(distribution: Distribution, cells: int = 401) -> Tensor:
-    r"""Integrate a density of one or two free coordinates by the midpoint rule on a placed grid.
-
-    Args:
-        distribution: A continuous distribution with at most two free coordinates.
-        cells: Cells along each axis.
-
-    Returns:
-        The mass, shape ``[*batch]``, float64.
-
-    Raises:
-        ValueError: there are more than two free coordinates.
-
-    Example:
-        >>> import torch
-        >>> from torch.distributions import Normal
-        >>> from probgen.distributions.testing import grid_mass
-        >>> grid_mass(Normal(torch.tensor(1.0, dtype=torch.float64), 2.0))
-        tensor(1.0000, dtype=torch.float64)
-    """
-    support, event = _support(distribution), distribution.event_shape
-    dim = free_dimension(support, event)
-    if dim not in (1, 2):
-        raise ValueError(f"`distribution` must have one or two free coordinates; got {dim}.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        draws = distribution.sample(torch.Size((2000,)))
-    u, log_volume = placed_grid(_free(support, draws, dim), cells)
-    value, log_weight = _points(support, event, u)
-    log_prob = distribution.log_prob(value.to(draws.dtype)).double()
-    return (log_prob + log_weight + log_volume).nan_to_num(-torch.inf).exp().sum(0)
 
 
 def grid_cdf(distribution: Distribution, cells: int = 40_000) -> Callable[[Tensor], Tensor]:
@@ -135,13 +123,13 @@ def grid_cdf(distribution: Distribution, cells: int = 40_000) -> Callable[[Tenso
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         draws = distribution.sample(torch.Size((2000,)))
-    u, log_volume = placed_grid(_free(_support(distribution), draws, 1), cells)
-    value, log_weight = _points(_support(distribution), torch.Size(), u)
+    u, log_volume = placed_grid(free_coordinates_of(_support(distribution), draws, 1), cells)
+    value, log_weight = event_points(_support(distribution), torch.Size(), u)
     log_prob = distribution.log_prob(value.to(draws.dtype)).double()
     mass = (log_prob + log_weight + log_volume).nan_to_num(-torch.inf).exp()
     total = torch.cat([torch.zeros(1, dtype=torch.float64), mass.cumsum(0)])
     halves = torch.cat([u[:1] - (u[1:2] - u[:1]) / 2, (u[1:] + u[:-1]) / 2, u[-1:] + (u[-1:] - u[-2:-1]) / 2])
-    borders, _ = _points(_support(distribution), torch.Size(), halves)
+    borders, _ = event_points(_support(distribution), torch.Size(), halves)
     order = borders.argsort()
     borders, total = borders[order], (total if borders[0] < borders[-1] else 1 - total)[order]
 
@@ -224,14 +212,43 @@ def _support(distribution: Distribution) -> Constraint:
     return cast(Constraint, distribution.support)
 
 
-def _free(support: Constraint, value: Tensor, dim: int) -> Tensor:
-    """Free coordinates ``[*leading, dim]`` of events."""
+def free_coordinates_of(support: Constraint, value: Tensor, dim: int) -> Tensor:
+    """Free coordinates ``[*leading, dim]`` of events, in the chart of ``biject_to``.
+
+    Args:
+        support: The set.
+        value: Events ``[*leading, *event]``.
+        dim: Their number of free coordinates.
+
+    Example:
+        >>> import torch
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.testing.oracles import free_coordinates_of
+        >>> free_coordinates_of(constraints.positive, torch.tensor([1.0]), 1)
+        tensor([[0.]])
+    """
     u = value if is_real(support) else chart_of(support).inv(value)
     return u.reshape(*value.shape[: value.dim() - support.event_dim], dim).nan_to_num().clamp(-1e6, 1e6)
 
 
-def _points(support: Constraint, event: torch.Size, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Events at free coordinates ``u`` ``[*leading, dim]``, and the logarithm of the volume factor."""
+def event_points(support: Constraint, event: torch.Size, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Events at free coordinates, and the logarithm of the volume factor of the chart.
+
+    Args:
+        support: The set.
+        event: Shape of one event.
+        u: Free coordinates ``[*leading, dim]``.
+
+    Returns:
+        Shapes ``[*leading, *event]`` and ``[*leading]``.
+
+    Example:
+        >>> import torch
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.testing.oracles import event_points
+        >>> event_points(constraints.positive, torch.Size(), torch.zeros(2, 1))[0]
+        tensor([1., 1.])
+    """
     leading = u.shape[:-1]
     if is_real(support):
         return u.reshape(*leading, *event), torch.zeros(leading, dtype=u.dtype)

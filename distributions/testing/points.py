@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.distributions import Transform, biject_to, constraints, transform_to
 from torch.distributions.constraints import Constraint
 
-__all__ = ["Draw", "chart_of", "core_constraint", "is_flat", "points_in", "unconstrained"]
+__all__ = ["Draw", "chart_of", "core_constraint", "is_flat", "near_an_end", "points_in", "unconstrained"]
 
 
 @dataclass(frozen=True)
@@ -164,3 +164,30 @@ def is_flat(constraint: Constraint) -> bool:
     """
     core = core_constraint(constraint)
     return is_real(core) or not (core.event_dim > 0 or _is_sphere(core))
+
+
+def near_an_end(constraint: Constraint, value: Tensor, width: Tensor | float) -> Tensor:
+    """Which numbers lie within ``width`` of an end of a set of numbers (an interval, a half-line).
+
+    Near an end where floating-point numbers are coarse, a value says little about what it was computed from.
+
+    Args:
+        constraint: The set, perhaps with reinterpreted batch dimensions; nothing is near an end of any other kind of set.
+        value: Members.
+        width: Distance, broadcastable.
+
+    Returns:
+        Booleans, the shape of ``value``.
+
+    Example:
+        >>> import torch
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.testing.points import near_an_end
+        >>> near_an_end(constraints.unit_interval, torch.tensor([0.5, 0.999]), 0.01)
+        tensor([False,  True])
+    """
+    core = core_constraint(constraint)
+    if core.event_dim > 0 or is_real(core) or core.is_discrete:
+        return torch.zeros_like(value, dtype=torch.bool)
+    inside: Tensor = core.check(value - width) & core.check(value + width)
+    return ~inside

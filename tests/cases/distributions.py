@@ -19,16 +19,19 @@ from probgen.distributions import (
 from probgen.distributions.bijectors import (
     Affine,
     CircularSpline,
+    Coupling,
     CylinderToSphere,
     Exp,
     LowerTriangular,
     RationalQuadraticSpline,
     Stereographic,
     ToSupport,
+    half_mask,
 )
 from probgen.distributions.constraints import circular, product, torus, unit_sphere
 from probgen.distributions.testing import BijectorCase, DistributionCase
-from probgen.flows import real_nvp
+from probgen.flows import neural_spline_coupling, real_nvp
+from probgen.nn import MLP
 
 BIJECTORS = {
     "Stereographic": BijectorCase(Stereographic, event_shape=(3,)),
@@ -42,6 +45,10 @@ BIJECTORS = {
 
 def coupling(**kwargs):
     return real_nvp(2, layers=2, hidden=(8,), **kwargs)
+
+
+def circular_coupling():
+    return Coupling(CircularSpline(4), MLP(1, CircularSpline(4).num_free, hidden=(8,), activation=torch.nn.Tanh), half_mask(2))
 
 
 def zeros(*shape):
@@ -68,6 +75,12 @@ DISTRIBUTIONS = {
         lambda: TransformedDistribution(dist.StudentT(torch.tensor(5.0)), RationalQuadraticSpline(4))
     ),
     "TransformedDistribution(coupling)": DistributionCase(lambda: TransformedDistribution(standard_normal(2), coupling())),
+    "TransformedDistribution(spline coupling)": DistributionCase(
+        lambda: TransformedDistribution(standard_normal(2), neural_spline_coupling(2, layers=2, hidden=(8,)))
+    ),
+    "TransformedDistribution(spline coupling, vector)": DistributionCase(
+        lambda: TransformedDistribution(standard_normal(6), neural_spline_coupling(6, layers=2, hidden=(16,)))
+    ),
     "ConditionalTransformedDistribution": DistributionCase(
         lambda: ConditionalTransformedDistribution(
             lambda c: dist.Normal(c, 1.0).to_event(1), coupling(context_shape=(2,)), context_shape=(2,)
@@ -78,6 +91,7 @@ DISTRIBUTIONS = {
     "flow_on(simplex)": DistributionCase(lambda: flow_on(constraints.simplex, coupling(), (3,))),
     "flow_on(circle)": DistributionCase(lambda: flow_on(circular, CircularSpline(4))),
     "flow_on(torus)": DistributionCase(lambda: flow_on(torus, CircularSpline(4), (1,))),
+    "flow_on(torus, coupling)": DistributionCase(lambda: flow_on(torus, circular_coupling(), (2,))),
     "flow_on(sphere)": DistributionCase(lambda: flow_on(unit_sphere, coupling(), (3,))),
     "flow_on(product)": DistributionCase(lambda: flow_on(product((constraints.positive, 1), (circular, 1)), coupling(), (2,))),
     "Mixture": DistributionCase(

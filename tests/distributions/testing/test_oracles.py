@@ -3,31 +3,18 @@
 import pytest
 import torch
 from scipy.stats import norm
-from torch.distributions import Beta, Categorical, Dirichlet, MultivariateNormal, Normal, constraints
+from torch.distributions import Categorical, Normal, constraints
 
 from probgen.distributions.testing import (
     central_difference,
     enumerated_mass,
     free_dimension,
     grid_cdf,
-    grid_mass,
     placed_grid,
     reference_log_prob,
 )
 
 WIDE = torch.float64
-
-
-def test_grid_mass_is_one_on_line_interval_simplex_and_plane():
-    narrow = Normal(torch.tensor([100.0, -3.0], dtype=WIDE), torch.tensor([1e-3, 50.0], dtype=WIDE))
-    slanted = MultivariateNormal(torch.zeros(2, dtype=WIDE), torch.tensor([[1.0, 0.99], [0.99, 1.0]], dtype=WIDE))
-    for d in (narrow, slanted, Beta(torch.tensor(2.0, dtype=WIDE), 3.0), Dirichlet(torch.tensor([1.0, 2.0, 3.0], dtype=WIDE))):
-        assert (grid_mass(d) - 1).abs().max() < 1e-4
-
-
-def test_grid_mass_refuses_three_dimensions():
-    with pytest.raises(ValueError, match="one or two free coordinates; got 3"):
-        grid_mass(MultivariateNormal(torch.zeros(3), torch.eye(3)))
 
 
 def test_grid_cdf_is_that_of_the_normal():
