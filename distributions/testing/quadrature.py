@@ -20,6 +20,7 @@ from probgen.distributions.testing.oracles import REACH, event_points, free_coor
 __all__ = ["adaptive_integral", "density_mass", "placed_integral"]
 
 FIRST_CELLS = {1: 64, 2: 20}
+FULL_ROUNDS = 2
 NODES, WEIGHTS = (-(0.6**0.5), 0.0, 0.6**0.5), (5 / 9, 8 / 9, 5 / 9)
 
 
@@ -51,8 +52,9 @@ def adaptive_integral(
     center = torch.stack(torch.meshgrid(*([axis] * dim), indexing="ij"), -1).reshape(-1, dim)
     value = _rule(function, center, half)
     error = torch.full_like(value, torch.inf)
-    spent, cost = len(half) * 3**dim, 6**dim
+    spent, cost, rounds = len(half) * 3**dim, 6**dim, 0
     while spent < evaluations:
+        rounds += 1
         worst = error.reshape(len(error), -1).amax(-1)
         chosen = (worst * len(worst) > tolerance).nonzero().squeeze(-1)
         if not len(chosen):
@@ -63,6 +65,8 @@ def adaptive_integral(
         part_center, part_half = _halved(center[chosen], half[chosen])
         parts = _rule(function, part_center, part_half)
         doubt = (parts.unflatten(0, (len(chosen), -1)).sum(1) - value[chosen]).abs() / 2**dim
+        if rounds < FULL_ROUNDS:
+            doubt = torch.full_like(doubt, torch.inf)
         center, half = torch.cat([center[kept], part_center]), torch.cat([half[kept], part_half])
         value = torch.cat([value[kept], parts])
         error = torch.cat([error[kept], doubt.repeat_interleave(2**dim, dim=0)])
