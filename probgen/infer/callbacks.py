@@ -113,7 +113,7 @@ class ProgressBar(Callback):
         if training.fabric.is_global_zero:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=training.total_steps, initial=training.step, unit="step", desc="fit", leave=True)
+            self._bar = tqdm(total=training.expected_steps, initial=training.step, unit="step", desc="fit", leave=True)
 
     def on_step_end(self, training: Training) -> None:
         """Advance the bar."""

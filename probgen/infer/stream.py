@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 import torch
@@ -54,6 +54,11 @@ class Stream:
                 return  # an iterator that can be passed only once
             self.epoch, self.position = self.epoch + 1, 0
             yield PASS_END
+
+    @property
+    def num_batches(self) -> int | None:
+        """How many batches there are in all passes; None if the data do not say or there is no limit."""
+        return len(self.data) * self.epochs if self.epochs is not None and isinstance(self.data, Sized) else None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position: pass, batch within it, and how to get there."""

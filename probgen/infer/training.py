@@ -146,6 +146,12 @@ class Training:
         return self.stream.epoch
 
     @property
+    def expected_steps(self) -> int | None:
+        """How many steps there will be, unless something stops them: None if unknown."""
+        known = [steps for steps in (self.total_steps, self.stream.num_batches) if steps is not None]
+        return min(known, default=None)
+
+    @property
     def finished(self) -> bool:
         """Whether the last step has been taken."""
         return self.stopping or (self.total_steps is not None and self.step >= self.total_steps)

@@ -3,8 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from probgen.infer import Callback, EarlyStopping, History, ProgressBar
+from probgen.infer import Callback, EarlyStopping, History, ProgressBar, fit
 
 
 class Run(SimpleNamespace):
@@ -31,8 +32,16 @@ def test_early_stopping_counts_and_comes_back():
 def test_only_rank_0_shows_a_bar(capsys):
     for rank_0 in (True, False):
         bar = ProgressBar()
-        run = Run(fabric=SimpleNamespace(is_global_zero=rank_0), total_steps=2, step=0, history=History(losses=[1.5]))
+        run = Run(fabric=SimpleNamespace(is_global_zero=rank_0), expected_steps=2, step=0, history=History(losses=[1.5]))
         for hook in ("on_fit_start", "on_step_end", "on_log", "on_fit_end"):
             getattr(bar, hook)(run)
         assert ("fit" in capsys.readouterr().err) is rank_0
     assert Callback().state_dict() == {}
+
+
+def test_the_bar_knows_how_many_steps_there_will_be(capsys):
+    loss = torch.nn.Linear(1, 1)
+    objective = type("Mean", (torch.nn.Module,), {"forward": lambda self, x: self.layer(x).mean()})()
+    objective.layer = loss
+    fit(objective, [torch.ones(4, 1)] * 3, epochs=2)
+    assert "6/6" in capsys.readouterr().err
