@@ -299,7 +299,8 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
 def _fingerprint(bijector: Bijector) -> tuple[object, ...] | None:
     """What a held draw depends on: the identity and version of every tensor; None where versions are not kept.
 
-    A write through ``tensor.data`` leaves the version as it is; torch offers no way to see it.
+    Fused optimizers leave a parameter's version as it is, so its gradient counts too: a step needs one, and a backward pass
+    makes or changes it. What stays unseen: a write through ``tensor.data``, and a fused step on gradients older than the draw.
     """
     if torch.is_inference_mode_enabled() or not values_readable():
         return None
@@ -307,4 +308,6 @@ def _fingerprint(bijector: Bijector) -> tuple[object, ...] | None:
     if any(tensor.is_inference() for tensor in tensors):
         return None
     state = tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
-    return (*state, torch.is_grad_enabled(), bijector.training)
+    gradients = [tensor.grad for tensor in tensors if tensor.is_leaf]
+    counts = tuple(None if gradient is None else (id(gradient), gradient._version) for gradient in gradients)
+    return (*state, counts, torch.is_grad_enabled(), bijector.training)

@@ -16,8 +16,9 @@ A concrete bijector is final: vary it by wrapping, not by subclassing (``PyroMod
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -205,6 +206,17 @@ class Bijector(nn.Module, Transform):
 
     def __repr__(self) -> str:
         return nn.Module.__repr__(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy parameters and buffers; a buffer with a history (a context from a network) is copied without it."""
+        for value in self._buffers.values():
+            if value is not None and value.grad_fn is not None and id(value) not in memo:
+                memo[id(value)] = value.detach().clone()
+                memo.setdefault(id(memo), []).append(value)  # keeps the key's owner alive, as the copy module does
+        result = self.__class__.__new__(self.__class__)
+        memo[id(self)] = result
+        result.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return result
 
     # ------------------------------------------------------------------------------------------------------------------ checks
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import pyro
 import torch
+from pyro.poutine.runtime import am_i_wrapped
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -111,7 +112,9 @@ class Compiled(Objective):
         return len(self._recordings)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Return the objective's loss on a batch: a scalar."""
+        """Return the objective's loss on a batch: a scalar. Inside a Pyro handler the objective itself runs, so it is heard."""
+        if am_i_wrapped():
+            return self.objective(*args, **kwargs)  # type: ignore[no-any-return]
         leaves, tree = torch.utils._pytree.tree_flatten((args, kwargs))
         fingerprint = self._current_fingerprint()
         key = (fingerprint.key, fingerprint.gradient_flags(), mode_key(), tree, input_key(leaves))
@@ -197,27 +200,45 @@ class _Step(torch.autograd.Function):
         return (None, None, *torch._foreach_mul(gradients, grad_loss))
 
 
-def _step_function(objective: nn.Module, fingerprint: Fingerprint, leaves: list[Any], tree: Any) -> Callable[..., Tensor]:
-    """The loss as a function of parameters, buffers and the tensors of the batch."""
+class _Watched(nn.Module):
+    """The objective, returning also the buffers that its call put in the place of others (``self.count = self.count + 1``)."""
+
+    def __init__(self, objective: nn.Module, buffers: list[str]) -> None:
+        super().__init__()
+        self.objective = objective
+        self._names = buffers
+
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, list[tuple[Tensor, Tensor]]]:
+        before = [self.objective.get_buffer(name) for name in self._names]
+        value = self.objective(*args, **kwargs)
+        after = [self.objective.get_buffer(name) for name in self._names]
+        return value, [(old, new) for old, new in zip(before, after, strict=True) if new is not old]
+
+
+def _step_function(
+    objective: nn.Module, fingerprint: Fingerprint, leaves: list[Any], tree: Any
+) -> Callable[..., tuple[Tensor, list[tuple[Tensor, Tensor]]]]:
+    """The loss, and the replaced buffers, as a function of parameters, buffers and the tensors of the batch."""
     names, buffers = list(fingerprint.parameters), list(fingerprint.buffers)
     slots = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+    watched = _Watched(objective, buffers)
 
-    def loss(*inputs: Tensor) -> Tensor:
-        state = dict(zip([*names, *buffers], inputs, strict=False))
+    def loss(*inputs: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        state = {f"objective.{name}": value for name, value in zip([*names, *buffers], inputs, strict=False)}
         filled = list(leaves)
         for slot, value in zip(slots, inputs[len(state) :], strict=True):
             filled[slot] = value
         args, kwargs = torch.utils._pytree.tree_unflatten(filled, tree)
-        value = torch.func.functional_call(objective, state, args, kwargs, tie_weights=True)
+        value, replaced = torch.func.functional_call(watched, state, args, kwargs, tie_weights=True)
         if not isinstance(value, Tensor) or value.dim() != 0:
             got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(f"{type(objective).__name__} must return one scalar tensor; got {got}.")
-        return value
+        return value, replaced
 
     return loss
 
 
-def _traced(step: Callable[..., Tensor], inputs: list[Tensor], wanted: list[int]) -> tuple[nn.Module, list[int]]:
+def _traced(step: Callable[..., Any], inputs: list[Tensor], wanted: list[int]) -> tuple[nn.Module, list[int]]:
     """Record loss and gradients; return the graph and the indices of the inputs that the loss depends on."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -226,11 +247,13 @@ def _traced(step: Callable[..., Tensor], inputs: list[Tensor], wanted: list[int]
     def joint(*values: Tensor) -> list[Tensor]:
         leaves = [value.detach().requires_grad_(k in wanted) for k, value in enumerate(values)]
         with torch.set_grad_enabled(bool(wanted)):
-            loss = step(*leaves)
+            loss, replaced = step(*leaves)
             sources = [leaves[k] for k in wanted]
             grads = (
                 torch.autograd.grad(loss, sources, allow_unused=True) if wanted and loss.requires_grad else [None] * len(wanted)
             )
+        for old, new in replaced:
+            old.detach().copy_(new.detach())
         used[:] = [k for k, grad in zip(wanted, grads, strict=True) if grad is not None]
         return [loss.detach(), *(grad for grad in grads if grad is not None)]
 

@@ -1,14 +1,16 @@
 r"""What a recorded step depends on, besides the values of its tensors.
 
 A recording of a Python program is valid only while everything that steered the program is unchanged: the structure of the
-modules, their train/eval flags, plain attributes (``self.beta = 0.5``), which parameters want gradients, and the mode torch
-runs in. A :class:`Fingerprint` is a hashable summary of the module's part, together with a list of *(container, key, value)*
-triples: as long as every container still holds the identical object under its key, the summary cannot have changed, and
-checking that takes tens of nanoseconds a triple.
+modules, their train/eval flags, plain attributes (``self.beta = 0.5``, also of the user's classes), what functions capture
+(closures, defaults, and the plain globals that they name), which parameters want gradients, and the mode torch runs in. A
+:class:`Fingerprint` is a hashable summary of the module's part, together with a list of *(container, key, value)* triples: as
+long as every container still holds the identical object under its key, the summary cannot have changed, and checking that
+takes tens of nanoseconds a triple.
 """
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -19,7 +21,8 @@ from torch import Tensor, nn
 __all__ = ["Fingerprint", "Same", "input_key", "mode_key"]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.layout, type(Ellipsis))
-_OPAQUE = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.MethodType)
+_OPAQUE = (type, types.BuiltinFunctionType, types.ModuleType)
+_LIBRARIES = ("torch.", "pyro.", "probgen.", "builtins")
 _IGNORED = frozenset({"_pyro_context", "_is_full_backward_hook", "_non_persistent_buffers_set", "_load_state_dict_pre_hooks"})
 _MISSING = object()
 
@@ -83,7 +86,7 @@ class Fingerprint:
             try:
                 if container[key] is not value:
                     return False
-            except (KeyError, IndexError):
+            except (KeyError, IndexError, ValueError):
                 return False
         return True
 
@@ -105,6 +108,12 @@ class Fingerprint:
             return (Same(value), tuple(value.shape), value.dtype, value.device)
         if isinstance(value, nn.Module):
             return self._module(value)
+        if isinstance(value, types.FunctionType):
+            return self._function(value)
+        if isinstance(value, types.MethodType):
+            return (Same(value.__func__), self._encode(value.__self__))
+        if isinstance(value, functools.partial):
+            return (functools.partial, self._encode(value.func), self._encode(value.args), self._encode(value.keywords))
         if isinstance(value, Mapping):
             return self._items(type(value), value, value)
         if isinstance(value, (list, tuple)):
@@ -124,7 +133,30 @@ class Fingerprint:
         for name, item in state.items():
             if name not in plain and name not in _IGNORED and item is not None:
                 self._sizes.append((item, 0))
-        return (type(module), tuple((name, self._entry(state, name, item)) for name, item in plain.items()))
+        shared = tuple([self._class(kind) for kind in type(module).__mro__ if not kind.__module__.startswith(_LIBRARIES)])
+        return (type(module), shared, tuple((name, self._entry(state, name, item)) for name, item in plain.items()))
+
+    def _class(self, kind: type) -> Hashable:
+        """Plain attributes of a user's class, and what its methods capture."""
+        if id(kind) in self._seen:
+            return Same(kind)
+        self._seen[id(kind)] = len(self._seen)
+        own = [(name, item) for name, item in vars(kind).items() if not name.startswith("__") or name == "__call__"]
+        kept = [(name, item) for name, item in own if isinstance(item, (*_PLAIN, types.FunctionType))]
+        return tuple((name, self._entry(vars(kind), name, item)) for name, item in kept)
+
+    def _function(self, function: types.FunctionType) -> Hashable:
+        """A function by identity, with its closure, its defaults and the plain globals that it names."""
+        parts: list[Hashable] = [Same(function)]
+        for cell in function.__closure__ or ():
+            try:
+                parts.append(self._entry(_Cell(cell), 0, cell.cell_contents))
+            except ValueError:  # not yet filled
+                continue
+        parts.append(self._encode([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]))
+        names = function.__globals__
+        plain = [name for name in function.__code__.co_names if name in names and isinstance(names[name], _PLAIN)]
+        return (*parts, tuple((name, self._entry(names, name, names[name])) for name in plain))
 
     def _items(self, kind: type, container: Any, items: Mapping[Any, Any]) -> Hashable:
         if not isinstance(container, tuple):
@@ -135,6 +167,18 @@ class Fingerprint:
         if not isinstance(container, tuple):
             self._held.append((container, key, value))
         return self._encode(value)
+
+
+class _Cell:
+    """The content of a closure's cell, as a container."""
+
+    __slots__ = ("cell",)
+
+    def __init__(self, cell: types.CellType) -> None:
+        self.cell = cell
+
+    def __getitem__(self, key: int) -> object:
+        return self.cell.cell_contents
 
 
 def _is_empty(item: Any) -> bool:

@@ -196,7 +196,9 @@ def _initialized(objective: nn.Module, data: Iterable[Any]) -> Iterable[Any]:
     if not any(isinstance(part, AutoGuide) and part.prototype_trace is None for part in objective.modules()):
         return data
     batches = iter(data)
-    first = next(batches)
+    first = next(batches, PASS_END)
+    if first is PASS_END:
+        raise ValueError("`data` yielded no batch.")
     kept = random_state()
     args, kwargs = split_batch(first)
     with torch.no_grad():

@@ -65,6 +65,11 @@ def load(path: str | os.PathLike[str], *, classes: Iterable[Any] = ()) -> Any:
     tree = read_tree(path)
     if not isinstance(tree, dict) or "model" not in tree:
         raise UnsafeFileError(f"{os.fspath(path)!r} is not a saved model; for a checkpoint of `fit`, use `load_weights`.")
-    if tree["format"] != _FORMAT:
-        raise UnsafeFileError(f"{os.fspath(path)!r} has format {tree['format']}; this version of probgen reads {_FORMAT}.")
-    return build(tree["model"], classes)
+    if tree.get("format") != _FORMAT:
+        raise UnsafeFileError(f"{os.fspath(path)!r} has format {tree.get('format')}; this version of probgen reads {_FORMAT}.")
+    try:
+        return build(tree["model"], classes)
+    except UnsafeFileError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, ImportError, RuntimeError) as error:
+        raise UnsafeFileError(f"{os.fspath(path)!r} is damaged: {error!r}.") from error

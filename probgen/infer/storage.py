@@ -93,7 +93,10 @@ def read_tree(path: str | os.PathLike[str]) -> Any:
         raise UnsafeFileError(f"{os.fspath(path)!r} is not a safetensors file: {error}.") from error
     if header is None:
         raise UnsafeFileError(f"{os.fspath(path)!r} is a safetensors file that probgen did not write: it has no description.")
-    return _decode(json.loads(header), tensors)
+    try:
+        return _decode(json.loads(header), tensors)
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UnsafeFileError(f"{os.fspath(path)!r} is damaged: its description is not valid ({error!r}).") from error
 
 
 def _encode(value: Any, tensors: dict[str, Tensor], place: str) -> Any:

@@ -33,7 +33,7 @@ _BASES = (nn.Module, Distribution, Transform, Constraint, _Context)
 _CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "size": torch.Size, "set": set, "frozenset": frozenset}
 _MAPPINGS: dict[str, type[Any]] = {"dict": dict, "ordered": OrderedDict}
 _TORCH_FUNCTIONS = ("abs", "cos", "exp", "log", "relu", "selu", "sigmoid", "sin", "sqrt", "square", "tanh")
-_FUNCTION_MODULES = ("torch.nn.functional", "probgen.")
+_FUNCTION_MODULES = ("torch.nn.functional.", "probgen.distributions.", "probgen.nn.", "probgen.flows.")
 
 
 def describe(value: Any, classes: Iterable[type] = ()) -> Any:
@@ -160,6 +160,9 @@ class _Reader:
         self.made[tree["id"]] = made
         if isinstance(made, nn.Module):
             nn.Module.__init__(made)
+        hooks = [name for name in tree["state"] if name.endswith("_hooks")]
+        if hooks and isinstance(made, nn.Module):
+            return _refuse(f"functions that run by themselves ({', '.join(hooks)})")
         made.__dict__.update({name: self.read(item) for name, item in tree["state"].items()})
         return made
 
@@ -188,7 +191,7 @@ class _Names:
             return PyroModule[self.find(path[len("PyroModule[") : -1])]
         module, _, name = path.rpartition(".")
         if not any(f"{module}.".startswith(package) for package in _PACKAGES) and module != "torch":
-            return _refuse(f"{path!r}; if you trust it, pass the class in `classes=`")
+            return _refuse(f"{path!r}", "; if you trust it, pass the class in `classes=`")
         found: Any = getattr(importlib.import_module(module), name, None)
         return found if found is not None and _allowed(found, path) else _refuse(f"{path!r}")
 
@@ -248,5 +251,5 @@ def _constraint(name: str) -> Any:
     return found if isinstance(found, Constraint) else _refuse(f"the constraint {name!r}")
 
 
-def _refuse(what: str) -> Any:
-    raise UnsafeFileError(f"the file asks for {what}, which is not allowed.")
+def _refuse(what: str, advice: str = "") -> Any:
+    raise UnsafeFileError(f"the file asks for {what}, which is not allowed{advice}.")

@@ -268,10 +268,21 @@ class Training:
     # ------------------------------------------------------------------------------------------------------------- checkpoints
 
     def save(self) -> None:
-        """Write ``last.safetensors``: everything needed to continue exactly."""
+        """Write ``last.safetensors``: everything needed to continue exactly.
+
+        Raises:
+            FloatingPointError: a loss is NaN or infinite, or a parameter NaN; the previous checkpoint stays.
+        """
         self.flush()
         if self.folder is None:
             return
+        broken = [name for name, value in self.objective.named_parameters() if bool(value.detach().isnan().any())]
+        if broken:
+            raise FloatingPointError(
+                f"the parameters {broken[:3]} are NaN after step {self.step - 1}, so no checkpoint was written: a "
+                "gradient was NaN or infinite though the loss was not. Clip gradients (`clip_norm`), or look for the "
+                "derivative of sqrt, norm or log at 0 with torch.autograd.detect_anomaly."
+            )
         ranks = self._random_states()
         if self.fabric.is_global_zero:
             write_checkpoint(self.folder / "last.safetensors", self.objective, {**self.state_dict(), "random": ranks})
@@ -285,7 +296,7 @@ class Training:
             ValueError: it has weights only.
         """
         weights, state = read_checkpoint(path)
-        if state is None or "stream" not in state:
+        if state is None or not {"step", "stream", "random"} <= state.keys():
             raise ValueError(f"{str(path)!r} holds weights but no training state; use `infer.load_weights` for it.")
         weights_of(self.objective).load_state_dict(weights)
         self.load_state_dict(state)

@@ -182,6 +182,17 @@ def test_a_held_draw_never_goes_stale(change):
     torch.testing.assert_close(d.log_prob(x), fresh, atol=1e-5, rtol=1e-5)
 
 
+def test_a_held_draw_notices_a_fused_optimizer():
+    f = neural_spline_coupling(2, layers=2, hidden=(8,))
+    optimizer = torch.optim.Adam(f.parameters(), lr=0.1, fused=True)  # does not raise the versions of the parameters
+    d = TransformedDistribution(standard_normal(2), f)
+    x = d((4,))
+    x.square().sum().backward()
+    optimizer.step()
+    fresh = TransformedDistribution(standard_normal(2), f).log_prob(x)
+    torch.testing.assert_close(d.log_prob(x), fresh)
+
+
 def test_a_draw_without_gradients_does_not_take_gradients_from_the_score():
     d = TransformedDistribution(standard_normal(2), Affine(shape=(2,)))
     with torch.no_grad():

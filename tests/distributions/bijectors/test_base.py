@@ -1,5 +1,7 @@
 """The bijector contract: what the base class derives from the two hooks."""
 
+import copy
+
 import pyro.distributions as dist
 import pytest
 import torch
@@ -117,3 +119,14 @@ def test_shift_operator_composes_left_to_right_also_with_torchs_transforms():
     assert isinstance(f, Compose)
     assert isinstance(f[1], Lift)
     assert torch.allclose(f(torch.tensor(0.0)), torch.tensor(1.0).exp())
+
+
+def test_a_copy_of_a_bijector_that_holds_a_computed_value_has_the_value_without_its_history():
+    loc = torch.nn.Linear(1, 2)(torch.ones(1))
+    shared = Affine(loc, 2.0)
+    f = Compose(shared, shared)
+    twin = copy.deepcopy(f)
+    assert torch.equal(twin(torch.zeros(2)), f(torch.zeros(2)))
+    assert twin[0] is twin[1]
+    assert twin[0].loc.grad_fn is None
+    assert shared.loc is loc

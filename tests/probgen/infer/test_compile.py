@@ -1,9 +1,11 @@
 """Recorded steps: equal to the objective, and never stale."""
 
 import copy
+import functools
 import pickle
 
 import pyro
+import pyro.distributions as dist
 import pytest
 import torch
 from torch import nn
@@ -216,3 +218,82 @@ def test_second_backward_is_refused():
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="can be taken once"):
         loss.backward()
+
+
+class Counting(nn.Module):
+    """A loss whose call puts a new tensor in the place of a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x):
+        self.count = self.count + 1
+        return (self.weight * x).sum() * self.count
+
+
+def test_a_replaced_buffer_is_kept():
+    slow, fast = Counting(), compile(Counting(), backend="aot_eager")
+    x = torch.ones(3)
+    for _ in range(3):
+        assert_follows(slow, fast, x)
+    assert slow.count == fast.objective.count == 3
+    assert fast.recordings == 1
+
+
+def test_what_a_function_captures_is_followed():
+    scale, weight = 1.0, [1.0]
+
+    def model(x, *, spread):
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(weight[0], scale * spread), obs=x)
+
+    program = functools.partial(model, spread=1.0)
+    slow = ELBO()(program)
+    fast = compile(slow, backend="eager")
+    x = torch.zeros(3)
+    values = [fast(x)]
+    for change in (lambda: weight.__setitem__(0, 2.0), lambda: program.keywords.update(spread=3.0)):
+        change()
+        torch.testing.assert_close(fast(x), slow(x))
+        values.append(fast(x))
+    scale = 5.0
+    torch.testing.assert_close(fast(x), slow(x))
+    assert len({value.item() for value in values}) == 3
+
+
+class Owner:
+    spread = 1.0
+
+    def model(self, x):
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(0.0, self.spread), obs=x)
+
+
+class Classy(nn.Linear):
+    power = 1
+
+    def forward(self, x):
+        return super().forward(x).square().sum() ** self.power
+
+
+def test_attributes_of_a_method_s_object_and_of_a_class_are_followed(monkeypatch):
+    owner, classy = Owner(), Classy(3, 1)
+    for slow, holder, name in ((ELBO()(owner.model), owner, "spread"), (classy, Classy, "power")):
+        fast = compile(slow, backend="eager")
+        x = torch.ones(3)
+        before = fast(x)
+        monkeypatch.setattr(holder, name, 2)
+        torch.testing.assert_close(fast(x), slow(x))
+        assert fast(x) != before
+
+
+def test_handlers_around_the_call_are_heard():
+    slow = ELBO()(Owner().model)
+    fast = compile(slow, backend="eager")
+    x = torch.ones(3)
+    plain = fast(x)
+    with pyro.poutine.scale(scale=2.0):
+        torch.testing.assert_close(fast(x), 2.0 * plain)
+    torch.testing.assert_close(fast(x), plain)

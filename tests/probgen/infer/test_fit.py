@@ -335,3 +335,29 @@ def test_two_processes_give_the_gradient_of_the_full_batch(tmp_path):
                     assert (gradient is None) == (expected is None)
                     if gradient is not None:
                         torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6)
+
+
+class Root(nn.Module):
+    """Its loss is finite at 0, its gradient is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, x):
+        return (self.weight * x).square().sum().sqrt()
+
+
+def test_a_checkpoint_never_holds_nan_weights(tmp_path):
+    loss = Root()
+    with pytest.raises(FloatingPointError, match=r"\['weight'\] are NaN after step 1"):
+        fit(loss, [torch.ones(2), torch.zeros(2)], checkpoint=tmp_path, checkpoint_every=1, progress=False, accelerator="cpu")
+    assert read_checkpoint(tmp_path / "last.safetensors")[0]["weight"].isfinite()
+
+
+def test_an_automatic_guide_without_data_is_reported():
+    def model(x):
+        pyro.sample("z", dist.Normal(0.0, 1.0))
+
+    with pytest.raises(ValueError, match="`data` yielded no batch"):
+        fit(ELBO()(model, AutoNormal(model)), [], progress=False, accelerator="cpu")

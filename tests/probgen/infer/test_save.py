@@ -7,6 +7,7 @@ import pyro.distributions as dist
 import pytest
 import torch
 from pyro.nn import PyroModule, PyroSample
+from safetensors.torch import save_file
 from torch import nn
 from torch.distributions import biject_to, constraints
 
@@ -122,12 +123,43 @@ def test_own_classes_must_be_allowed_by_the_reader(tmp_path):
         {"kind": "object", "id": 0, "class": "torch.nn.modules.module.warnings", "state": {}},
         {"kind": "constraint", "name": "__builtins__"},
         {"kind": "call", "id": 0},
+        {"kind": "name", "path": "probgen.infer.storage.write_tree"},
+        {
+            "kind": "object",
+            "id": 0,
+            "class": "torch.nn.modules.linear.Identity",
+            "state": {"_forward_hooks": {"kind": "name", "path": "torch.nn.functional.relu"}},
+        },
     ],
 )
 def test_a_forged_file_is_refused(model, tmp_path):
     write_tree(tmp_path / "x.safetensors", {"format": 1, "version": "0", "model": model})
     with pytest.raises(UnsafeFileError, match="not allowed"):
         pg.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"format": 1, "model": {"kind": "again", "id": 7}},
+        {"format": 1, "model": {"no": "kind"}},
+        {"format": 1, "model": {"kind": "device", "name": "nowhere"}},
+        {"format": 1, "model": {"kind": "parameter", "id": 0, "data": "text", "gradient": True}},
+        {"format": 1, "model": {"kind": "object", "id": 0, "class": "torch.nn.nowhere.Linear", "state": {}}},
+        {"model": {}},
+    ],
+)
+def test_a_damaged_description_is_refused(tree, tmp_path):
+    write_tree(tmp_path / "x", tree)
+    with pytest.raises(UnsafeFileError):
+        pg.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize("header", ["{oops", '{"__tensor__": "missing"}', '{"__array__": [1]}'])
+def test_a_description_that_does_not_fit_the_tensors_is_refused(header, tmp_path):
+    save_file({"a": torch.ones(1)}, tmp_path / "x", {"probgen": header})
+    with pytest.raises(UnsafeFileError, match="damaged"):
+        read_tree(tmp_path / "x")
 
 
 def test_pickles_and_other_files_are_refused(tmp_path):
