@@ -67,6 +67,15 @@ class DistributionSubject:
                 module.load_state_dict(moved.state_dict())
         return distribution
 
+    @cached_property
+    def wide(self) -> DistributionSubject:
+        """The same in float64 (itself, if that is its dtype): for laws that compare derivatives with differences."""
+        if self.dtype == torch.float64:
+            return self
+        return DistributionSubject(
+            self.make, regime=self.regime, tolerance=self.tolerance, name=self.name, samples=self.samples
+        )
+
     @property
     def reference(self) -> Any:
         """The independent distribution; a function is called to build it."""

@@ -98,6 +98,7 @@ class Law:
             runs once for each cell.
         slow: True if one check costs seconds (compilation, training steps).
         once: True if dtype and parameter regime don't matter.
+        false_alarm: Probability at most with which one check of a true object fails by chance; 0 unless it is statistical.
 
     Example:
         >>> from probgen.distributions.testing import LAWS
@@ -114,6 +115,7 @@ class Law:
     scales: tuple[float, ...] = CORE_SCALES
     slow: bool = False
     once: bool = False
+    false_alarm: float = 0.0
 
     def check(self, subject: Any, draw: Any) -> Tally:
         """Run the law on one subject and one draw.
@@ -140,6 +142,7 @@ def define_law(
     scales: tuple[float, ...] = CORE_SCALES,
     slow: bool = False,
     once: bool = False,
+    false_alarm: float = 0.0,
 ) -> Callable[[Callable[[Any, Any], Tally]], Law]:
     """Turn a function ``run(subject, draw) -> Tally`` into a law of the same name.
 
@@ -151,6 +154,7 @@ def define_law(
         scales: As in ``Law``.
         slow: As in ``Law``.
         once: As in ``Law``.
+        false_alarm: As in ``Law``.
 
     Example:
         >>> from probgen.distributions.testing import Tally, define_law
@@ -162,7 +166,7 @@ def define_law(
     """
 
     def wrap(run: Callable[[Any, Any], Tally]) -> Law:
-        return Law(run.__name__, id, statement, kind, run, applies, scales, slow, once)
+        return Law(run.__name__, id, statement, kind, run, applies, scales, slow, once, false_alarm)
 
     return wrap
 

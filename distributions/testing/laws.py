@@ -10,12 +10,14 @@ from probgen.distributions.testing import (
     laws_density,
     laws_distribution,
     laws_errors,
+    laws_gradient,
     laws_inverse,
     laws_log_det,
     laws_mass,
     laws_moments,
     laws_numerics,
     laws_pyro,
+    laws_samples,
     laws_shape,
     laws_state,
     laws_transforms,
@@ -35,6 +37,13 @@ BIJECTOR_LAWS: tuple[Law, ...] = (
     *laws_errors.LAWS,
 )
 
-DISTRIBUTION_LAWS: tuple[Law, ...] = (*laws_density.LAWS, *laws_moments.LAWS, *laws_distribution.LAWS, *laws_pyro.LAWS)
+DISTRIBUTION_LAWS: tuple[Law, ...] = (
+    *laws_density.LAWS,
+    *laws_samples.LAWS,
+    *laws_gradient.LAWS,
+    *laws_moments.LAWS,
+    *laws_distribution.LAWS,
+    *laws_pyro.LAWS,
+)
 
 LAWS: dict[str, Law] = {law.name: law for law in (*BIJECTOR_LAWS, *DISTRIBUTION_LAWS)}

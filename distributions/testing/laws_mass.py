@@ -71,7 +71,8 @@ def _base(subject: BijectorSubject, context: Tensor | None) -> tuple[Tensor, Ten
     """Center and scale, in unconstrained coordinates of the domain: standard, unless the codomain has ends.
 
     A map onto an interval may carry the standard normal to a place where floating-point numbers do not resolve it. Then the
-    base lies where the map takes its values: at the median of the preimages of central values, and as wide as they are.
+    base lies where the map takes its values: at the median of the preimages of central values, and as wide as they are,
+    up to the standard normal (a wider one has two sharp peaks at the ends of an interval).
     """
     bijector = subject.double
     x = subject.points(Draw(scale=1.0, count=2001)).double()
@@ -81,7 +82,7 @@ def _base(subject: BijectorSubject, context: Tensor | None) -> tuple[Tensor, Ten
     if is_real(bijector.codomain):
         return torch.zeros_like(u[0]), torch.ones_like(u[0])
     center = u.median(0).values
-    return center, (u - center).abs().median(0).values * 1.4826 + 1e-6
+    return center, ((u - center).abs().median(0).values * 1.4826 + 1e-6).clamp_max(1.0)
 
 
 def _constrained(domain: Constraint, u: Tensor) -> Tensor:

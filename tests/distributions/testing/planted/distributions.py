@@ -240,7 +240,7 @@ class RollsTheStates(dist.Categorical):
 class NarrowPlane(dist.MultivariateNormal):
     """Samples are right in every coordinate and wrong together: the correlation is lost."""
 
-    law = "ball_volume_matches"
+    law = "draws_balance_the_density"
 
     def __init__(self):
         super().__init__(torch.zeros(3), torch.eye(3) * 0.5 + 0.5)
