@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from probgen.data.summary import Summarized
+
 __all__ = ["Dataset", "Split", "split_indices"]
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, repr=False)
+class Split(Summarized):
     """One part of a data set.
 
     Attributes:
@@ -54,8 +56,8 @@ class Split:
         return Split(self.x[index], None if self.y is None else self.y[index])
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(Summarized):
     """A data set in three splits.
 
     Attributes:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from probgen.data.dataset import split_indices
 from probgen.data.files import Arrays, DataFile
+from probgen.data.summary import Summarized
 
 __all__ = ["SpokenDigits", "load_spoken_digits"]
 
@@ -26,8 +27,8 @@ _FULL = DataFile(
 )
 
 
-@dataclass(frozen=True)
-class SpokenDigits:
+@dataclass(frozen=True, repr=False)
+class SpokenDigits(Summarized):
     """Clips of spoken digits.
 
     Attributes:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from probgen.data.files import DataFile
+from probgen.data.summary import Summarized
 
 __all__ = ["Text", "load_shakespeare"]
 
@@ -24,8 +25,8 @@ _FULL = DataFile(
 )
 
 
-@dataclass(frozen=True)
-class Text:
+@dataclass(frozen=True, repr=False)
+class Text(Summarized):
     """A text as integers over its own alphabet.
 
     Attributes:
