@@ -24,6 +24,7 @@ __all__ = [
     "require_values",
     "value_checks_active",
     "values_readable",
+    "versions_kept",
 ]
 
 
@@ -61,6 +62,24 @@ def values_readable(*tensors: Tensor) -> bool:
     if torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack() > 0:
         return False
     return not any(tensor.is_meta for tensor in tensors)
+
+
+def versions_kept() -> bool:
+    """Whether a tensor's identity and version say that it is unchanged: not in dynamo, functorch or inference mode.
+
+    Under a dispatch mode they do, so a program that ``make_fx`` records keeps its shortcuts.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions._checks import versions_kept
+        >>> with torch.inference_mode():
+        ...     inside = versions_kept()
+        >>> versions_kept(), inside
+        (True, False)
+    """
+    if torch.compiler.is_compiling() or torch.is_inference_mode_enabled():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is None
 
 
 def require_event_shape(name: str, value: Tensor, event_dim: int, event_shape: Sequence[int] | None = None) -> None:

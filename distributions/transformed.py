@@ -26,7 +26,7 @@ from torch.distributions import Transform, constraints
 from torch.distributions import TransformedDistribution as TorchTransformedDistribution
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions._checks import require_event_shape, values_readable
+from probgen.distributions._checks import require_event_shape, versions_kept
 from probgen.distributions._resolve import resolved
 from probgen.distributions._shapes import fitted, transformed_shapes
 from probgen.distributions._wrapping import (
@@ -302,12 +302,13 @@ def _fingerprint(bijector: Bijector) -> tuple[object, ...] | None:
     Fused optimizers leave a parameter's version as it is, so its gradient counts too: a step needs one, and a backward pass
     makes or changes it. What stays unseen: a write through ``tensor.data``, and a fused step on gradients older than the draw.
     """
-    if torch.is_inference_mode_enabled() or not values_readable():
+    if not versions_kept():
         return None
     tensors = list(held_tensors(bijector))
     if any(tensor.is_inference() for tensor in tensors):
         return None
-    state = tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
+    place = id if torch._C._len_torch_dispatch_stack() > 0 else Tensor.data_ptr  # a recorded tensor may have no memory
+    state = tuple((id(tensor), place(tensor), tensor._version) for tensor in tensors)
     gradients = [tensor.grad for tensor in tensors if tensor.is_leaf]
     counts = tuple(None if gradient is None else (id(gradient), gradient._version) for gradient in gradients)
     return (*state, counts, torch.is_grad_enabled(), bijector.training)

@@ -171,6 +171,11 @@ class ELBOLoss(Objective):
 def _divergence(posterior: Site, prior: Site, *, exact: bool) -> Tensor:
     """The contribution of one latent to the loss: KL(q || p), or one draw of log q - log p."""
     _require_reparameterized(posterior)
+    if len(posterior.fn.event_shape) != len(prior.fn.event_shape):
+        raise ValueError(
+            f"the site {prior.name!r} has events of shape {tuple(prior.fn.event_shape)} in the model but "
+            f"{tuple(posterior.fn.event_shape)} in the guide; use the same plates, and `.to_event` alike."
+        )
     if exact and posterior.fn.batch_shape == prior.fn.batch_shape:
         divergence = _closed_form(posterior, prior)
         if divergence is not None:
@@ -179,12 +184,25 @@ def _divergence(posterior: Site, prior: Site, *, exact: bool) -> Tensor:
 
 
 def _closed_form(posterior: Site, prior: Site) -> Tensor | None:
-    """KL(q || p) per datum where one is registered, else None."""
+    """KL(q || p) per datum where one is registered, else None.
+
+    Pyro's KL of a point mass leaves out its ``log_density``, which carries the log-determinant in the automatic guides.
+    """
+    if _is_point_mass(posterior.fn):
+        return None
     try:
         divergence: Any = kl_divergence(posterior.fn, prior.fn)
     except NotImplementedError:
         return None
     return divergence if isinstance(divergence, Tensor) and divergence.shape == posterior.fn.batch_shape else None
+
+
+def _is_point_mass(fn: Any) -> bool:
+    while not isinstance(fn, pyro.distributions.Delta):
+        fn = getattr(fn, "base_dist", None)
+        if fn is None:
+            return False
+    return True
 
 
 def _weighted_divergence(posterior: Site, prior: Site, divergence: Tensor) -> Tensor:

@@ -8,9 +8,13 @@ import pyro
 import pyro.distributions as dist
 import pytest
 import torch
+from pyro.nn import PyroModule
 from torch import nn
 from torch.distributions import Distribution
 
+from probgen.distributions import TransformedDistribution, standard_normal
+from probgen.distributions.bijectors import MaskedAutoregressive
+from probgen.flows import inverse_autoregressive_flow
 from probgen.infer import ELBO, Annealed, compile
 from tests.probgen.infer.programs import Decoder, Encoder, Game
 
@@ -297,3 +301,29 @@ def test_handlers_around_the_call_are_heard():
     with pyro.poutine.scale(scale=2.0):
         torch.testing.assert_close(fast(x), 2.0 * plain)
     torch.testing.assert_close(fast(x), plain)
+
+
+class Posterior(PyroModule):
+    """A guide whose inverse runs coordinate by coordinate."""
+
+    def __init__(self):
+        super().__init__()
+        self.flow = inverse_autoregressive_flow(3, layers=1, hidden=(8,))
+
+    def forward(self, x):
+        with pyro.plate("data", len(x)):
+            pyro.sample("z", TransformedDistribution(standard_normal(3), self.flow))
+
+
+def test_a_recorded_draw_is_scored_without_an_inverse(monkeypatch):
+    def model(x):
+        with pyro.plate("data", len(x)):
+            z = pyro.sample("z", standard_normal(3))
+            pyro.sample("x", dist.Normal(z, 1.0).to_event(1), obs=x)
+
+    calls = []
+    inverse = MaskedAutoregressive._in_order
+    monkeypatch.setattr(MaskedAutoregressive, "_in_order", lambda self, *args: [calls.append(1), inverse(self, *args)][1])
+    slow = ELBO()(model, Posterior())
+    assert_follows(slow, compile(slow, backend="aot_eager"), torch.randn(4, 3))
+    assert not calls

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pyro import poutine
 from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
-from pyro.infer.autoguide import AutoNormal
+from pyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
 from pyro.nn import PyroModule, PyroParam, PyroSample
 from torch import nn
 from torch.distributions import constraints
@@ -202,6 +202,32 @@ def test_autoguide_and_sampled_attributes():
     assert all(p.grad is not None for p in loss.parameters())
     assert len(list(loss.parameters())) == 2
     assert dict(pyro.get_param_store().named_parameters()) == before
+
+
+def test_a_point_mass_keeps_the_log_determinant_that_it_carries():
+    def model(x):
+        scale = pyro.sample("scale", dist.Gamma(2.0, 1.0))
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(0.0, scale), obs=x)
+
+    x = torch.tensor([1.0, 2.0, 3.0])
+    guide = AutoMultivariateNormal(model, init_scale=0.1)
+    guide(x)
+    values = []
+    for loss in (ELBO()(model, guide), ELBO(analytic_kl=False)(model, guide), lambda x: Trace_ELBO().loss(model, guide, x)):
+        torch.manual_seed(0)
+        values.append(torch.as_tensor(loss(x)).detach())
+    torch.testing.assert_close(values[0], values[1])
+    torch.testing.assert_close(values[0], values[2])
+
+
+def test_other_event_shapes_in_the_guide_are_an_error():
+    def model():
+        with pyro.plate("data", 100, subsample_size=10):
+            pyro.sample("z", dist.Normal(0.0, 1.0))
+
+    with pytest.raises(ValueError, match=r"the site 'z' has events of shape \(\) in the model but \(10,\) in the guide"):
+        ELBO()(model, lambda: pyro.sample("z", dist.Normal(torch.zeros(10), 1.0).to_event(1)))()
 
 
 def test_global_store_is_untouched_and_modules_of_one_structure_stay_apart():
