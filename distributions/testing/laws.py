@@ -7,19 +7,23 @@ the structural rows again. Each entry's ``statement`` is one sentence for people
 from __future__ import annotations
 
 from probgen.distributions.testing import (
+    laws_bounds,
     laws_density,
     laws_distribution,
     laws_errors,
     laws_gradient,
+    laws_incremental,
     laws_inverse,
     laws_log_det,
     laws_mass,
     laws_moments,
     laws_numerics,
+    laws_placement,
     laws_pyro,
     laws_samples,
     laws_shape,
     laws_state,
+    laws_tails,
     laws_transforms,
 )
 from probgen.distributions.testing.law import Law
@@ -31,7 +35,10 @@ BIJECTOR_LAWS: tuple[Law, ...] = (
     *laws_log_det.LAWS,
     *laws_mass.LAWS,
     *laws_shape.LAWS,
+    *laws_incremental.LAWS,
     *laws_numerics.LAWS,
+    *laws_tails.LAWS,
+    *laws_placement.LAWS,
     *laws_transforms.LAWS,
     *laws_state.LAWS,
     *laws_errors.LAWS,
@@ -43,6 +50,7 @@ DISTRIBUTION_LAWS: tuple[Law, ...] = (
     *laws_gradient.LAWS,
     *laws_moments.LAWS,
     *laws_distribution.LAWS,
+    *laws_bounds.LAWS,
     *laws_pyro.LAWS,
 )
 

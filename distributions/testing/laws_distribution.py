@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ __all__ = [
     "distribution_vmap_equals_batch",
     "draw_and_score_agree",
     "expand_keeps_the_law",
-    "inexact_density_raises",
+    "log_prob_compiles_whole",
     "log_prob_has_finite_gradients",
     "memo_is_never_stale",
     "nan_is_not_scored",
@@ -51,8 +52,13 @@ def _exact_continuous(subject: DistributionSubject) -> bool:
     return subject.is_exact and not subject.is_discrete
 
 
-def _inexact(subject: DistributionSubject) -> bool:
-    return not subject.is_exact
+def _exact_events(subject: DistributionSubject) -> bool:
+    return subject.is_exact and bool(subject.distribution.event_shape)
+
+
+def _static(subject: DistributionSubject) -> bool:
+    parts = [part for module in subject.modules for part in module.modules()]
+    return subject.is_exact and all(getattr(part, "static_graph", True) for part in parts)
 
 
 def _drawn_by_call(subject: DistributionSubject) -> bool:
@@ -288,12 +294,32 @@ def distribution_vmap_equals_batch(subject: DistributionSubject, draw: Draw) -> 
     )
 
 
-@define_law("E1", "A value of another event shape raises.", kind="distribution", applies=_exact, scales=(), once=True)
+@define_law(
+    "V1",
+    "torch.compile(fullgraph=True) of log_prob gives the eager result.",
+    kind="distribution",
+    applies=_static,
+    scales=(),
+    slow=True,
+)
+def log_prob_compiles_whole(subject: DistributionSubject, draw: Draw) -> Tally:
+    """With the aot_eager backend, without validation."""
+    import torch._dynamo
+
+    value, law = subject.sample(draw), "log_prob_compiles_whole"
+    with validation(enabled=False), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        twin = subject.build(seed=0)
+        torch._dynamo.reset()
+        got = torch.compile(lambda v: twin.log_prob(v), fullgraph=True, backend="aot_eager", dynamic=False)(value.clone())
+        torch._dynamo.reset()
+        expected = twin.log_prob(value.clone())
+    return require_equal(law, got, expected, value, tolerance=1e4 * subject.eps * (1 + expected.abs()))
+
+
+@define_law("E1", "A value of another event shape raises.", kind="distribution", applies=_exact_events, scales=(), once=True)
 def wrong_value_shapes_raise(subject: DistributionSubject, draw: Draw) -> Tally:
     """One coordinate too many."""
-    event = subject.distribution.event_shape
-    if not event:
-        return Tally()
     value = subject.sample(draw, (3,))
     bigger = torch.cat([value, value[..., :1]], -1)
     try:
@@ -327,28 +353,6 @@ def nan_is_not_scored(subject: DistributionSubject, draw: Draw) -> Tally:
     return Tally(2)
 
 
-@define_law(
-    "D6",
-    "A density that is not exact is not returned: log_prob raises DensityUnavailable.",
-    kind="distribution",
-    applies=_inexact,
-    scales=(),
-    once=True,
-)
-def inexact_density_raises(subject: DistributionSubject, draw: Draw) -> Tally:
-    """Unless the object was built to allow estimates."""
-    from probgen.distributions import DensityUnavailable
-
-    if getattr(subject.distribution, "allow_estimate", False):
-        return Tally()
-    value = subject.sample(draw, (3,))
-    try:
-        result = subject.distribution.log_prob(value)
-    except DensityUnavailable:
-        return Tally()
-    raise LawViolation("inexact_density_raises", "log_prob", "DensityUnavailable", result)
-
-
 def _modules(distribution: torch.distributions.Distribution) -> list[torch.nn.Module]:
     from probgen.distributions.testing.distribution_subject import modules_of
 
@@ -369,7 +373,7 @@ LAWS: tuple[Law, ...] = (
     memo_is_never_stale,
     distribution_deepcopies_and_pickles,
     distribution_vmap_equals_batch,
+    log_prob_compiles_whole,
     wrong_value_shapes_raise,
     nan_is_not_scored,
-    inexact_density_raises,
 )

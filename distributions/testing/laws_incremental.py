@@ -1,8 +1,8 @@
 r"""Laws of incremental evaluation: what an autoregressive network promises besides its parallel pass.
 
-They speak about networks, not about bijectors or distributions, so they are functions to call, not rows of the registry. Each
-raises a ``LawViolation``. That an autoregressive *bijector* has a triangular Jacobian in its order is the law
-``declared_structure_holds``.
+They speak about networks, so they are functions to call with any network; the law ``steps_equal_the_parallel_pass`` calls
+them with every such network inside a bijector. Each raises a ``LawViolation``. That an autoregressive *bijector* has a
+triangular Jacobian in its order is the law ``declared_structure_holds``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,39 @@ import torch
 from torch import Tensor
 
 from probgen.distributions.bijectors.incremental import IncrementalNetwork
-from probgen.distributions.testing.law import LawViolation, Tally, require_equal
+from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
+from probgen.distributions.testing.points import Draw, unconstrained
+from probgen.distributions.testing.subject import BijectorSubject
 
-__all__ = ["incremental_matches_parallel", "levels_are_parallel", "states_do_not_mix"]
+__all__ = ["LAWS", "incremental_matches_parallel", "levels_are_parallel", "states_do_not_mix", "steps_equal_the_parallel_pass"]
+
+
+def _networks(subject: BijectorSubject) -> list[IncrementalNetwork]:
+    return [part for part in subject.double.modules() if isinstance(part, IncrementalNetwork)]
+
+
+def _has_networks(subject: BijectorSubject) -> bool:
+    return bool(_networks(subject))
+
+
+@define_law(
+    "M1",
+    "Every incremental network gives the same parameters by steps, by sweeps and in parallel, and keeps no state of its own.",
+    applies=_has_networks,
+    scales=(),
+)
+def steps_equal_the_parallel_pass(subject: BijectorSubject, draw: Draw) -> Tally:
+    """In float64, at normal values and contexts."""
+    tally = Tally(0)
+    for index, network in enumerate(_networks(subject)):
+        shapes = ((4, network.features), (4, network.features), (4, *(network.context_shape or ())))
+        first, second, extra = (unconstrained(Draw(seed=draw.seed + 3 * index + k), shape) for k, shape in enumerate(shapes))
+        context = None if network.context_shape is None else extra
+        tally += incremental_matches_parallel(network, first, context, tolerance=1e-9 * subject.tolerance)
+        tally += levels_are_parallel(network, first, context)
+        with torch.no_grad():
+            tally += states_do_not_mix(network, first, second, context)
+    return tally
 
 
 def incremental_matches_parallel(
@@ -129,3 +159,6 @@ def _stepped(network: IncrementalNetwork, values: Tensor, context: Tensor | None
         collected.append(params)
         state, params = network.step(state, values[..., list(level)])
     return collected
+
+
+LAWS: tuple[Law, ...] = (steps_equal_the_parallel_pass,)

@@ -3,12 +3,12 @@ r"""Laws of floating point: special values, gradients, dtypes, NaN."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from probgen.distributions.bijectors import Bijector
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
 from probgen.distributions.testing.points import Draw, is_real
 from probgen.distributions.testing.regimes import has_parameters
@@ -58,26 +58,16 @@ def extreme_inputs_give_no_nan(subject: BijectorSubject, draw: Draw) -> Tally:
 def gradients_are_finite(subject: BijectorSubject, draw: Draw) -> Tally:
     """One backward pass through value and log-determinant."""
     x, context = subject.points(draw), subject.context(draw)
-    with _grad(subject, x) as (x, leaves), validation(enabled=False):
-        y, fldj = subject.bijector.forward_and_log_det(x, context)
-        grads = _gradients(_finite_sum(y) + _finite_sum(fldj), [x, *leaves])
-    _require_finite("gradients_are_finite", grads, x)
-    return Tally(sum(grad.numel() for grad in grads if grad is not None))
+    grads = _derivatives(subject.bijector, x, context, order=1)
+    return _require_finite("gradients_are_finite", grads, x, lambda: _exact(subject, x, context, order=1))
 
 
 @define_law("N2", "Second derivatives with respect to x and every parameter are finite.")
 def second_derivatives_are_finite(subject: BijectorSubject, draw: Draw) -> Tally:
     """The gradient of the sum of all first derivatives."""
     x, context = subject.points(draw), subject.context(draw)
-    with _grad(subject, x) as (x, leaves), validation(enabled=False):
-        y, fldj = subject.bijector.forward_and_log_det(x, context)
-        total = _finite_sum(y) + _finite_sum(fldj)
-        first = torch.autograd.grad(total, x, create_graph=True, allow_unused=True)[0] if total.requires_grad else None
-        if first is None or not first.requires_grad:
-            return Tally(x.numel())
-        second = _gradients(first.sum(), [x, *leaves])
-    _require_finite("second_derivatives_are_finite", second, x)
-    return Tally(sum(grad.numel() for grad in second if grad is not None))
+    grads = _derivatives(subject.bijector, x, context, order=2)
+    return _require_finite("second_derivatives_are_finite", grads, x, lambda: _exact(subject, x, context, order=2))
 
 
 @define_law("N3", "NaN in gives NaN out (or an error): no NaN is replaced by a number.", scales=())
@@ -214,10 +204,22 @@ def autocast_keeps_single_precision(subject: BijectorSubject, draw: Draw) -> Tal
 # ---------------------------------------------------------------------------------------------------------------------- helpers
 
 
-@contextmanager
-def _grad(subject: BijectorSubject, x: Tensor) -> Iterator[tuple[Tensor, list[Tensor]]]:
-    with torch.enable_grad():
-        yield x.detach().requires_grad_(), [parameter for parameter in subject.bijector.parameters() if parameter.requires_grad]
+def _derivatives(bijector: Bijector, x: Tensor, context: Tensor | None, *, order: int) -> list[Tensor | None]:
+    """With respect to x and every parameter, of the sum of all finite values and log-determinants (or of its slopes in x)."""
+    x = x.detach().requires_grad_()
+    leaves = [x, *(parameter for parameter in bijector.parameters() if parameter.requires_grad)]
+    with torch.enable_grad(), validation(enabled=False):
+        y, fldj = bijector.forward_and_log_det(x, context)
+        total = _finite_sum(y) + _finite_sum(fldj)
+        if order == 1:
+            return _gradients(total, leaves)
+        first = torch.autograd.grad(total, x, create_graph=True, allow_unused=True)[0] if total.requires_grad else None
+        return [None] * len(leaves) if first is None or not first.requires_grad else _gradients(first.sum(), leaves)
+
+
+def _exact(subject: BijectorSubject, x: Tensor, context: Tensor | None, *, order: int) -> list[Tensor | None]:
+    wide = None if context is None else context.double()
+    return _derivatives(copy.deepcopy(subject.bijector).double(), x.double(), wide, order=order)
 
 
 def _gradients(total: Tensor, leaves: Sequence[Tensor]) -> list[Tensor | None]:
@@ -231,14 +233,23 @@ def _finite_sum(value: Tensor) -> Tensor:
     return torch.where(value.isfinite(), value, torch.zeros_like(value)).sum()
 
 
-def _require_finite(law: str, grads: list[Tensor | None], x: Tensor) -> None:
+def _require_finite(law: str, grads: list[Tensor | None], x: Tensor, exact: Callable[[], list[Tensor | None]]) -> Tally:
+    """All finite, except where the float64 derivative is a number that the dtype cannot hold."""
+    tally = Tally(0)
     for index, grad in enumerate(grads):
-        if grad is not None and not bool(grad.isfinite().all()):
-            place = tuple((~grad.isfinite()).nonzero()[0].tolist())
+        if grad is None:
+            continue
+        tally += Tally(grad.numel())
+        bad = ~grad.isfinite()
+        if bool(bad.any()):
+            true = exact()[index]
+            bad = bad & (grad.isnan() | ~((torch.zeros_like(grad) if true is None else true).abs() > torch.finfo(x.dtype).max))
+        if bool(bad.any()):
+            place = tuple(bad.nonzero()[0].tolist())
             where = x[place].detach() if index == 0 else x.detach()
-            raise LawViolation(
-                law, where, "finite derivatives", f"{grad[place]} for {'x' if index == 0 else f'parameter {index - 1}'}"
-            )
+            name = "x" if index == 0 else f"parameter {index - 1}"
+            raise LawViolation(law, where, "finite derivatives", f"{grad[place]} for {name}")
+    return tally + Tally()
 
 
 def _no_nan(law: str, value: Tensor, where: Tensor, skip: Tensor) -> Tally:

@@ -11,7 +11,7 @@ from probgen.distributions.testing.law import Law, LawViolation, Tally, define_l
 from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.validation import validation
 
-__all__ = ["LAWS", "plate_broadcasts", "replay_scores_the_same_draw", "trace_scores_the_site"]
+__all__ = ["LAWS", "elbo_uses_the_density", "plate_broadcasts", "replay_scores_the_same_draw", "trace_scores_the_site"]
 
 
 def _is_pyro(subject: DistributionSubject) -> bool:
@@ -97,8 +97,42 @@ def replay_scores_the_same_draw(subject: DistributionSubject, draw: Draw) -> Tal
     return require_equal(law, got, expected, first.nodes["x"]["value"], tolerance=_tolerance(subject, expected))
 
 
+@define_law(
+    "PY",
+    "The ELBO of an observed site is its log-density, with its gradients; a site that is guide and model costs nothing.",
+    kind="distribution",
+    applies=_is_pyro,
+    scales=(),
+)
+def elbo_uses_the_density(subject: DistributionSubject, draw: Draw) -> Tally:
+    """Trace_ELBO, as SVI uses it, with Pyro's validation on."""
+    import pyro
+    from pyro.infer import Trace_ELBO
+
+    law, distribution = "elbo_uses_the_density", subject.distribution
+    joint = distribution.to_event(len(distribution.batch_shape)) if distribution.batch_shape else distribution
+    value, parameters = subject.sample(draw, ()), subject.parameters
+    torch.manual_seed(draw.seed)
+    with validation(enabled=True), default_dtype(subject.dtype):
+        observed = Trace_ELBO().differentiable_loss(lambda: pyro.sample("x", joint, obs=value), lambda: None)
+        expected = -distribution.log_prob(value.clone()).sum()
+        latent = torch.as_tensor(Trace_ELBO().loss(lambda: pyro.sample("x", joint), lambda: pyro.sample("x", joint)))
+    tally = require_equal(law, observed.detach(), expected.detach(), value, tolerance=_tolerance(subject, expected.detach()))
+    size = 100 * _tolerance(subject, expected.detach())
+    tally += require_equal(law, latent.to(size), torch.zeros_like(size), value, tolerance=size)
+    if not parameters or not expected.requires_grad:
+        return tally
+    pairs = (torch.autograd.grad(loss, parameters, allow_unused=True) for loss in (observed, expected))
+    for got, wanted in zip(*pairs, strict=True):
+        if (got is None) != (wanted is None):
+            raise LawViolation(law, "gradients", "those of log_prob", f"missing: {got is None}, {wanted is None}")
+        if got is not None and wanted is not None:
+            tally += require_equal(law, got, wanted, value, tolerance=_tolerance(subject, wanted))
+    return tally
+
+
 def _tolerance(subject: DistributionSubject, expected: torch.Tensor) -> torch.Tensor:
     return 1e4 * subject.tolerance * subject.eps * (1 + expected.abs())
 
 
-LAWS: tuple[Law, ...] = (trace_scores_the_site, plate_broadcasts, replay_scores_the_same_draw)
+LAWS: tuple[Law, ...] = (trace_scores_the_site, plate_broadcasts, replay_scores_the_same_draw, elbo_uses_the_density)

@@ -19,8 +19,8 @@ from probgen.distributions.testing.oracles import REACH, event_points, free_coor
 
 __all__ = ["adaptive_integral", "density_mass", "placed_integral"]
 
-FIRST_CELLS = {1: 64, 2: 20}
-FULL_ROUNDS = 2
+FIRST_CELLS = {1: 256, 2: 20}
+FULL_ROUNDS = {1: 4, 2: 2}
 NODES, WEIGHTS = (-(0.6**0.5), 0.0, 0.6**0.5), (5 / 9, 8 / 9, 5 / 9)
 
 
@@ -65,7 +65,7 @@ def adaptive_integral(
         part_center, part_half = _halved(center[chosen], half[chosen])
         parts = _rule(function, part_center, part_half)
         doubt = (parts.unflatten(0, (len(chosen), -1)).sum(1) - value[chosen]).abs() / 2**dim
-        if rounds < FULL_ROUNDS:
+        if rounds < FULL_ROUNDS[dim]:
             doubt = torch.full_like(doubt, torch.inf)
         center, half = torch.cat([center[kept], part_center]), torch.cat([half[kept], part_half])
         value = torch.cat([value[kept], parts])

@@ -83,7 +83,9 @@ def may_write_in_place(like: Tensor) -> bool:
     if torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack() > 0:
         return False
     recording = torch.autograd.forward_ad._current_level >= 0
-    return not recording and not torch.is_autocast_enabled(like.device.type) and type(like) in (Tensor, torch.nn.Parameter)
+    kind = like.device.type
+    casting = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return not recording and not casting and type(like) in (Tensor, torch.nn.Parameter)
 
 
 def sweep_in_place(plan: SweepWeights, activation: Activation, draw: Draw, batch: int, offset: Tensor | None = None) -> None:

@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from probgen.distributions.testing import LawViolation, incremental_matches_parallel, levels_are_parallel, states_do_not_mix
+from probgen.distributions.bijectors import Affine, MaskedAutoregressive
+from probgen.distributions.testing import (
+    LawViolation,
+    check_bijector,
+    incremental_matches_parallel,
+    levels_are_parallel,
+    states_do_not_mix,
+)
 from probgen.nn import MADE
 
 
@@ -54,3 +61,14 @@ def test_levels_that_are_no_partition_are_caught():
 
     with pytest.raises(LawViolation, match="partition"):
         levels_are_parallel(Wrong(3, 2, hidden=(8,)), torch.randn(4, 3))
+
+
+@pytest.mark.parametrize("network", [MADE, Leaking, Forgetful])
+def test_the_law_looks_inside_bijectors(network):
+    report = check_bijector(
+        lambda: MaskedAutoregressive(Affine(), network(3, 2, hidden=(8,))),
+        (3,),
+        laws=("steps_equal_the_parallel_pass",),
+        strict=False,
+    )
+    assert report.passed == (network is MADE)

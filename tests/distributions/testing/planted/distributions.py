@@ -8,7 +8,7 @@ from pyro.distributions import TorchDistribution
 from torch import nn
 from torch.distributions import constraints
 
-from probgen.distributions import TransformedDistribution, standard_normal
+from probgen.distributions import Dequantized, TransformedDistribution, standard_normal
 from probgen.distributions.bijectors import Affine
 
 
@@ -265,6 +265,43 @@ class BrokenIntegralTransform(dist.MultivariateNormal):
 
     def probability_integral_transform(self, value):
         return torch.distributions.Normal(0.0, 1.1).cdf(value)
+
+
+class ScoresHalfTheShift(Gaussian):
+    """Right at initialization, where the location is zero; the density moves half as far as the draws."""
+
+    law = "pathwise_gradient_is_the_score_gradient"
+
+    def log_prob(self, value):
+        return super().log_prob(value + 0.5 * self.module.raw_loc)
+
+
+class GenerousBound(Dequantized):
+    law = "dequantization_bound_is_below_the_mass"
+
+    def __init__(self):
+        super().__init__(dist.Normal(torch.tensor(2.0), 1.0))
+
+    def bound(self, value, num_draws=1):
+        return super().bound(value, num_draws) + 0.1
+
+
+class BranchesOnTheValue(Gaussian):
+    """Data-dependent control flow: the graph breaks."""
+
+    law = "log_prob_compiles_whole"
+
+    def log_prob(self, value):
+        return super().log_prob(value) if float(value.sum().detach()) < 1e9 else super().log_prob(value) + 1
+
+
+class RandomScore(Gaussian):
+    """An estimate that calls itself exact: the guide's and the model's term do not cancel."""
+
+    law = "elbo_uses_the_density"
+
+    def log_prob(self, value):
+        return super().log_prob(value) + 0.1 * torch.randn(())
 
 
 class BoundReturnedAsDensity(Gaussian):

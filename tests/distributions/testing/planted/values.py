@@ -272,6 +272,51 @@ class SkipsEverything(Plain):
         return (y - 1.0).atanh() * 1e20, y.sum(-1) * 0
 
 
+class BookSoftplus(Bijector):
+    """log(1 + exp x) as in a book: right in the middle; in float32 infinite above 89, zero below -17."""
+
+    law = "single_precision_reaches_the_tails"
+    domain = constraints.real
+    codomain = constraints.positive
+
+    @property
+    def sign(self):
+        return 1
+
+    def _forward_and_log_det(self, x, context=None):
+        return (1 + x.exp()).log(), x.sigmoid().log()
+
+    def _inverse_and_log_det(self, y, context=None):
+        x = (y.exp() - 1).log()
+        return x, -x.sigmoid().log()
+
+
+class LosesDigitsFarOut(Plain):
+    """A detour through a difference of large numbers: fine at one, no digit left at ten thousand."""
+
+    law = "single_precision_reaches_the_tails"
+
+    def _forward_and_log_det(self, x, context=None):
+        y, log_det = super()._forward_and_log_det(x)
+        return (y + 1e3 * y**2) - 1e3 * y**2, log_det
+
+
+class LeavesATensorBehind(Plain):
+    law = "device_is_kept"
+
+    def _forward_and_log_det(self, x, context=None):
+        y, log_det = super()._forward_and_log_det(x)
+        return y + torch.zeros(3, dtype=x.dtype), log_det
+
+
+class WidensHalfPrecision(Plain):
+    law = "bfloat16_is_kept"
+
+    def _forward_and_log_det(self, x, context=None):
+        y, log_det = super()._forward_and_log_det(x)
+        return y, log_det.float() if x.dtype == torch.bfloat16 else log_det
+
+
 class MassIsLost(Bijector):
     """y = 2 x without its log-determinant: the two directions agree, and half of the mass is gone."""
 

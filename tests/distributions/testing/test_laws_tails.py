@@ -1,0 +1,17 @@
+"""The tail laws find the bugs that they are for."""
+
+import pytest
+
+from probgen.distributions.testing import laws_tails
+from tests.distributions.testing.planted import assert_found, bugs, name_of
+
+BROKEN = bugs(laws_tails.LAWS)
+
+
+def test_there_is_something_to_find():
+    assert BROKEN
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=name_of)
+def test_law_finds_the_bug(broken):
+    assert_found(broken)
