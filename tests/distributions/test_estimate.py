@@ -9,6 +9,7 @@ from probgen.distributions import DensityUnavailable, Estimate
 from probgen.distributions.estimate import log_mean_exp_estimate
 
 
+@pytest.mark.statistical(false_alarm=1e-8)
 def test_log_mean_exp_is_a_lower_bound_with_an_honest_error():
     """w = exp(s z), z normal: log E w = s^2 / 2. The mean of 400 estimates is checked to 6 standard errors."""
     scale, count = 0.7, 64

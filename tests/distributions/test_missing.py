@@ -39,6 +39,7 @@ def conditional(mean, covariance, x, seen):
 MASKS = torch.tensor([[True, False, True], [False, False, True], [True, True, True], [False, False, False]])
 
 
+@pytest.mark.statistical(false_alarm=1e-8)
 def test_likelihood_of_the_observed_part_of_a_gaussian():
     """Weights of 4096 draws: every estimate is within 6 of its standard errors (and 0.05) of the closed form."""
     law, mean, covariance = correlated()
@@ -54,6 +55,7 @@ def test_likelihood_of_the_observed_part_of_a_gaussian():
     assert estimate.stderr[2] < 1e-12
 
 
+@pytest.mark.statistical(false_alarm=1e-9)
 def test_imputation_of_a_gaussian():
     """Means and variances of 4000 imputations from 40000 proposals; the bounds are 6 standard errors or more."""
     law, mean, covariance = correlated()
@@ -66,6 +68,7 @@ def test_imputation_of_a_gaussian():
     assert abs(missing.var() / spread[0, 0] - 1) < 6 * math.sqrt(2 / 4000) * 1.5
 
 
+@pytest.mark.statistical(false_alarm=1e-8)
 def test_weights_are_unbiased_for_a_flow():
     """The mean of independent estimates of p(x_o) agrees with quadrature over the missing coordinate."""
     f = neural_spline_coupling(2, layers=2, hidden=(8,)).double()

@@ -27,6 +27,7 @@ def test_posterior_is_bayes_rule():
     torch.testing.assert_close(d.component_posterior(x)[:, 1], torch.sigmoid(2 * x + 1))
 
 
+@pytest.mark.statistical(false_alarm=1e-8)
 def test_draws_follow_the_distribution_function():
     """DKW: the gap of 20000 draws exceeds 0.022 with probability below 1e-8."""
     d = Mixture([dist.Normal(-2.0, 0.5), dist.Normal(1.0, 1.0)], torch.tensor([0.0, 1.0]))

@@ -172,14 +172,15 @@ def test_normalizing_flow_guide_takes_our_bijector():
     assert guide()["x"] > 0
 
 
+@pytest.mark.statistical(false_alarm=1e-9)
 def test_nuts_on_a_flow_prior():
-    """200 correlated draws (at least 20 effective) put the mean of log x within 0.7, which is 4.4 standard errors, of 0.5."""
+    """200 correlated draws (at least 20 effective) put the mean of log x within 1.0, which is 6.3 standard errors, of 0.5."""
     kernel = NUTS(flow_prior, max_tree_depth=4)
     mcmc = MCMC(kernel, num_samples=200, warmup_steps=60, disable_progbar=True)
     mcmc.run()
     draws = mcmc.get_samples()["x"].log()
     assert draws.shape == (200,)
-    assert abs(draws.mean().item() - 0.5) < 0.7
+    assert abs(draws.mean().item() - 0.5) < 1.0
 
 
 @pytest.mark.parametrize("support", [unit_sphere, torus, constraints.simplex])

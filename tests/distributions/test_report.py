@@ -10,6 +10,7 @@ from probgen.distributions.bijectors import Affine, Exp, Stereographic
 from probgen.distributions.report import calibration, energy_test
 
 
+@pytest.mark.statistical(false_alarm=4e-9)
 def test_true_model_is_found_good_and_a_shifted_one_bad():
     """p-values of the true model are at most 1e-9 with probability 1e-9 (DKW); a shift by 0.5 moves the gap to 0.19."""
     data = torch.randn(2000, 2)
@@ -21,6 +22,7 @@ def test_true_model_is_found_good_and_a_shifted_one_bad():
     assert good.bits_per_dim == pytest.approx(-good.nats / (2 * math.log(2)))
 
 
+@pytest.mark.statistical(false_alarm=1e-9)
 def test_calibration_goes_through_the_flow():
     f = Affine(torch.tensor([1.0, -1.0]), torch.tensor([0.2, 3.0])) >> Exp()
     law = TransformedDistribution(standard_normal(2), f)
@@ -33,6 +35,7 @@ def test_energy_test_sees_a_rotation_of_correlated_data():
     assert energy_test(x, y) == pytest.approx(1 / 200)
 
 
+@pytest.mark.statistical(false_alarm=1e-9)
 def test_energy_test_is_calibrated():
     """Under the null p-values are uniform: the mean of 60 is 0.5 with standard error 0.037, and 0.3 is 8 of them."""
     values = [energy_test(torch.randn(20, 1), torch.randn(20, 1)) for _ in range(60)]

@@ -9,6 +9,7 @@ from probgen.distributions.testing import (
     SUITE_BUDGET,
     Ledger,
     TestResult,
+    bounded_means_test,
     chi_square_test,
     dkwm_test,
     dkwm_two_sample_test,
@@ -19,10 +20,12 @@ from probgen.distributions.testing import (
     uniformity_test,
 )
 
+pytestmark = pytest.mark.statistical(false_alarm=1e-8)
+
 
 def test_false_alarms_are_rare_and_counted_honestly():
     alarms = sum(not uniformity_test(torch.rand(200), false_alarm=0.05).passed for _ in range(400))
-    assert alarms <= 40  # at most 0.05 each by theory: more than 40 of 400 has probability below 1e-4 (seed fixed)
+    assert alarms <= 60  # at most 0.05 each by theory: more than 60 of 400 has probability below 1e-13
 
 
 def test_discrepancy_above_the_promised_one_is_found():
@@ -63,6 +66,13 @@ def test_mean_of_a_wrong_value_is_found():
     x = torch.randn(10_000)
     assert mean_test(x, 0.0).passed
     assert not mean_test(x, 0.1).passed
+
+
+def test_bounded_means_keep_their_promise():
+    x, y = torch.rand(20_000), torch.rand(20_000)
+    result = bounded_means_test(x, y)
+    assert result.passed
+    assert not bounded_means_test(x, (y + result.detectable).clamp(max=1.0) * (y < 2)).passed
 
 
 def test_nan_never_passes():

@@ -20,6 +20,7 @@ def test_mass_is_one(name):
     assert abs(float(mass) - 1) < 1e-4
 
 
+@pytest.mark.statistical(false_alarm=1e-7)
 @pytest.mark.parametrize("name", TOYS)
 def test_samples_follow_the_density(name):
     """Pearson's chi-squared over cells of expected count >= 20; false alarm 1e-8 each."""

@@ -8,6 +8,7 @@ import torch
 from probgen.metrics import bits_per_dim, mean_and_error
 
 
+@pytest.mark.statistical(false_alarm=2e-9)
 def test_gaussian_entropy():
     """For a standard normal the mean is log2(2 pi e) / 2; 6 standard errors, false alarm 2e-9."""
     x = torch.randn(20_000, 4, dtype=torch.float64)
