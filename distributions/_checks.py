@@ -118,8 +118,11 @@ def require_context(owner: str, context: Tensor | None, shape: tuple[int, ...] |
     """Check ``context`` ``[*batch, *shape]`` against what ``owner`` declares (``shape=None``: it takes no context).
 
     Raises:
+        TypeError: the context is not a tensor.
         ContextError: the context is missing, not wanted, or has another shape.
     """
+    if not (context is None or isinstance(context, Tensor)):
+        raise TypeError(f"the context of {owner} must be a torch.Tensor; got {type(context).__name__}.")
     if shape is None:
         if context is not None:
             raise ContextError(f"{owner} takes no context; got one of shape {tuple(context.shape)}.")

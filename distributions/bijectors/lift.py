@@ -30,6 +30,7 @@ def as_bijector(transform: Transform) -> Bijector:
         transform: A bijective transform.
 
     Raises:
+        TypeError: ``transform`` is not a transform.
         ValueError: the transform is not bijective.
 
     Example:
@@ -44,6 +45,8 @@ def as_bijector(transform: Transform) -> Bijector:
 
     if isinstance(transform, Bijector):
         return transform
+    if not isinstance(transform, Transform):
+        raise TypeError(f"a part must be a bijector or a torch Transform; got {type(transform).__name__}.")
     if isinstance(transform, transforms.ComposeTransform) and transform.parts:
         return Compose(*transform.parts)
     if isinstance(transform, transforms.IndependentTransform):

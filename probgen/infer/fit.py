@@ -114,6 +114,8 @@ def fit(
     """
     if checkpoint is None and (resume or checkpoint_every is not None):
         raise ValueError("`resume` and `checkpoint_every` need a folder in `checkpoint`; got None.")
+    _require_counts(0, epochs=epochs, steps=steps)
+    _require_counts(1, validate_every=validate_every, checkpoint_every=checkpoint_every, log_every=log_every)
     fabric = _fabric(accelerator, devices, precision, strategy, loggers)
     fabric.to_device(objective)
     stream = Stream(_initialized(objective, data), 1 if epochs is None and steps is None else epochs)
@@ -125,6 +127,12 @@ def fit(
     _begin(training, resume=resume)
     _run(training, validate_every, checkpoint_every, log_every)
     return training.history
+
+
+def _require_counts(least: int, **counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < least:
+            raise ValueError(f"`{name}` must be at least {least}; got {count}.")
 
 
 def _begin(training: Training, *, resume: bool) -> None:

@@ -310,6 +310,7 @@ class Training:
             "stream": self.stream.state_dict(),
             "history": self.history.state_dict(),
             "optimizers": {name: turn.optimizer.state_dict() for name, turn in turns.items()},
+            "optimizer_kinds": {name: _optimizer_kind(turn) for name, turn in turns.items()},
             "schedules": {name: turn.schedule.state_dict() for name, turn in turns.items() if turn.schedule is not None},
             "ema": None if self.ema is None else self.ema.state_dict(),
             "callbacks": [[type(callback).__qualname__, callback.state_dict()] for callback in self.callbacks],
@@ -321,6 +322,10 @@ class Training:
         self.stream.load_state_dict(state["stream"])
         self.history.load_state_dict(state["history"])
         for name, turn in self._by_player().items():
+            kind = _optimizer_kind(turn)
+            was = state.get("optimizer_kinds", {}).get(name, kind)
+            if was != kind:
+                raise ValueError(f"the checkpoint's optimizer of player {name!r} is {was}; got {kind}: resume with that kind.")
             turn.optimizer.load_state_dict(state["optimizers"][name])
             if turn.schedule is not None:
                 turn.schedule.load_state_dict(state["schedules"][name])
@@ -366,6 +371,10 @@ def _for_player(given: Any, name: str, argument: str) -> Any:
     if name not in given:
         raise ValueError(f"`{argument}` has no entry for the player {name!r}; got {sorted(given)}.")
     return given[name]
+
+
+def _optimizer_kind(turn: Turn) -> str:
+    return type(getattr(turn.optimizer, "optimizer", turn.optimizer)).__name__
 
 
 def _make_optimizer(given: Any, name: str, player: Player, num_players: int) -> Optimizer:

@@ -95,3 +95,8 @@ def test_a_bad_value_raises_eagerly_and_passes_under_vmap():
         with pytest.raises(ValueError, match="`y` of Exp must satisfy"):
             Exp().inverse(torch.tensor([-1.0]))
         assert torch.func.vmap(Exp().inverse)(torch.tensor([-1.0])).isnan().all()
+
+
+def test_a_context_must_be_a_tensor():
+    with pytest.raises(TypeError, match=r"the context of Flow must be a torch\.Tensor; got list"):
+        require_context("Flow", [1.0], (1,), ())

@@ -91,3 +91,8 @@ def test_a_cached_answer_of_a_pyro_module_is_never_given():
 def test_rejects_what_is_not_bijective():
     with pytest.raises(ValueError, match="`transform` must be bijective; AbsTransform is not"):
         Lift(transforms.AbsTransform())
+
+
+def test_what_is_no_transform_is_named():
+    with pytest.raises(TypeError, match="must be a bijector or a torch Transform; got Linear"):
+        as_bijector(torch.nn.Linear(1, 1))

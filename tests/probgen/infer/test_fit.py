@@ -302,6 +302,9 @@ def test_a_loss_that_is_not_finite_is_reported(value, tmp_path):
         ({"data": []}, "yielded no batch"),
         ({"validation": []}, "`validation` yielded no batch"),
         ({"optimizer": {"critic": adam}}, "no entry for the player 'model'"),
+        ({"epochs": -1}, "`epochs` must be at least 0; got -1"),
+        ({"log_every": 0}, "`log_every` must be at least 1; got 0"),
+        ({"validate_every": 0}, "`validate_every` must be at least 1; got 0"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):
@@ -361,3 +364,10 @@ def test_an_automatic_guide_without_data_is_reported():
 
     with pytest.raises(ValueError, match="`data` yielded no batch"):
         fit(ELBO()(model, AutoNormal(model)), [], progress=False, accelerator="cpu")
+
+
+def test_resuming_with_another_kind_of_optimizer_is_an_error(tmp_path):
+    options = {"checkpoint": tmp_path, "progress": False, "accelerator": "cpu"}
+    fit(ELBO()(Gaussian()), [torch.zeros(2, 3)], **options)
+    with pytest.raises(ValueError, match="optimizer of player 'model' is Adam; got SGD"):
+        fit(ELBO()(Gaussian()), [torch.zeros(2, 3)], lambda p: torch.optim.SGD(p, 0.1), epochs=2, resume=True, **options)
