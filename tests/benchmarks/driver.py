@@ -107,13 +107,11 @@ def measure(entries: list[Entry], label: str, operation: str, *, rounds: int, bu
     cell = Cell(label, operation, entries[0].name)
     alive, repeats = [], {}
     for entry in entries:
-        warm = [entry.process.ask(time=entry.operation, repeats=1)]
-        if warm[0].get("seconds", 0.0) < 2.0:  # a second call, past all first-time costs; a slow operation does without
-            warm.append(entry.process.ask(time=entry.operation, repeats=1))
+        warm = _warmed_up(entry)
         failure = next((reply["error"] for reply in warm if "error" in reply), None)
         if failure is None:
             alive.append(entry)
-            repeats[entry.name] = max(1, min(500, round(least / warm[-1]["seconds"])))
+            repeats[entry.name] = max(1, min(500, round(least / min(reply["seconds"] for reply in warm))))
             cell.seconds[entry.name] = []
         else:
             cell.errors[entry.name] = failure
@@ -128,6 +126,14 @@ def measure(entries: list[Entry], label: str, operation: str, *, rounds: int, bu
             reply = entry.process.ask(time=entry.operation, repeats=repeats[entry.name])
             cell.seconds[entry.name].append(reply["seconds"])
     return cell
+
+
+def _warmed_up(entry: Entry) -> list[dict[str, Any]]:
+    """Answers of the first calls: the first may compile, and a few more pass before an operation has its speed."""
+    answers = [entry.process.ask(time=entry.operation, repeats=1) for _ in range(2)]
+    while len(answers) < 6 and answers[-1].get("seconds", 1.0) < 0.1:
+        answers.append(entry.process.ask(time=entry.operation, repeats=2))
+    return answers
 
 
 def build(processes: list[Process], case: FlowCase | StepCase) -> tuple[list[Process], dict[str, dict[str, Any]]]:

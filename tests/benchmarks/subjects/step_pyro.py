@@ -2,10 +2,11 @@
 
 import pyro
 import torch
+from torch import nn
 
 from tests.benchmarks.cases import StepCase
 from tests.benchmarks.subjects.step_own import programs
-from tests.benchmarks.subjects.steps import Step, data
+from tests.benchmarks.subjects.steps import Step, data, restarting
 
 PACKAGE = "pyro-ppl"
 
@@ -27,6 +28,8 @@ def build_step(case: StepCase, *, compiled: bool) -> Step:
             guide(x)
 
     elbo = JitTrace_ELBO(ignore_jit_warnings=True) if compiled else Trace_ELBO()
-    svi = SVI(registered_model, registered_guide, pyro.optim.Adam({"lr": 1e-3}), elbo)
+    optimizer = pyro.optim.Adam({"lr": 1e-3})
+    svi = SVI(registered_model, registered_guide, optimizer, elbo)
     x = data(case)
-    return lambda: svi.step(x)
+    programs_of_both = nn.ModuleList([part for part in (model, guide) if part is not None])
+    return restarting(programs_of_both, lambda: svi.step(x), optimizer.optim_objs.clear)
