@@ -67,7 +67,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         validate_args: As in ``torch.distributions``.
 
     Raises:
-        ValueError: the base's shape does not fit the bijector.
+        ValueError: the base is discrete, or its shape does not fit the bijector.
 
     References:
         Rezende, Mohamed (2015). Variational inference with normalizing flows. https://arxiv.org/abs/1505.05770
@@ -95,6 +95,8 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         else:
             bijector = Compose(*bijector)
         self.bijector: Bijector = resolved(bijector)
+        if cast(Constraint, base.support).is_discrete:
+            raise ValueError(f"`base` must have a density; {type(base).__name__} is discrete, so no log-determinant applies.")
         shapes = transformed_shapes(base, self.bijector)
         self._base = fitted(base, shapes, self.bijector.domain.event_dim)
         super(TorchTransformedDistribution, self).__init__(shapes.batch, shapes.event, validate_args=validate_args)

@@ -317,3 +317,8 @@ def test_to_event_and_mask():
     torch.testing.assert_close(d.to_event(1).log_prob(x), d.log_prob(x).sum())
     mask = torch.tensor([True, False, True])
     torch.testing.assert_close(d.mask(mask).log_prob(x), d.log_prob(x) * mask)
+
+
+def test_a_discrete_base_is_refused():
+    with pytest.raises(ValueError, match="`base` must have a density; Poisson is discrete"):
+        TransformedDistribution(dist.Poisson(3.0), Affine(1.0, 2.0))
