@@ -71,8 +71,9 @@ class Compiled(Objective):
 
     Everything that is a tensor in the call, a parameter or a buffer may change freely between calls; a schedule's value
     should be one of these (see ``infer.Annealed``). Anything else that changes (a float attribute, a Python number in the call)
-    is noticed and recorded anew, which takes seconds; a warning says so when it happens often. Second derivatives of the
-    loss are not available.
+    is noticed and recorded anew, which takes seconds; a warning says so when it happens often. Not noticed: globals of helper
+    functions, and numbers that the program draws with Python's or NumPy's generator. Second derivatives of the loss are not
+    available.
 
     Args:
         objective: What to record; shared, not copied.
