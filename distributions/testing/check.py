@@ -171,14 +171,22 @@ def cells_of(
     name: str,
     dtypes: Sequence[torch.dtype] | None = None,
 ) -> Iterator[tuple[Law, torch.dtype, Regime]]:
-    """The cells of one row: all, or for each law one whose place turns with the law and the row."""
+    """The cells of one row: all, or for each law one whose place turns with the law and the row.
+
+    A slow law (compilation, export) runs in each dtype, in a regime that turns: what it looks at is the graph, and that doesn't
+    depend on the values of parameters.
+    """
     row = zlib.crc32(name.encode())
-    combinations = [(dtype, regime) for regime in regimes for dtype in dtypes or DTYPES]
+    kinds = list(dtypes or DTYPES)
+    combinations = [(dtype, regime) for regime in regimes for dtype in kinds]
     for index, law in enumerate(laws):
         if law.slow and row % profile.slow_every:
             continue
         if law.once:
             yield law, combinations[-1][0], regimes[0]
+        elif profile.every_cell and law.slow:
+            for place, dtype in enumerate(kinds):
+                yield law, dtype, regimes[(index + row + place) % len(regimes)]
         elif profile.every_cell:
             for dtype, regime in combinations:
                 yield law, dtype, regime

@@ -99,7 +99,8 @@ def _bump(subject: DistributionSubject, cloud: Tensor) -> Callable[[Tensor], Ten
     def function(value: Tensor) -> Tensor:
         u = first_of_batch(subject, free_coordinates_of(support, value, dim)).double()
         white = torch.linalg.solve_triangular(factor, (u - middle).mT, upper=False).mT / 2
-        return torch.exp(-0.5 * white.square().mean(-1)) * (1 + white.sum(-1).tanh())
+        values: Tensor = torch.exp(-0.5 * white.square().mean(-1)) * (1 + white.sum(-1).tanh())
+        return values
 
     return function
 

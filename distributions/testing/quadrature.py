@@ -10,16 +10,19 @@ in free coordinates, where :math:`m` and :math:`L` come from draws: the first me
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+from torch.distributions.constraints import Constraint
 
 from probgen.distributions.testing.oracles import REACH, event_points, free_coordinates_of, free_dimension, placement
 
 __all__ = ["adaptive_integral", "density_mass", "placed_integral"]
 
 FIRST_CELLS = {1: 256, 2: 20}
+MOST_EVALUATIONS = 1_000_000
 FULL_ROUNDS = {1: 4, 2: 2}
 NODES, WEIGHTS = (-1.0, 0.0, 1.0), (1 / 3, 4 / 3, 1 / 3)
 
@@ -130,7 +133,7 @@ def density_mass(distribution: Distribution) -> tuple[Tensor, Tensor]:
         >>> round(float(mass), 4), float(error) < 1e-4
         (1.0, True)
     """
-    support, event = distribution.support, distribution.event_shape
+    support, event = cast(Constraint, distribution.support), distribution.event_shape
     dim = free_dimension(support, event)
     if dim not in (1, 2):
         raise ValueError(f"`distribution` must have one or two free coordinates; got {dim}.")
