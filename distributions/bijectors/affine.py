@@ -2,17 +2,21 @@ r"""Affine maps of one coordinate: :math:`y = \mathrm{loc} + \mathrm{scale}\, x`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from probgen.distributions.bijectors.elementwise import Elementwise
+from probgen.distributions.bijectors.elementwise import Elementwise, numbers_of
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
+from probgen.distributions.numerics.stable import soft_clip
 
 __all__ = ["Affine", "Scale", "Shift"]
 
-_LOC, _SCALE = real_parameter("loc"), positive_parameter("scale")
+_FACTOR = 1e3
+_LOG_FACTOR = math.log(_FACTOR)
+_LOC, _SCALE = real_parameter("loc"), positive_parameter("scale", factor=_FACTOR)
 
 
 class Affine(Elementwise):
@@ -47,6 +51,22 @@ class Affine(Elementwise):
     def declared_parameters(self) -> tuple[Parameter, ...]:
         """``loc`` (real) and ``scale`` (positive)."""
         return (_LOC, _SCALE)
+
+    def element_forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """As in the base; a free scale is used by its logarithm, which is the log-derivative."""
+        if self._given:
+            return super().element_forward(x, raw)
+        loc, raw_scale = numbers_of(raw.to(x.dtype))
+        log_scale = soft_clip(raw_scale, _LOG_FACTOR)
+        return loc + log_scale.exp() * x, log_scale
+
+    def element_inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """As in the base; a free scale is used by its logarithm, which is minus the log-derivative."""
+        if self._given:
+            return super().element_inverse(y, raw)
+        loc, raw_scale = numbers_of(raw.to(y.dtype))
+        log_inverse = raw_scale.mul(-1.0 / _LOG_FACTOR).tanh_().mul(_LOG_FACTOR)
+        return (y - loc) * log_inverse.exp(), log_inverse
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         loc, scale = values

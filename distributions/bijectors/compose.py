@@ -52,6 +52,7 @@ class Compose(Combined):
         flat = [piece for part in parts for piece in _flatten(as_bijector(part))]
         super().__init__(flat)
         self._event_dims = _event_dims(flat)
+        self._extra = [dims - part.domain.event_dim for dims, part in zip(self._event_dims, flat, strict=False)]
         self._guards = [_needs_guard(left.codomain, right.domain) for left, right in itertools.pairwise(flat)]
         _require_chain(flat)
 
@@ -76,12 +77,12 @@ class Compose(Combined):
     @property
     def domain_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
         """The event shape of ``x`` if the parts fix it."""
-        return _fixed_shape(self._parts, self._event_dims[0])
+        return _fixed_shape([(part.domain_shape, part) for part in self._parts], self._event_dims[0])
 
     @property
     def codomain_shape(self) -> tuple[int, ...] | None:
         """The event shape of ``y`` if the parts fix it."""
-        return _fixed_shape([part.inv for part in reversed(self._parts)], self._event_dims[-1])
+        return _fixed_shape([(part.codomain_shape, part) for part in reversed(self._parts)], self._event_dims[-1])
 
     @property
     def sign(self) -> int:
@@ -107,7 +108,7 @@ class Compose(Combined):
         terms = []
         for index, part in enumerate(self._parts):
             self._guard(index, x)
-            extra = self._event_dims[index] - part.domain.event_dim
+            extra = self._extra[index]
             x, log_det = part._forward_and_log_det(x, context_for(part, context, extra))
             terms.append(sum_rightmost(log_det, extra))
         return x, _total(terms)
@@ -115,7 +116,7 @@ class Compose(Combined):
     def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         terms = []
         for index, part in reversed(list(enumerate(self._parts))):
-            extra = self._event_dims[index] - part.domain.event_dim
+            extra = self._extra[index]
             y, log_det = part._inverse_and_log_det(y, context_for(part, context, extra))
             terms.append(sum_rightmost(log_det, extra))
         return y, _total(terms)
@@ -123,12 +124,12 @@ class Compose(Combined):
     def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         for index, part in enumerate(self._parts):
             self._guard(index, x)
-            x = part._forward(x, context_for(part, context, self._event_dims[index] - part.domain.event_dim))
+            x = part._forward(x, context_for(part, context, self._extra[index]))
         return x
 
     def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
         for index, part in reversed(list(enumerate(self._parts))):
-            y = part._inverse(y, context_for(part, context, self._event_dims[index] - part.domain.event_dim))
+            y = part._inverse(y, context_for(part, context, self._extra[index]))
         return y
 
     def _guard(self, index: int, x: Tensor) -> None:
@@ -153,10 +154,9 @@ def _event_dims(parts: list[Bijector]) -> list[int]:
     return dims
 
 
-def _fixed_shape(parts: list[Bijector], event_dim: int) -> tuple[int, ...] | None:
+def _fixed_shape(parts: list[tuple[tuple[int, ...] | None, Bijector]], event_dim: int) -> tuple[int, ...] | None:
     """Event shape in front of ``parts``: that of the first part which fixes one, seen through elementwise parts."""
-    for part in parts:
-        shape = part.domain_shape
+    for shape, part in parts:
         if shape is not None:
             return shape if len(shape) == event_dim else None
         if part.domain.event_dim or part.codomain.event_dim:

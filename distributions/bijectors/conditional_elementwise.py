@@ -14,7 +14,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.bijectors._conditioning import flat_context, prepared_element, require_width
-from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors.base import Bijector, Direction
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.numerics.stable import sum_rightmost
 
@@ -78,6 +78,11 @@ class ConditionalElementwise(Bijector):
     def exact_inverse(self) -> bool:  # type: ignore[override]
         """As that of the element."""
         return self.element.exact_inverse
+
+    @property
+    def fast_direction(self) -> Direction:  # type: ignore[override]
+        """As that of the element: the conditioner costs the same both ways."""
+        return self.element.fast_direction
 
     @property
     def constant_log_det(self) -> bool:  # type: ignore[override]

@@ -28,7 +28,7 @@ from probgen.distributions.bijectors._conditioning import (
     require_width,
     vector_of,
 )
-from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors.base import Bijector, Direction
 from probgen.distributions.bijectors.elementwise import Elementwise
 
 __all__ = ["Coupling", "alternating_mask", "half_mask"]
@@ -121,6 +121,11 @@ class Coupling(Bijector):
     def exact_inverse(self) -> bool:  # type: ignore[override]
         """As that of the element."""
         return self.element.exact_inverse
+
+    @property
+    def fast_direction(self) -> Direction:  # type: ignore[override]
+        """As that of the element: the conditioner costs the same both ways."""
+        return self.element.fast_direction
 
     @property
     def static_graph(self) -> bool:  # type: ignore[override]

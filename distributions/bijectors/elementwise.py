@@ -23,7 +23,7 @@ from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.parameters import Parameter
 from probgen.distributions.numerics.stable import sum_rightmost
 
-__all__ = ["Elementwise"]
+__all__ = ["Elementwise", "numbers_of"]
 
 
 class Elementwise(Bijector):
@@ -116,7 +116,7 @@ class Elementwise(Bijector):
         declared = self.declared_parameters
         free = [parameter for parameter in declared if parameter.name not in self._given]
         if all(parameter.shape == () for parameter in free):
-            pieces = iter(raw.unbind(-1))
+            pieces = iter(numbers_of(raw))
         else:
             sizes = [parameter.numel for parameter in free]
             split = zip(free, raw.split(sizes, dim=-1), strict=True)
@@ -194,3 +194,18 @@ class Elementwise(Bijector):
             raise ValueError(f"`{parameter.name}` must have trailing shape {parameter.shape}; got {tuple(tensor.shape)}.")
         if value_checks_active(tensor) and not bool(parameter.constraint.check(tensor.detach()).all()):
             raise ValueError(f"`{parameter.name}` must satisfy {parameter.constraint}; got {tensor.detach()}.")
+
+
+def numbers_of(raw: Tensor) -> tuple[Tensor, ...]:
+    """The numbers of a conditioner's output ``[*batch, n]``, each ``[*batch]``: as ``unbind(-1)``, with a faster backward.
+
+    Args:
+        raw: Unconstrained numbers, any shape with at least one axis.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.bijectors.elementwise import numbers_of
+        >>> numbers_of(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        (tensor([1., 3.]), tensor([2., 4.]))
+    """
+    return raw.mT.unbind(-2) if raw.dim() > 1 else raw.unbind(-1)

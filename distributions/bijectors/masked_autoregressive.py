@@ -135,8 +135,8 @@ class MaskedAutoregressive(Bijector):
 
     @property
     def fast_direction(self) -> Direction:  # type: ignore[override]
-        """The parallel direction; "both" for a single coordinate or when no coordinate has parents."""
-        return self.parallel if len(self.network.levels) > 1 else "both"
+        """The parallel direction; that of the element for a single coordinate or when no coordinate has parents."""
+        return self.parallel if len(self.network.levels) > 1 else self.element.fast_direction
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.parallel == "forward":

@@ -31,6 +31,9 @@ from probgen.nn.mlp import residual_width
 
 __all__ = ["MADE", "MADEState"]
 
+FEW = 4
+"""Up to so many numbers a coordinate are laid out number by number, so that each is a plain matrix for what uses it."""
+
 
 class MADEState(NamedTuple):
     """What has been computed so far; every leaf is ``[*batch, ...]``, in level order.
@@ -111,11 +114,13 @@ class MADE(IncrementalNetwork):
         widths = [features, *hidden, features * num_outputs]
         self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in itertools.pairwise(widths))
         self.activation = activation()
+        self._rectify = type(self.activation) is nn.ReLU and not residual
+        self._by_number = num_outputs <= FEW
         if self.context_shape is not None:
             self.context_layer = nn.Linear(math.prod(self.context_shape), hidden[0], bias=False)
         for index, mask in enumerate(plan.masks):
-            rows = mask if index < len(hidden) else mask.repeat_interleave(num_outputs, 0)
-            self.register_buffer(f"mask_{index}", rows, persistent=False)
+            rows = self._repeated(mask) if index == len(hidden) else mask
+            self.register_buffer(f"mask_{index}", rows.to(torch.get_default_dtype()), persistent=False)
         coordinates = torch.tensor([index for level in plan.levels for index in level])
         self._ordered = bool((coordinates == torch.arange(features)).all())
         self.register_buffer("_order", coordinates, persistent=False)
@@ -135,16 +140,19 @@ class MADE(IncrementalNetwork):
         Returns:
             Parameters ``[*batch, D, P]``.
         """
-        weights = self._weights()
+        weights, biases = self._weights_and_biases()
         offset = self._offset(values.shape[:-1], context)
         skip, h = None, values
-        for index in range(len(weights) - 1):
-            h = F.linear(h, weights[index], self._bias(index))
+        for index, (weight, bias) in enumerate(zip(weights[:-1], biases, strict=False)):
+            h = F.linear(h, weight, bias)
             h = h if index or offset is None else h + offset
             if self.residual and index % 2 == 0:
                 h = skip = h if skip is None else h + skip
-            h = self.activation(h)
-        return F.linear(h, weights[-1], self._bias(-1)).unflatten(-1, (self.features, self.num_outputs))  # type: ignore[no-any-return]
+            h = h.relu_() if self._rectify else self.activation(h)
+        raw = F.linear(h, weights[-1], biases[-1])
+        if self._by_number:
+            return raw.unflatten(-1, (self.num_outputs, self.features)).mT  # type: ignore[no-any-return]
+        return raw.unflatten(-1, (self.features, self.num_outputs))  # type: ignore[no-any-return]
 
     def init_state(self, batch_shape: Sequence[int], context: Tensor | None = None) -> tuple[MADEState, Tensor]:
         """The empty state and the parameters ``[*batch, n_0, P]`` of level 0."""
@@ -195,11 +203,8 @@ class MADE(IncrementalNetwork):
     def _level_outputs(self, source: Tensor, level: int) -> Tensor:
         count = 0 if level == len(self._levels) else len(self._levels[level])
         chosen = self._order[self._seen[level] : self._seen[level] + count]
-        by_coordinate = (self.features, self.num_outputs)
-        last = len(self._ready)
-        width = source.shape[-1]
-        rows = self._masked(last, slice(None))[:, :width].unflatten(0, by_coordinate).index_select(0, chosen).flatten(0, 1)
-        bias = self._bias(-1).unflatten(0, by_coordinate).index_select(0, chosen).flatten()
+        rows = self._of_coordinates(self._masked(len(self._ready), slice(None))[:, : source.shape[-1]], chosen)
+        bias = self._of_coordinates(self._bias(-1), chosen)
         return F.linear(source, rows, bias).unflatten(-1, (count, self.num_outputs))  # type: ignore[no-any-return]
 
     def _columns(self, weight: Tensor, index: int, width: int) -> Tensor:
@@ -212,8 +217,22 @@ class MADE(IncrementalNetwork):
         weight: Tensor = self.layers[index].weight[rows]  # type: ignore[index]
         return weight * self.get_buffer(f"mask_{index}")[rows]
 
-    def _weights(self) -> list[Tensor]:
-        return [self._masked(index, slice(None)) for index in range(len(self.layers))]
+    def _weights_and_biases(self) -> tuple[list[Tensor], list[Tensor]]:
+        layers = list(self.layers)
+        weights = [layer.weight * self._buffers[f"mask_{index}"] for index, layer in enumerate(layers)]  # type: ignore[operator]
+        return weights, [layer.bias for layer in layers]  # type: ignore[misc]
+
+    def _repeated(self, mask: Tensor) -> Tensor:
+        """The last layer's mask: a row a coordinate becomes a row an output."""
+        return mask.repeat(self.num_outputs, 1) if self._by_number else mask.repeat_interleave(self.num_outputs, 0)
+
+    def _of_coordinates(self, rows: Tensor, chosen: Tensor) -> Tensor:
+        """The last layer's rows for the coordinates ``chosen``, all numbers of one after the other."""
+        if self._by_number:
+            table: Tensor = rows.unflatten(0, (self.num_outputs, self.features)).index_select(1, chosen).transpose(0, 1)
+        else:
+            table = rows.unflatten(0, (self.features, self.num_outputs)).index_select(0, chosen)
+        return table.flatten(0, 1)
 
     def _bias(self, index: int) -> Tensor:
         return self.layers[index].bias  # type: ignore[return-value]
@@ -227,12 +246,12 @@ class MADE(IncrementalNetwork):
         return self.context_layer(flat)  # type: ignore[no-any-return]
 
     def _sweep_weights(self) -> SweepWeights:
-        weights, biases = self._weights(), [self._bias(index) for index in range(len(self.layers))]
+        weights, biases = self._weights_and_biases()
         if not self._ordered:
-            by_coordinate = (self.features, self.num_outputs)
             weights[0] = weights[0].index_select(1, self._order)
-            weights[-1] = weights[-1].unflatten(0, by_coordinate).index_select(0, self._order).flatten(0, 1)
-            biases[-1] = biases[-1].unflatten(0, by_coordinate).index_select(0, self._order).flatten()
+        if self._by_number or not self._ordered:
+            weights[-1] = self._of_coordinates(weights[-1], self._order)
+            biases[-1] = self._of_coordinates(biases[-1], self._order)
         return SweepWeights(weights, biases, self._seen, self._ready, self.num_outputs, self.residual)
 
 

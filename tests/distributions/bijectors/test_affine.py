@@ -36,3 +36,24 @@ def test_the_learned_scale_is_bounded():
     with torch.no_grad():
         f.raw_scale.fill_(1e6)
     assert f(torch.tensor(1.0)) <= 1000.001
+
+
+def test_a_conditioner_s_numbers_mean_what_own_ones_mean():
+    f, x = Affine(shape=(3,)).double(), torch.randn(3, dtype=torch.float64)
+    raw = torch.stack([torch.tensor([0.0, 1.0, -2.0]), torch.tensor([0.0, -3.0, 1e9])], -1).double()
+    with torch.no_grad():
+        f.raw_loc.copy_(raw[:, 0])
+        f.raw_scale.copy_(raw[:, 1])
+    element = f.as_element()
+    for emitted, own in (
+        (element.element_forward(x, raw), (f(x), f.forward_log_det_jacobian(x))),
+        (element.element_inverse(x, raw), (f.inverse(x), f.inverse_log_det_jacobian(x))),
+    ):
+        assert all(torch.allclose(got, expected, rtol=1e-12) for got, expected in zip(emitted, own, strict=True))
+
+
+def test_a_given_scale_stays_with_a_conditioner():
+    element = Affine(scale=2.0).as_element()
+    y, log_det = element.element_forward(torch.ones(3), torch.tensor([[1.0], [2.0], [3.0]]))
+    assert torch.equal(y, torch.tensor([3.0, 4.0, 5.0]))
+    assert torch.allclose(log_det, torch.full((3,), math.log(2.0)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from probgen.distributions.bijectors import Affine, ConditionalElementwise, Exp
+from probgen.distributions.bijectors import Affine, ConditionalElementwise, Exp, SumOfSquares
 from probgen.distributions.bijectors._conditioning import flat_context
 from probgen.nn import MLP
 
@@ -35,3 +35,9 @@ def test_the_sets_are_those_of_the_element():
     assert f.domain.event_dim == 0
     with pytest.raises(ValueError, match="needs a context"):
         f(torch.zeros(3))
+
+
+def test_it_is_as_fast_as_its_element():
+    element = SumOfSquares()
+    assert ConditionalElementwise(element, nn.Linear(2, element.num_free), (2,)).fast_direction == "forward"
+    assert ConditionalElementwise(Affine(), nn.Linear(2, 2), (2,)).fast_direction == "both"

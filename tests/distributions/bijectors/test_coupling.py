@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from probgen.distributions.bijectors import Affine, Coupling, Exp, RationalQuadraticSpline, Scale, alternating_mask, half_mask
+from probgen.distributions.bijectors import (
+    Affine,
+    Coupling,
+    Exp,
+    RationalQuadraticSpline,
+    Scale,
+    SumOfSquares,
+    alternating_mask,
+    half_mask,
+)
 from probgen.distributions.testing import REGIMES
 from probgen.flows import neural_spline_coupling
 from probgen.nn import MLP
@@ -102,3 +111,11 @@ def test_deep_spline_couplings_invert_at_every_scale(regime, bounds, dtype):
 
 def test_spline_elements_emit_all_their_numbers():
     assert RationalQuadraticSpline(bins=8).num_free == 3 * 8 - 1
+
+
+@pytest.mark.parametrize(("element", "fast"), [(Affine(), "both"), (SumOfSquares(), "forward")], ids=["closed", "iterative"])
+def test_it_is_as_fast_as_its_element(element, fast):
+    f = Coupling(element, MLP(1, element.num_free, hidden=(4,)), half_mask(2))
+    assert (f.fast_direction, f.exact_inverse) == (fast, element.exact_inverse)
+    assert (f >> f).fast_direction == fast
+    assert f.inv.fast_direction == {"both": "both", "forward": "inverse"}[fast]

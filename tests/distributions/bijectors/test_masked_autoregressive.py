@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from probgen.distributions.bijectors import Affine, MaskedAutoregressive, RationalQuadraticSpline
+from probgen.distributions.bijectors import Affine, MaskedAutoregressive, RationalQuadraticSpline, SumOfSquares
 from probgen.distributions.testing import REGIMES
 from probgen.flows import masked_autoregressive_flow
 from probgen.nn import MADE, MLP
@@ -66,8 +66,10 @@ def test_a_single_sample_leaves_the_parameters_alone():
     assert all(torch.equal(old, new) for old, new in zip(before, f.parameters(), strict=True))
 
 
-def test_one_level_is_fast_both_ways():
+def test_one_level_is_as_fast_as_the_element():
     assert MaskedAutoregressive(Affine(), MADE(1, 2, hidden=(4,))).fast_direction == "both"
+    element = SumOfSquares()
+    assert MaskedAutoregressive(element, MADE(1, element.num_free, hidden=(4,))).fast_direction == "forward"
 
 
 def test_wrong_arguments_are_named():

@@ -9,10 +9,28 @@ GRAPH = torch.tensor([[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0]]).b
 
 
 @pytest.mark.parametrize("residual", [False, True])
-def test_outputs_depend_on_exactly_their_parents(residual):
-    network = MADE(4, 2, hidden=(24, 24, 24), adjacency=GRAPH, residual=residual).double()
-    jacobian = torch.autograd.functional.jacobian(lambda x: network(x).sum(-1), torch.randn(4, dtype=torch.float64))
-    assert torch.equal(jacobian != 0, GRAPH)
+@pytest.mark.parametrize("num_outputs", [2, 6], ids="P={}".format)
+def test_outputs_depend_on_exactly_their_parents(residual, num_outputs):
+    network = MADE(4, num_outputs, hidden=(24, 24, 24), adjacency=GRAPH, residual=residual).double()
+    jacobian = torch.autograd.functional.jacobian(network, torch.randn(4, dtype=torch.float64))
+    assert torch.equal(jacobian != 0, GRAPH[:, None].expand(4, num_outputs, 4))
+
+
+@pytest.mark.parametrize("num_outputs", [2, 6], ids="P={}".format)
+def test_sweeps_give_the_numbers_of_the_parallel_pass(num_outputs):
+    network = MADE(4, num_outputs, hidden=(24, 24), adjacency=GRAPH).double()
+    x = torch.randn(5, 4, dtype=torch.float64)
+    order = [index for level in network.levels for index in level]
+    for recording in (True, False):
+        seen = []
+
+        def draw(start, stop, params, seen=seen):
+            seen.append(params.clone())
+            return x[:, order[start:stop]]
+
+        with torch.set_grad_enabled(recording):
+            network.sweep(draw, (5,))
+        assert torch.allclose(torch.cat(seen, 1), network(x)[:, order])
 
 
 def test_context_reaches_every_output():
