@@ -149,7 +149,7 @@ def num_samples_for_discrepancy(discrepancy: float, false_alarm: float = FALSE_A
     Example:
         >>> from probgen.distributions.testing import num_samples_for_discrepancy
         >>> num_samples_for_discrepancy(0.02)
-        118596
+        118595
     """
     return math.ceil(2 * math.log(2 / false_alarm) / discrepancy**2)
 
