@@ -80,7 +80,7 @@ class Standard(Distribution):
         if self._checks_values(value):
             self._check_support(value)
         log_prob = sum_rightmost(self._coordinate_log_prob(value), len(self.event_shape))
-        return log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape))
+        return log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape)) if self.batch_shape else log_prob
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape."""
