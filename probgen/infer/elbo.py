@@ -26,7 +26,7 @@ from torch.distributions.kl import kl_divergence
 
 from probgen.infer.objective import Objective
 from probgen.infer.pyro_modules import module_parameters_only
-from probgen.infer.trace import Site, run_program
+from probgen.infer.trace import Site, run_program, scale_and_mask
 
 __all__ = ["ELBO", "ELBOLoss"]
 
@@ -148,7 +148,7 @@ class ELBOLoss(Objective):
         for name, site in model_sites.items():
             posterior = guide_sites.get(name)
             if site.observed or posterior is None:
-                terms.append(-site.log_prob_sum())
+                terms.append(site.negative_log_prob_sum())
             else:
                 terms.append(_divergence(posterior, site, exact=name in exact))
         terms += [_entropy_term(site) for name, site in guide_sites.items() if name not in model_sites]
@@ -177,24 +177,40 @@ def _divergence(posterior: Site, prior: Site, *, exact: bool) -> Tensor:
             f"{tuple(posterior.fn.event_shape)} in the guide; use the same plates, and `.to_event` alike."
         )
     if exact and posterior.fn.batch_shape == prior.fn.batch_shape:
-        divergence = _closed_form(posterior, prior)
+        divergence = _exact_divergence(posterior, prior)
         if divergence is not None:
-            return _weighted_divergence(posterior, prior, divergence)
-    return posterior.log_prob_sum() - prior.log_prob_sum()
+            return divergence
+    return posterior.log_prob_sum() + prior.negative_log_prob_sum()
 
 
-def _closed_form(posterior: Site, prior: Site) -> Tensor | None:
-    """KL(q || p) per datum where one is registered, else None.
+def _exact_divergence(posterior: Site, prior: Site) -> Tensor | None:
+    """KL(q || p), weighted and summed over the data, where a closed form is registered."""
+    if prior.is_plain() and _weighed_alike(posterior, prior):
+        summed = _closed_form(*_coordinates(posterior.fn, prior.fn))
+        return None if summed is None else scale_and_mask(summed.sum(), prior.scale, None)
+    divergence = _closed_form(posterior.fn, prior.fn)
+    return None if divergence is None else _weighted_divergence(posterior, prior, divergence)
+
+
+def _coordinates(q: Any, p: Any) -> tuple[Any, Any]:
+    """Two distributions of independent coordinates, coordinate by coordinate: one sum then serves coordinates and data."""
+    independent = pyro.distributions.Independent
+    alike = type(q) is type(p) is independent and q.reinterpreted_batch_ndims == p.reinterpreted_batch_ndims
+    return (q.base_dist, p.base_dist) if alike and q.event_shape == p.event_shape else (q, p)
+
+
+def _closed_form(q: Any, p: Any) -> Tensor | None:
+    """KL(q || p), of the batch's shape, where one is registered, else None.
 
     Pyro's KL of a point mass leaves out its ``log_density``, which carries the log-determinant in the automatic guides.
     """
-    if _is_point_mass(posterior.fn):
+    if _is_point_mass(q):
         return None
     try:
-        divergence: Any = kl_divergence(posterior.fn, prior.fn)
+        divergence: Any = kl_divergence(q, p)
     except NotImplementedError:
         return None
-    return divergence if isinstance(divergence, Tensor) and divergence.shape == posterior.fn.batch_shape else None
+    return divergence if isinstance(divergence, Tensor) and divergence.shape == q.batch_shape else None
 
 
 def _is_point_mass(fn: Any) -> bool:
@@ -205,11 +221,16 @@ def _is_point_mass(fn: Any) -> bool:
     return True
 
 
-def _weighted_divergence(posterior: Site, prior: Site, divergence: Tensor) -> Tensor:
-    r"""With weights a of log q and b of log p (scale and mask): E[a log q - b log p] = b KL + E[(a - b) log q]."""
+def _weighed_alike(posterior: Site, prior: Site) -> bool:
+    """Whether log q and log p have the same scale and mask."""
     a, b = posterior.scale, prior.scale
     same_scale = a is b or (not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b)
-    if same_scale and posterior.mask is prior.mask:
+    return same_scale and posterior.mask is prior.mask
+
+
+def _weighted_divergence(posterior: Site, prior: Site, divergence: Tensor) -> Tensor:
+    r"""With weights a of log q and b of log p (scale and mask): E[a log q - b log p] = b KL + E[(a - b) log q]."""
+    if _weighed_alike(posterior, prior):
         return prior.total(divergence)
     log_q = posterior.log_prob()
     return prior.total(divergence) + posterior.total(log_q) - prior.total(log_q)

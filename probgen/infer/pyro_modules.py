@@ -9,7 +9,7 @@ whose weights they announce.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from pyro.nn import PyroModule
 from pyro.poutine.runtime import am_i_wrapped
 from torch import nn
 
-__all__ = ["module_parameters_only"]
+__all__ = ["call_program", "module_parameters_only"]
 
 
 class _Silent(int):
@@ -72,20 +72,42 @@ def module_parameters_only(module: nn.Module) -> Iterator[None]:
             context.active = active
 
 
+def call_program(program: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Call a program; one that :func:`module_parameters_only` has silenced needs no context of its own.
+
+    Args:
+        program: A PyroModule or any callable.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+
+    Example:
+        >>> from probgen.infer.pyro_modules import call_program
+        >>> call_program(max, (1, 2), {})
+        2
+    """
+    if isinstance(program, PyroModule):
+        context = program._pyro_context
+        if context.active is _SILENT and type(program).__call__ is PyroModule.__call__:
+            context.used = True
+            return nn.Module.__call__(program, *args, **kwargs)
+    return program(*args, **kwargs)
+
+
 def _contexts(module: nn.Module) -> tuple[list[Any], bool]:
     """The distinct contexts of all PyroModules inside, and whether some statement could change a value."""
     contexts: dict[int, Any] = {}
     needs_statements = False
-    seen: set[int] = set()
-    pending: list[nn.Module | None] = [module]
-    while pending:
-        part = pending.pop()
-        if part is None or id(part) in seen:
-            continue
-        seen.add(id(part))
-        pending.extend(part._modules.values())
-        if isinstance(part, PyroModule):
-            contexts[id(part._pyro_context)] = part._pyro_context
-            if part._pyro_samples or any(event_dim is not None for _, event_dim in part._pyro_params.values()):
+    seen = {id(module)}
+    pending = [module]
+    for part in pending:  # grows as children are found
+        state = part.__dict__
+        for child in state["_modules"].values():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                pending.append(child)
+        context = state.get("_pyro_context")
+        if context is not None:
+            contexts[id(context)] = context
+            if state["_pyro_samples"] or any(event_dim is not None for _, event_dim in state["_pyro_params"].values()):
                 needs_statements = True
     return list(contexts.values()), needs_statements

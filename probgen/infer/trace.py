@@ -21,6 +21,8 @@ from pyro.poutine.util import is_validation_enabled
 from pyro.util import check_site_shape
 from torch import Tensor, nn
 
+from probgen.infer.pyro_modules import call_program
+
 __all__ = ["Site", "run_program", "scale_and_mask"]
 
 
@@ -66,11 +68,19 @@ class Site:
 
     def log_prob_sum(self) -> Tensor:
         """The scaled and masked log-density, summed: a scalar in nats."""
-        if self.mask is None and not isinstance(self.scale, Tensor) and not is_validation_enabled():
+        return -self.negative_log_prob_sum()
+
+    def negative_log_prob_sum(self) -> Tensor:
+        """The scaled and masked negative log-density, summed, what a loss adds: a scalar in nats."""
+        if self.is_plain() and not is_validation_enabled():
             fused = _fused_sum(self.fn, self.value)
             if fused is not None:
                 return scale_and_mask(fused, self.scale, None)
-        return self.total(self.log_prob())
+        return -self.total(self.log_prob())
+
+    def is_plain(self) -> bool:
+        """Whether a sum over the data needs no mask and at most one number as its scale."""
+        return self.mask is None and not isinstance(self.scale, Tensor)
 
     def total(self, term: Tensor) -> Tensor:
         """Sum a per-datum term with this site's scale and mask: a scalar in nats."""
@@ -136,12 +146,12 @@ class _Recorder(Messenger):
 
 
 def _fused_sum(fn: Any, value: Tensor) -> Tensor | None:
-    """The summed log-density of independent Bernoulli pixels from one kernel, None for all else."""
+    """The summed negative log-density of independent Bernoulli pixels from one kernel, None for all else."""
     if type(fn) is pyro.distributions.Independent:
         fn = fn.base_dist
     if type(fn) is not pyro.distributions.Bernoulli or "logits" not in fn.__dict__ or fn.logits.shape != value.shape:
         return None
-    return -torch.nn.functional.binary_cross_entropy_with_logits(fn.logits, value, reduction="sum")
+    return torch.nn.functional.binary_cross_entropy_with_logits(fn.logits, value, reduction="sum")
 
 
 def _is_global_statement(msg: Any) -> bool:
@@ -180,7 +190,7 @@ def run_program(
     """
     recorder = _Recorder(draws or {}, observed, owned)
     with recorder:
-        program(*args, **kwargs)
+        call_program(program, args, kwargs)
     return recorder.sites, recorder.subsamples
 
 

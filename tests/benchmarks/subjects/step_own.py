@@ -18,7 +18,7 @@ class Decoder(PyroModule):
 
     def forward(self, x):
         with pyro.plate("data", len(x)):
-            zeros = x.new_zeros(len(x), self.latent)
+            zeros = x.new_zeros(self.latent)
             z = pyro.sample("z", dist.Normal(zeros, zeros + 1).to_event(1))
             pyro.sample("x", dist.Bernoulli(logits=self.net(z)).to_event(1), obs=x)
 

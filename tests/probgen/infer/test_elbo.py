@@ -1,5 +1,7 @@
 """`ELBO` against Pyro's estimators with the same seeds, and its own laws."""
 
+from contextlib import nullcontext
+
 import pyro
 import pyro.distributions as dist
 import pytest
@@ -181,6 +183,23 @@ def test_scales_of_prior_and_posterior_may_differ():
     torch.manual_seed(1)
     z = q.rsample()
     torch.testing.assert_close(loss, beta * kl + 0.75 * q.log_prob(z))
+
+
+@pytest.mark.parametrize("events", [0, 1, 2])
+@pytest.mark.parametrize("masked", [False, True])
+def test_independent_coordinates_are_summed_at_once_and_weighted(events, masked):
+    loc, scale = torch.randn(4, 3, 2), torch.rand(4, 3, 2) + 0.5
+    mask = torch.tensor([True, False, True, True])[(...,) + (None,) * (2 - events)]
+    mask = mask.expand(torch.Size([4, 3, 2])[: 3 - events])
+
+    def program(posterior):
+        with poutine.scale(scale=5.0), poutine.mask(mask=mask) if masked else nullcontext():
+            pyro.sample("z", posterior.to_event(events))
+
+    loss = ELBO()(lambda: program(dist.Normal(torch.zeros(4, 3, 2), 2.0)), lambda: program(dist.Normal(loc, scale)))()
+    expected = torch.distributions.kl_divergence(dist.Normal(loc, scale), dist.Normal(0.0, 2.0))
+    kept = mask[(...,) + (None,) * events] if masked else torch.ones(())
+    torch.testing.assert_close(loss, 5.0 * (expected * kept).sum())
 
 
 def test_autoguide_and_sampled_attributes():

@@ -49,3 +49,10 @@ def test_scale_and_mask_cuts_off_what_is_not_finite():
     value = scale_and_mask(term, torch.tensor(3.0), torch.tensor([True, False]))
     assert value.tolist() == [3.0, 0.0]
     assert scale_and_mask(term, 2.0, False).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("law", [dist.Normal(0.5, 2.0), dist.Bernoulli(logits=torch.tensor([0.3, -2.0])).to_event(1)])
+def test_the_negative_sum_is_minus_the_sum(law):
+    sites, _ = run_program(poutine.scale(lambda: pyro.sample("x", law, obs=torch.ones(law.event_shape)), scale=3.0), (), {})
+    torch.testing.assert_close(sites["x"].negative_log_prob_sum(), -3.0 * law.log_prob(torch.ones(law.event_shape)))
+    torch.testing.assert_close(sites["x"].log_prob_sum(), -sites["x"].negative_log_prob_sum())
