@@ -25,6 +25,8 @@ from probgen.infer.pyro_modules import call_program
 
 __all__ = ["Site", "run_program", "scale_and_mask"]
 
+_SUBSAMPLE = "_Subsample"  # the private class of Pyro's plates' indices
+
 
 @dataclass(slots=True)
 class Site:
@@ -110,7 +112,7 @@ class _Recorder(Messenger):
         if msg["type"] != "sample":
             return
         name, fn, infer = msg["name"], msg["fn"], msg["infer"]
-        if type(fn).__name__ == "_Subsample":
+        if type(fn).__name__ == _SUBSAMPLE:
             self.subsamples[name] = msg["value"]
             return
         if infer.get("_deterministic") or infer.get("_do_not_trace"):
@@ -131,6 +133,9 @@ class _Recorder(Messenger):
             raise ValueError(
                 f"the site {name!r} is observed in the guide but latent in the model; condition the model instead."
             )
+        elif msg["value"] is None and type(msg["fn"]).__name__ == _SUBSAMPLE:
+            msg["value"] = _all_indices(msg["fn"])
+            msg["done"] = msg["value"] is not None
 
     def _check_parameter(self, msg: Any) -> None:
         if not _is_global_statement(msg):
@@ -143,6 +148,14 @@ class _Recorder(Messenger):
             f"`pyro.param({msg['name']!r}, ...)` in a program: parameters must belong to the modules given to the objective, "
             "as nn.Parameter or PyroParam attributes of a PyroModule; the global parameter store is not used."
         )
+
+
+def _all_indices(subsample: Any) -> Tensor | None:
+    """The indices of a plate that takes everything (nothing is drawn, so nothing need be set up for it), else None."""
+    size, drawn = subsample.size, subsample.subsample_size
+    if subsample.use_cuda or (drawn is not None and drawn < size):
+        return None
+    return torch.arange(size, device=subsample.device)
 
 
 def _fused_sum(fn: Any, value: Tensor) -> Tensor | None:

@@ -56,3 +56,27 @@ def test_the_negative_sum_is_minus_the_sum(law):
     sites, _ = run_program(poutine.scale(lambda: pyro.sample("x", law, obs=torch.ones(law.event_shape)), scale=3.0), (), {})
     torch.testing.assert_close(sites["x"].negative_log_prob_sum(), -3.0 * law.log_prob(torch.ones(law.event_shape)))
     torch.testing.assert_close(sites["x"].log_prob_sum(), -sites["x"].negative_log_prob_sum())
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, [0, 1, 2]), (3, [0, 1, 2]), (2, None)])
+def test_indices_of_plates_are_those_of_pyro(size, expected):
+    def indexed():
+        with pyro.plate("data", 3, subsample_size=size) as indices:
+            pyro.sample("x", dist.Normal(indices.float(), 1.0))
+
+    _, drawn = run_program(indexed, (), {})
+    torch.manual_seed(0)
+    by_pyro = poutine.trace(indexed).get_trace().nodes["data"]["value"]
+    torch.manual_seed(0)
+    _, again = run_program(indexed, (), {})
+    assert again["data"].tolist() == by_pyro.tolist()
+    assert expected is None or drawn["data"].tolist() == expected
+
+
+def test_indices_that_a_plate_was_given_stay():
+    def indexed():
+        with pyro.plate("data", 9, subsample=torch.tensor([5, 7])) as indices:
+            pyro.sample("x", dist.Normal(indices.float(), 1.0))
+
+    _, indices = run_program(indexed, (), {})
+    assert indices["data"].tolist() == [5, 7]
