@@ -68,6 +68,13 @@ class Affine(Elementwise):
         log_inverse = raw_scale.mul(-1.0 / _LOG_FACTOR).tanh_().mul(_LOG_FACTOR)
         return (y - loc) * log_inverse.exp(), log_inverse
 
+    def element_forward_value(self, x: Tensor, raw: Tensor) -> Tensor:
+        """As ``element_forward``, without the log-derivative."""
+        if self._given:
+            return super().element_forward_value(x, raw)
+        loc, raw_scale = numbers_of(raw.to(x.dtype))
+        return torch.addcmul(loc, soft_clip(raw_scale, _LOG_FACTOR).exp_(), x)
+
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         loc, scale = values
         y = loc + scale * x
