@@ -5,6 +5,7 @@ import pyro.distributions as dist
 import torch
 from pyro.nn import PyroModule
 
+from probgen.distributions import TransformedDistribution, standard_normal
 from tests.benchmarks.cases import FlowCase, StepCase
 from tests.benchmarks.subjects.steps import Nets, Step, data, optimized
 
@@ -18,8 +19,7 @@ class Decoder(PyroModule):
 
     def forward(self, x):
         with pyro.plate("data", len(x)):
-            zeros = x.new_zeros(self.latent)
-            z = pyro.sample("z", dist.Normal(zeros, zeros + 1).to_event(1))
+            z = pyro.sample("z", standard_normal(self.latent))
             pyro.sample("x", dist.Bernoulli(logits=self.net(z)).to_event(1), obs=x)
 
 
@@ -43,12 +43,8 @@ class FlowModel(PyroModule):
         self.dim = case.dim
 
     def forward(self, x):
-        from probgen.distributions import TransformedDistribution
-
         with pyro.plate("data", len(x)):
-            zeros = x.new_zeros(self.dim)
-            base = dist.Normal(zeros, zeros + 1).to_event(1)
-            pyro.sample("x", TransformedDistribution(base, self.bijector), obs=x)
+            pyro.sample("x", TransformedDistribution(standard_normal(self.dim), self.bijector), obs=x)
 
 
 def programs(case: StepCase):
