@@ -100,4 +100,7 @@ def _linear(n: int, m: int) -> nn.Linear:
     with warnings.catch_warnings():
         if n == 0 or m == 0:
             warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
-        return nn.Linear(n, m)
+        layer = nn.Linear(n, m)
+    if n == 0:  # torch starts this bias at zero, exactly on the kink of a rectifier
+        nn.init.uniform_(layer.bias, -1.0, 1.0)
+    return layer
