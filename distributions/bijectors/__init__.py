@@ -12,6 +12,7 @@ from probgen.distributions.bijectors.compose import Compose
 from probgen.distributions.bijectors.concat import Concat, Stack
 from probgen.distributions.bijectors.conditional_elementwise import ConditionalElementwise
 from probgen.distributions.bijectors.conditioned import Conditioned
+from probgen.distributions.bijectors.continuous import ContinuousFlow
 from probgen.distributions.bijectors.coupling import Coupling, alternating_mask, half_mask
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.elu import ELU
@@ -55,6 +56,7 @@ __all__ = [
     "Concat",
     "ConditionalElementwise",
     "Conditioned",
+    "ContinuousFlow",
     "Coupling",
     "CubicSpline",
     "CylinderToSphere",

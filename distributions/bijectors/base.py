@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from probgen.distributions.bijectors.compose import Compose
     from probgen.distributions.bijectors.conditioned import Conditioned
 
-__all__ = ["Bijector", "Direction"]
+__all__ = ["Bijector", "Direction", "LogDetKind"]
 
 Direction = Literal["both", "forward", "inverse"]
+
+LogDetKind = Literal["exact", "unbiased"]
+"""What a log-determinant is: the number, or a random estimate of it with the right expectation."""
 
 
 class Bijector(nn.Module, Transform):
@@ -59,6 +62,7 @@ class Bijector(nn.Module, Transform):
         constant_log_det: True if the log-determinant does not depend on ``x``.
         static_graph: False if the number of operations depends on values (adaptive solvers); such a map cannot be
             compiled whole.
+        log_det_kind: "exact", or "unbiased" if the log-determinant is a random estimate; a density made of it is one, too.
 
     Raises:
         ValueError: a wrong event shape; while validation is on, also a value outside ``domain`` or ``codomain``.
@@ -96,6 +100,7 @@ class Bijector(nn.Module, Transform):
     fast_direction: Direction = "both"
     constant_log_det: bool = False
     static_graph: bool = True
+    log_det_kind: LogDetKind = "exact"
 
     # ------------------------------------------------------------------------------------------------ what an author writes
 

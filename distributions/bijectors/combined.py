@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from probgen.distributions.bijectors.base import Bijector, Direction
+from probgen.distributions.bijectors.base import Bijector, Direction, LogDetKind
 
 __all__ = ["Combined", "context_for"]
 
@@ -71,6 +71,11 @@ class Combined(Bijector):
     def static_graph(self) -> bool:  # type: ignore[override]
         """True if every part's graph is static."""
         return all(part.static_graph for part in self._parts)
+
+    @property
+    def log_det_kind(self) -> LogDetKind:  # type: ignore[override]
+        """ "exact" if every part's log-determinant is."""
+        return "exact" if all(part.log_det_kind == "exact" for part in self._parts) else "unbiased"
 
 
 def context_for(part: Bijector, context: Tensor | None, extra: int) -> Tensor | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.bijectors.base import Bijector, Direction
+from probgen.distributions.bijectors.base import Bijector, Direction, LogDetKind
 
 __all__ = ["Wrapper"]
 
@@ -75,6 +75,11 @@ class Wrapper(Bijector):
     def static_graph(self) -> bool:  # type: ignore[override]
         """As that of ``base``."""
         return self.base.static_graph
+
+    @property
+    def log_det_kind(self) -> LogDetKind:  # type: ignore[override]
+        """As that of ``base``."""
+        return self.base.log_det_kind
 
     @property
     def sign(self) -> int:

@@ -1,0 +1,154 @@
+r"""The divergence of a vector function, exactly or by an unbiased estimate.
+
+For :math:`f : \mathbb R^D \to \mathbb R^D` with Jacobian :math:`J`,
+
+.. math::
+
+    \nabla \cdot f = \operatorname{tr} J = \sum_{i=1}^D e_i^\top J e_i
+    = \mathbb E_\varepsilon\big[\varepsilon^\top J \varepsilon\big], \qquad \mathbb E[\varepsilon \varepsilon^\top] = I .
+
+The sum costs :math:`D` products with the transposed Jacobian; Hutchinson's estimate costs one for each probe :math:`\varepsilon`.
+A probe's estimate is the *sum* over the coordinates of :math:`\varepsilon \odot J^\top \varepsilon`; only probes are averaged. With
+the symmetric part :math:`S = (J + J^\top)/2`, its variance is
+
+.. math::
+
+    2 \sum_{i \ne j} S_{ij}^2 \quad \text{(Rademacher: signs)}, \qquad 2 \sum_{i, j} S_{ij}^2 \quad \text{(Gaussian)},
+
+so signs are never worse, and exact where :math:`S` is diagonal. The derivation and what it means for a flow stand in
+``docs/derivations/continuous-flows.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.func import vjp, vmap
+
+__all__ = ["ProbeKind", "draw_probes", "exact_divergence", "hutchinson_divergence"]
+
+ProbeKind = Literal["rademacher", "gaussian"]
+"""The law of the probes of Hutchinson's estimate."""
+
+Function = Callable[[Tensor], Tensor]
+
+
+def exact_divergence(
+    function: Function, x: Tensor, event_dim: int = 1, *, chunk_size: int | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""Return :math:`f(x)` and :math:`\nabla \cdot f(x)`.
+
+    Args:
+        function: The vector function, ``[*batch, *event] -> [*batch, *event]``; rows of the batch must not depend on each other.
+        x: Points ``[*batch, *event]``, an event of any shape.
+        event_dim: The rank of an event.
+        chunk_size: How many coordinates are differentiated at once; all by default. Smaller values take less memory.
+
+    Returns:
+        Values ``[*batch, *event]`` and divergences ``[*batch]``.
+
+    Raises:
+        ValueError: the function changes the shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.divergence import exact_divergence
+        >>> exact_divergence(lambda x: x**3, torch.tensor([[1.0, 2.0]]))
+        (tensor([[1., 8.]]), tensor([15.]))
+    """
+    value, pull_back = _pulled_back(function, x)
+    batch, event = x.shape[: x.dim() - event_dim], x.shape[x.dim() - event_dim :]
+    count = math.prod(event)
+    basis = torch.eye(count, dtype=x.dtype, device=x.device).reshape(count, *(1,) * len(batch), *event)
+    products = vmap(lambda e: pull_back(e.expand_as(x))[0], chunk_size=chunk_size)(basis)
+    return value, products.reshape(count, *batch, count).diagonal(dim1=0, dim2=-1).sum(-1)
+
+
+def hutchinson_divergence(function: Function, x: Tensor, probes: Tensor, event_dim: int = 1) -> tuple[Tensor, Tensor]:
+    r"""Return :math:`f(x)` and one estimate of :math:`\nabla \cdot f(x)` for each probe.
+
+    Args:
+        function: The vector function, as for ``exact_divergence``.
+        x: Points ``[*batch, *event]``.
+        probes: The :math:`\varepsilon`, shape ``[k, *batch, *event]``.
+        event_dim: The rank of an event.
+
+    Returns:
+        Values ``[*batch, *event]`` and estimates ``[k, *batch]``: their mean is the estimate, their spread its error.
+
+    Raises:
+        ValueError: the function changes the shape.
+
+    References:
+        Hutchinson (1990). A stochastic estimator of the trace of the influence matrix for Laplacian smoothing splines.
+        https://doi.org/10.1080/03610919008812866
+        Grathwohl, Chen, Bettencourt, Sutskever, Duvenaud (2019). FFJORD. https://arxiv.org/abs/1810.01367
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.divergence import hutchinson_divergence
+        >>> probes = torch.tensor([[[1.0, -1.0]], [[-1.0, -1.0]]])
+        >>> hutchinson_divergence(lambda x: x**3, torch.tensor([[1.0, 2.0]]), probes)[1]
+        tensor([[15.],
+                [15.]])
+    """
+    value, pull_back = _pulled_back(function, x)
+    if len(probes) == 1:
+        products = pull_back(probes[0])[0].unsqueeze(0)
+    else:
+        products = vmap(lambda probe: pull_back(probe)[0])(probes)
+    return value, (products * probes).reshape(*probes.shape[: probes.dim() - event_dim], -1).sum(-1)
+
+
+def draw_probes(
+    num_probes: int,
+    shape: Sequence[int],
+    kind: ProbeKind = "rademacher",
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Draw probes with independent coordinates of mean zero and variance one.
+
+    Args:
+        num_probes: Their number ``k``.
+        shape: Shape of the points, ``[*batch, *event]``.
+        kind: "rademacher" (signs) or "gaussian".
+        dtype: Floating-point type; torch's default if None.
+        device: Where to draw.
+        generator: The source of randomness; torch's global one if None.
+
+    Returns:
+        Probes ``[k, *batch, *event]``.
+
+    Raises:
+        ValueError: no probes, or a law that is not known.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.divergence import draw_probes
+        >>> draw_probes(4, (5, 3), generator=torch.Generator().manual_seed(0)).abs().unique()
+        tensor([1.])
+    """
+    if num_probes < 1:
+        raise ValueError(f"`num_probes` must be at least 1; got {num_probes}.")
+    full = (num_probes, *shape)
+    if kind == "gaussian":
+        return torch.randn(full, dtype=dtype, device=device, generator=generator)
+    if kind != "rademacher":
+        raise ValueError(f"`kind` must be 'rademacher' or 'gaussian'; got {kind!r}.")
+    signs = torch.randint(0, 2, full, device=device, generator=generator)
+    return signs.to(dtype or torch.get_default_dtype()) * 2 - 1
+
+
+def _pulled_back(function: Function, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+    """The value in the dtype of ``x``, and the map from a weight to its product with the Jacobian."""
+    value, pull_back = vjp(lambda point: function(point).to(x.dtype), x)
+    if value.shape != x.shape:
+        raise ValueError(f"`function` must keep the shape {tuple(x.shape)}; it gave {tuple(value.shape)}.")
+    return value, pull_back
