@@ -14,10 +14,12 @@ from probgen.distributions.base import Distribution
 from probgen.distributions.conditional import ConditionalDistribution, ConditionalTransformedDistribution
 from probgen.distributions.constrained import default_base, flow_on
 from probgen.distributions.dequantized import Dequantized
+from probgen.distributions.discretized import DiscretizedLogistic, DiscretizedNormal
 from probgen.distributions.estimate import DensityUnavailable, Estimate, EstimateKind, LogProbKind
 from probgen.distributions.implicit import ImplicitDistribution
 from probgen.distributions.missing import impute, observed_log_prob
 from probgen.distributions.mixture import Mixture, MixtureOfFlows
+from probgen.distributions.quantization import Quantization
 from probgen.distributions.report import Calibration, Report
 from probgen.distributions.standard import StandardNormal, StandardUniform, standard_normal, standard_uniform
 from probgen.distributions.transformed import TransformedDistribution
@@ -28,6 +30,8 @@ __all__ = [
     "ConditionalTransformedDistribution",
     "DensityUnavailable",
     "Dequantized",
+    "DiscretizedLogistic",
+    "DiscretizedNormal",
     "Distribution",
     "Estimate",
     "EstimateKind",
@@ -35,6 +39,7 @@ __all__ = [
     "LogProbKind",
     "Mixture",
     "MixtureOfFlows",
+    "Quantization",
     "Report",
     "StandardNormal",
     "StandardUniform",

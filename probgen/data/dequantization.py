@@ -24,24 +24,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from probgen.distributions.quantization import Quantization
+
 __all__ = ["dequantize", "from_logits", "quantize", "to_logits"]
 
 
 def dequantize(x: Tensor, levels: int, *, generator: torch.Generator | None = None) -> Tensor:
     r"""Uniform dequantization :math:`v = (x + u) / L`, so that ``quantize`` gives ``x`` back always.
 
-    To survive rounding, :math:`u` keeps :math:`2 L \epsilon` away from 0 and 1 (6e-5 for 256 levels in float32).
+    To survive rounding, :math:`u` keeps :math:`2 L \epsilon` away from 0 and 1 (6e-5 for 256 levels in float32). For levels
+    that stand elsewhere than in the unit interval there is ``probgen.distributions.Quantization``, which does the arithmetic.
 
     Args:
         x: Integers in 0 .. ``levels - 1``, any shape.
-        levels: Number of values L.
+        levels: Number of values L, at least 2.
         generator: Source of :math:`u`.
 
     Returns:
         Values in [0, 1), default dtype, the shape of ``x``.
 
     Raises:
-        ValueError: ``levels`` is not positive, or too many for the default dtype.
+        ValueError: there are fewer than two levels, or too many for the default dtype.
 
     Example:
         >>> import torch
@@ -50,14 +53,7 @@ def dequantize(x: Tensor, levels: int, *, generator: torch.Generator | None = No
         >>> quantize(dequantize(x, 17), 17)
         tensor([ 0,  7, 16])
     """
-    if levels < 1:
-        raise ValueError(f"`levels` must be at least 1; got {levels}.")
-    dtype = torch.get_default_dtype()
-    margin = 2 * levels * torch.finfo(dtype).eps
-    if margin > 0.1:
-        raise ValueError(f"`levels` must be at most {int(0.05 / torch.finfo(dtype).eps)} in {dtype}; got {levels}.")
-    noise = torch.rand(x.shape, generator=generator, dtype=dtype, device=x.device)
-    return (x.to(dtype) + noise.clamp(margin, 1 - margin)) / levels
+    return Quantization.from_cells(levels).dequantize(x, generator=generator)
 
 
 def quantize(v: Tensor, levels: int) -> Tensor:
@@ -65,7 +61,10 @@ def quantize(v: Tensor, levels: int) -> Tensor:
 
     Args:
         v: Real values, any shape.
-        levels: Number of values.
+        levels: Number of values, at least 2.
+
+    Raises:
+        ValueError: there are fewer than two levels.
 
     Example:
         >>> import torch
@@ -73,7 +72,7 @@ def quantize(v: Tensor, levels: int) -> Tensor:
         >>> quantize(torch.tensor([0.0, 0.49, 1.2]), 4)
         tensor([0, 1, 3])
     """
-    return (v * levels).floor().clamp(0, levels - 1).long()
+    return Quantization.from_cells(levels).encode(v)
 
 
 def to_logits(v: Tensor, alpha: float = 0.05, *, event_dim: int = 1) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,8 @@ For a density over the cube :math:`[0, 1]^D` of values with L levels (see ``prob
 
     \mathrm{bits/dim} = -\frac{1}{D}\left(\log_2 p(v) - D \log_2 L\right),
 
-the cost of coding the integers; for uniformly dequantized integers it is an upper bound of theirs.
+the cost of coding the integers; for uniformly dequantized integers it is an upper bound of theirs. On any other interval the
+:math:`\log_2 L` becomes :math:`-\log_2 w` with the width w of a bin (``probgen.distributions.Quantization``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import math
 from typing import NamedTuple
 
 from torch import Tensor
+
+from probgen.distributions.quantization import Quantization
 
 __all__ = ["MeanError", "bits_per_dim", "mean_and_error"]
 
@@ -61,13 +64,14 @@ def mean_and_error(values: Tensor) -> MeanError:
     return MeanError(float(values.mean()), float(values.std() / math.sqrt(n)))
 
 
-def bits_per_dim(log_prob: Tensor, dims: int, *, levels: int | None = None) -> MeanError:
+def bits_per_dim(log_prob: Tensor, dims: int, *, levels: int | Quantization | None = None) -> MeanError:
     """Bits per dimension of held-out data, mean and standard error over the data.
 
     Args:
-        log_prob: Log-density of every datum in nats, any shape. With ``levels`` it is that of values in the unit cube.
+        log_prob: Log-density (or log-mass) of every datum in nats, any shape.
         dims: Number of dimensions D of one datum.
-        levels: Number of integer values an entry had before dequantization; None to report the density itself.
+        levels: The levels an entry had before dequantization: their ``Quantization``, or their number where they were cells of
+            the unit interval. None to report the density itself, or where ``log_prob`` is a mass already.
 
     Raises:
         ValueError: ``dims`` is not positive, or fewer than two data.
@@ -79,8 +83,15 @@ def bits_per_dim(log_prob: Tensor, dims: int, *, levels: int | None = None) -> M
         >>> from probgen.metrics import bits_per_dim
         >>> print(bits_per_dim(torch.zeros(10), dims=64, levels=16))
         4.000 ± 0.000
+
+        In the units of bytes whose centers span [-1, 1] a density of one costs 6.994 bits.
+
+        >>> from probgen.distributions import Quantization
+        >>> print(bits_per_dim(torch.zeros(10), dims=64, levels=Quantization(256, -1.0, 1.0)))
+        6.994 ± 0.000
     """
     if dims < 1:
         raise ValueError(f"`dims` must be at least 1; got {dims}.")
     bits = -log_prob.detach().double() / (dims * math.log(2.0))
-    return mean_and_error(bits + (math.log2(levels) if levels is not None else 0.0))
+    quantization = Quantization.from_cells(levels) if isinstance(levels, int) else levels
+    return mean_and_error(bits + (quantization.density_bits if quantization is not None else 0.0))

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from probgen.distributions import Quantization
 from probgen.metrics import bits_per_dim, mean_and_error
 
 
@@ -36,3 +37,11 @@ def test_errors():
         mean_and_error(torch.ones(1))
     with pytest.raises(ValueError, match="dims"):
         bits_per_dim(torch.ones(3), 0)
+
+
+def test_levels_may_stand_on_any_interval():
+    log_prob = torch.randn(20, dtype=torch.float64)
+    number = bits_per_dim(log_prob, 3, levels=256)
+    assert number.mean == pytest.approx(bits_per_dim(log_prob, 3, levels=Quantization.from_cells(256)).mean, abs=1e-12)
+    bare = bits_per_dim(log_prob, 3)
+    assert bits_per_dim(log_prob, 3, levels=Quantization(256, -1.0, 1.0)).mean == pytest.approx(bare.mean + math.log2(127.5))
