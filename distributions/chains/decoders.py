@@ -1,0 +1,73 @@
+r"""The last step of a chain, :math:`p(x_0 \mid x_{t_1})`, as an explicit choice.
+
+At the data the reverse variance vanishes, so a denoiser that reports a point mass gives no density. A decoder turns what the
+denoiser says at the last time into a law of the data whose likelihood means something for the data at hand: a normal law for
+continuous data, a discretized one for integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyro.distributions as dist
+import torch
+from pyro.distributions import TorchDistribution
+
+from probgen.distributions.chains.denoised import Denoised
+from probgen.distributions.chains.process import over_event
+
+__all__ = ["Decoder", "NormalDecoder", "default_decoder"]
+
+Decoder = Callable[[Denoised], TorchDistribution]
+"""From what the denoiser says at the last time to the law of the data."""
+
+
+class NormalDecoder:
+    r"""A normal law around the posterior mean.
+
+    Args:
+        scale: Its standard deviation; by default :math:`\sigma/\sqrt{\alpha^2 + \sigma^2}`, the spread of unit-variance data.
+
+    Raises:
+        ValueError: the scale is not positive.
+
+    Example:
+        >>> import torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.distributions.chains import Denoised, NormalDecoder, linear_schedule
+        >>> denoised = Denoised(dist.Delta(torch.zeros(2), event_dim=1), torch.ones(2), linear_schedule().level(0.001))
+        >>> NormalDecoder()(denoised).stddev  # the root of beta_1
+        tensor([0.0100, 0.0100])
+    """
+
+    def __init__(self, scale: float | None = None) -> None:
+        if scale is not None and not scale > 0:
+            raise ValueError(f"`scale` must be positive; got {scale}.")
+        self.scale = scale
+
+    def __call__(self, denoised: Denoised) -> TorchDistribution:
+        """The law of the data."""
+        rank = len(denoised.event_shape)
+        scale = torch.rsqrt(denoised.level.snr + 1)
+        if self.scale is not None:
+            scale = torch.full_like(scale, self.scale)
+        mean = denoised.mean
+        return dist.Normal(mean, over_event(scale, rank, mean).expand(mean.shape)).to_event(rank)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.scale is None else self.scale})"
+
+
+def default_decoder(denoised: Denoised) -> TorchDistribution:
+    """The denoiser's own law where it has a density, else :class:`NormalDecoder`.
+
+    Example:
+        >>> import torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.distributions.chains import Denoised, linear_schedule
+        >>> from probgen.distributions.chains.decoders import default_decoder
+        >>> law = dist.Normal(torch.zeros(2), 0.1).to_event(1)
+        >>> default_decoder(Denoised(law, torch.ones(2), linear_schedule().level(0.001))) is law
+        True
+    """
+    return NormalDecoder()(denoised) if isinstance(denoised.law, dist.Delta) else denoised.law

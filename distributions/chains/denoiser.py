@@ -1,0 +1,165 @@
+r"""The contract of a denoiser: from a noisy observation and its time to a law of the data.
+
+The posterior mean of every denoiser is linear in one *prediction*,
+
+.. math:: \hat x_0 = c_{\mathrm{skip}}\, x_t + c_{\mathrm{out}}\, F(x_t, t, \text{context}),
+
+with coefficients that depend on the time only. A network that predicts the noise, the data, v or the score is the same denoiser
+in other coordinates, and a sampler folds the coefficients into its step, so that a step costs one multiplication more or less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyro.distributions as dist
+import torch
+from torch import Tensor, nn
+
+from probgen.distributions._checks import ContextError
+from probgen.distributions.chains.denoised import Denoised
+from probgen.distributions.chains.noise_level import NoiseLevel
+from probgen.distributions.chains.process import GaussianProcess, over_event
+from probgen.distributions.chains.schedule import Schedule, Times
+
+if TYPE_CHECKING:
+    from pyro.distributions import TorchDistribution
+
+__all__ = ["Denoiser"]
+
+
+class Denoiser(nn.Module):
+    r"""A map from :math:`(x_t, t)` and a context to a law of :math:`x_0` (abstract).
+
+    A subclass writes ``predict`` and, unless its prediction is the posterior mean itself, ``coefficients``; and ``posterior`` if
+    it knows more than the mean. Nothing it computes for one datum may depend on the others of a batch.
+
+    Args:
+        schedule: The noise schedule.
+        event_shape: Shape of one datum.
+
+    Attributes:
+        schedule: The noise schedule.
+        event_shape: Shape of one datum.
+        context_shape: Trailing shape of the context it takes, or None.
+        null_context: The context that means "none given", of shape ``context_shape``, or None.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.chains import Denoiser, cosine_schedule
+        >>> class Zero(Denoiser):
+        ...     def predict(self, x_t, level, context=None):
+        ...         return torch.zeros_like(x_t)
+        >>> Zero(cosine_schedule(), event_shape=(2,))(torch.ones(5, 2), 0.3).mean.shape
+        torch.Size([5, 2])
+    """
+
+    context_shape: tuple[int, ...] | None = None
+
+    def __init__(self, schedule: Schedule, event_shape: Sequence[int]) -> None:
+        super().__init__()
+        self.schedule = schedule
+        self.event_shape = torch.Size(event_shape)
+
+    @property
+    def event_dim(self) -> int:
+        """Number of dimensions of one datum."""
+        return len(self.event_shape)
+
+    @property
+    def null_context(self) -> Tensor | None:
+        """The context that means "none given"."""
+        return None
+
+    @property
+    def process(self) -> GaussianProcess:
+        """The forward process that this denoiser undoes."""
+        return GaussianProcess(self.schedule, self.event_shape)
+
+    # -------------------------------------------------------------------------------------------------------------------- hooks
+
+    def predict(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> Tensor:
+        r"""The prediction F on valid input: ``[*batch, *event]`` to ``[*batch, *event]``; the level broadcasts with the batch."""
+        raise NotImplementedError(f"{type(self).__name__} does not define `predict`.")
+
+    def coefficients(self, level: NoiseLevel) -> tuple[Tensor, Tensor]:
+        r"""The coefficients :math:`c_{\mathrm{skip}}, c_{\mathrm{out}}` of the mean at a level, float64, shaped as the level."""
+        return torch.zeros_like(level.t), torch.ones_like(level.t)
+
+    def posterior(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> TorchDistribution:
+        r"""The law of :math:`x_0` on valid input; by default a point mass at the mean."""
+        return dist.Delta(self._mean(x_t, level, context), event_dim=self.event_dim)
+
+    # ------------------------------------------------------------------------------------------------------------------- public
+
+    def forward(self, x_t: Tensor, t: Times, context: Tensor | None = None) -> Denoised:
+        """Denoise.
+
+        Args:
+            x_t: Noisy data ``[*batch, *event]``.
+            t: Times in (0, 1], a number or a tensor that broadcasts with ``[*batch]``.
+            context: Shape ``[*batch, *context_shape]`` (leading dimensions broadcast with the batch), if it takes one.
+
+        Raises:
+            ValueError: a wrong event shape, times that do not broadcast, or a time outside [0, 1].
+            ContextError: a missing, mis-sized or unused context.
+        """
+        self._check(x_t, t, context)
+        level = self.schedule.level(t)
+        return Denoised(self.posterior(x_t, level, context), x_t, level)
+
+    def mean(self, x_t: Tensor, t: Times, context: Tensor | None = None) -> Tensor:
+        r"""The posterior mean :math:`\hat x_0` alone, shape ``[*batch, *event]``; arguments as of :meth:`forward`."""
+        self._check(x_t, t, context)
+        return self._mean(x_t, self.schedule.level(t), context)
+
+    def _mean(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None) -> Tensor:
+        skip, out = (over_event(value, self.event_dim, x_t) for value in self.coefficients(level))
+        return skip * x_t + out * self.predict(x_t, level, context)
+
+    # ------------------------------------------------------------------------------------------------------------------- checks
+
+    def check(self, x_t: Tensor, context: Tensor | None = None) -> None:
+        """Check the shapes of an observation and its context, as :meth:`forward` does; samplers do it once.
+
+        Raises:
+            ValueError: a wrong event shape.
+            ContextError: a missing, mis-sized or unused context.
+        """
+        owner = type(self).__name__
+        cut = x_t.dim() - self.event_dim
+        if cut < 0 or x_t.shape[cut:] != self.event_shape:
+            raise ValueError(f"`x_t` of {owner} must have event shape {tuple(self.event_shape)}; got {tuple(x_t.shape)}.")
+        self._check_context(context, tuple(x_t.shape[:cut]))
+
+    def _check_context(self, context: Tensor | None, batch_shape: tuple[int, ...]) -> None:
+        owner = type(self).__name__
+        if self.context_shape is None:
+            if context is not None:
+                raise ContextError(f"{owner} takes no context; got one of shape {tuple(context.shape)}.")
+            return
+        if context is None:
+            raise ContextError(f"{owner} needs a context of shape [*batch, *{self.context_shape}]; got none.")
+        cut = context.dim() - len(self.context_shape)
+        if cut < 0 or tuple(context.shape[cut:]) != tuple(self.context_shape):
+            raise ContextError(f"`context` of {owner} must end in {self.context_shape}; got shape {tuple(context.shape)}.")
+        try:
+            fits = torch.broadcast_shapes(context.shape[:cut], batch_shape) == torch.Size(batch_shape)
+        except RuntimeError:
+            fits = False
+        if not fits:
+            raise ContextError(
+                f"the batch {tuple(context.shape[:cut])} of `context` must broadcast to that of `x_t`, {batch_shape}."
+            )
+
+    def _check(self, x_t: Tensor, t: Times, context: Tensor | None) -> None:
+        self.check(x_t, context)
+        if isinstance(t, Tensor) and t.dim():
+            batch = x_t.shape[: x_t.dim() - self.event_dim]
+            try:
+                fits = torch.broadcast_shapes(t.shape, batch) == batch
+            except RuntimeError:
+                fits = False
+            if not fits:
+                raise ValueError(f"`t` must broadcast to the batch {tuple(batch)} of `x_t`; got shape {tuple(t.shape)}.")

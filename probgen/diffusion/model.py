@@ -1,0 +1,143 @@
+r"""A diffusion model as a module: a denoiser, the chain it makes on a grid of times, and what one does with them.
+
+The chain is a Pyro model, the fixed forward process its guide; the loss of training, the samplers and the exact likelihood are
+other views of the same denoiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyro.distributions import TorchDistribution
+from torch import Tensor, nn
+
+from probgen.distributions.chains import (
+    Decoder,
+    Denoiser,
+    GaussianChain,
+    GaussianProcess,
+    NetworkDenoiser,
+    Parameterization,
+    PosteriorSpread,
+    Schedule,
+    TimeGrid,
+)
+
+__all__ = ["Diffusion"]
+
+
+class Diffusion(nn.Module):
+    r"""A diffusion model of data of one shape.
+
+    Args:
+        network: A module from x ``[N, *event]``, log-SNR ``[N]`` and context to ``[N, *event]``, or a ready ``Denoiser``.
+        schedule: The noise schedule.
+        event_shape: Shape of one datum.
+        grid: The times of the chain; an integer is that many equal steps.
+        parameterization: What the network predicts, see ``NetworkDenoiser``.
+        spread: What the denoiser knows beyond the mean, which makes the variance of a step; a point mass by default.
+        data_std: Standard deviation of the data.
+        decoder: The law of the data given the least noisy state, see ``probgen.distributions.chains.decoders``.
+        prior: The law of the noisiest state; by default that of unit-variance data.
+
+    Raises:
+        ValueError: a ready denoiser has another schedule or event shape.
+
+    References:
+        Ho, Jain, Abbeel (2020). Denoising diffusion probabilistic models. https://arxiv.org/abs/2006.11239
+
+    Example:
+        >>> import torch
+        >>> from pyro.infer import Trace_ELBO
+        >>> import probgen as pg
+        >>> class Network(torch.nn.Module):
+        ...     def forward(self, x, log_snr, context=None):
+        ...         return 0.1 * x
+        >>> d = pg.diffusion.Diffusion(Network(), pg.diffusion.cosine_schedule(), event_shape=(2,), grid=10)
+        >>> x = torch.randn(3, 2)
+        >>> Trace_ELBO().differentiable_loss(d.model, d.guide, x).shape
+        torch.Size([])
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        schedule: Schedule,
+        event_shape: Sequence[int],
+        grid: TimeGrid | int = 1000,
+        *,
+        parameterization: Parameterization = "v",
+        spread: PosteriorSpread | None = None,
+        data_std: float = 1.0,
+        decoder: Decoder | None = None,
+        prior: TorchDistribution | None = None,
+    ) -> None:
+        super().__init__()
+        self.grid = TimeGrid(grid) if isinstance(grid, int) else grid
+        if isinstance(network, Denoiser):
+            if network.schedule is not schedule or network.event_shape != tuple(event_shape):
+                raise ValueError("a ready denoiser must have the same `schedule` and `event_shape` as the model.")
+            self.denoiser: Denoiser = network
+        else:
+            self.denoiser = NetworkDenoiser(
+                network,
+                schedule,
+                event_shape,
+                parameterization=parameterization,
+                spread=spread,
+                data_std=data_std,
+                grid=self.grid,
+            )
+        self.decoder = decoder
+        self._prior = prior
+
+    @property
+    def schedule(self) -> Schedule:
+        """The noise schedule."""
+        return self.denoiser.schedule
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one datum."""
+        return tuple(self.denoiser.event_shape)
+
+    @property
+    def process(self) -> GaussianProcess:
+        """The forward process."""
+        return self.denoiser.process
+
+    @property
+    def prior(self) -> TorchDistribution:
+        """The law of the noisiest state, over events of :attr:`event_shape`."""
+        return self.process.prior(float(self.grid.times[-1])) if self._prior is None else self._prior
+
+    # -------------------------------------------------------------------------------------------------------------------- chain
+
+    def chain(self, context: Tensor | None = None) -> GaussianChain:
+        """The joint law of data and noisy states, given a context ``[*batch, *context_shape]`` if the network takes one."""
+        return GaussianChain(self.denoiser, self.grid, prior=self.prior, decoder=self.decoder, context=context)
+
+    def model(self, x_0: Tensor | None = None, context: Tensor | None = None, *, size: int | None = None) -> Tensor:
+        """The chain as a Pyro model: a site for every state, "x_N" first and the data "x_0" last.
+
+        Args:
+            x_0: Data ``[size, *event]`` to condition on; None to generate.
+            context: Shape ``[size, *context_shape]``, if the network takes one.
+            size: Size of the plate "data", where no data are given.
+        """
+        return self.chain(context).model(x_0, size=size)
+
+    def guide(self, x_0: Tensor, context: Tensor | None = None, *, size: int | None = None) -> None:
+        """The fixed guide of :meth:`model`: the forward process, drawn in the order of the model.
+
+        Args:
+            x_0: Data ``[size, *event]``.
+            context: Unused; as in :meth:`model`.
+            size: Unused; as in :meth:`model`.
+        """
+        self.chain(context).guide(x_0, size=size)
+
+    def forward(self, x_t: Tensor, t: Tensor | float, context: Tensor | None = None) -> TorchDistribution:
+        """The law of the data given noisy data; see ``Denoiser``."""
+        denoised: TorchDistribution = self.denoiser(x_t, t, context)
+        return denoised
