@@ -1,6 +1,37 @@
 """Networks: what maps tensors to tensors. They know no distribution and no objective."""
 
+from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
+from probgen.nn.conditioning import ClassConditioning, Conditioning, Conditions, ImageConditioning, VectorConditioning
+from probgen.nn.denoising_mlp import DenoisingMLP
+from probgen.nn.denoising_network import DenoisingNetwork
+from probgen.nn.dit import DiT
 from probgen.nn.made import MADE
 from probgen.nn.mlp import MLP
+from probgen.nn.noise_embedding import FourierEmbedding, NoiseEmbedding, SinusoidalEmbedding
+from probgen.nn.residual_block import Downsample, ResidualBlock, Upsample
+from probgen.nn.text_conditioning import TextConditioning
+from probgen.nn.unet import UNet
 
-__all__ = ["MADE", "MLP"]
+__all__ = [
+    "MADE",
+    "MLP",
+    "ClassConditioning",
+    "Conditioning",
+    "Conditions",
+    "DenoisingMLP",
+    "DenoisingNetwork",
+    "DiT",
+    "Downsample",
+    "FourierEmbedding",
+    "ImageConditioning",
+    "MultiHeadAttention",
+    "NoiseEmbedding",
+    "ResidualBlock",
+    "SinusoidalEmbedding",
+    "SpatialAttention",
+    "TextConditioning",
+    "TransformerBlock",
+    "UNet",
+    "Upsample",
+    "VectorConditioning",
+]
