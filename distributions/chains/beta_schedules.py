@@ -1,7 +1,7 @@
 r"""Schedules given by the rate :math:`\beta` at which a variance-preserving chain forgets its start.
 
-With the attenuation :math:`B(t) = -\log\alpha^2(t)` the log-SNR is :math:`\lambda = -\log(e^{B} - 1)`, which does not cancel near
-the data. A discrete chain :math:`\beta_1, \dots, \beta_T` has :math:`B(i / T) = -\sum_{j \le i} \log(1 - \beta_j)` and is
+With the attenuation :math:`B(t) = -\log\alpha^2(t)` the log-SNR is :math:`\lambda = -\log(e^{B} - 1)`, which does not cancel
+near the data. A discrete chain :math:`\beta_1, \dots, \beta_T` has :math:`B(i / T) = -\sum_{j \le i} \log(1 - \beta_j)` and is
 interpolated linearly in :math:`B`, a constant rate within each step, so its own times :math:`i / T` are exact.
 """
 
@@ -91,8 +91,8 @@ class LinearRate(Schedule):
         ValueError: a rate is negative, or both are zero.
 
     References:
-        Song, Sohl-Dickstein, Kingma, Kumar, Ermon, Poole (2021). Score-based generative modeling through stochastic differential
-        equations. https://arxiv.org/abs/2011.13456
+        Song, Sohl-Dickstein, Kingma, Kumar, Ermon, Poole (2021). Score-based generative modeling through stochastic
+        differential equations. https://arxiv.org/abs/2011.13456
 
     Example:
         >>> from probgen.distributions.chains import LinearRate

@@ -1,7 +1,7 @@
 r"""Schedules whose signal falls along a squashed curve: the cosine and the sigmoid.
 
 Both reach :math:`\alpha = 0` at t = 1 in their published form. There the noise cannot be turned into data by predicting it, so
-by default time is rescaled to end at a finite ``terminal_log_snr``; ``None`` keeps zero terminal signal-to-noise ratio, exactly.
+by default time is rescaled to end at a finite ``terminal_log_snr``; ``None`` keeps zero terminal signal-to-noise ratio.
 """
 
 from __future__ import annotations
@@ -17,13 +17,21 @@ __all__ = ["CosineSchedule", "SigmoidSchedule", "cosine_schedule", "sigmoid_sche
 
 
 class CosineSchedule(Schedule):
-    r"""The squared-cosine schedule :math:`\alpha^2(t) = \cos^2(\tfrac\pi2 \tfrac{u + s}{1 + s}) / \cos^2(\tfrac\pi2 \tfrac{s}{1 + s})`.
+    r"""The squared-cosine schedule.
 
-    :math:`u = t\, u_{\max}`, with :math:`u_{\max}` such that the log-SNR ends at ``terminal_log_snr``.
+    .. math::
+
+        \alpha(t) = \cos\Bigl(\frac\pi2\, \frac{u + s}{1 + s}\Bigr) \Big/ \cos\Bigl(\frac\pi2\, \frac{s}{1 + s}\Bigr)
+
+    and :math:`\sigma^2 = 1 - \alpha^2`, where :math:`u = t\, u_{\max}` with :math:`u_{\max}` such that the log-SNR ends at
+    ``terminal_log_snr``.
 
     Args:
         offset: The small s that keeps the first steps from being too small.
         terminal_log_snr: The log-SNR at t = 1; None ends without any signal.
+
+    Raises:
+        ValueError: the offset is negative.
 
     References:
         Nichol, Dhariwal (2021). Improved denoising diffusion probabilistic models. https://arxiv.org/abs/2102.09672

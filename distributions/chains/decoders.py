@@ -14,7 +14,7 @@ import torch
 from pyro.distributions import TorchDistribution
 
 from probgen.distributions.chains.denoised import Denoised
-from probgen.distributions.chains.process import over_event
+from probgen.distributions.chains.events import normal_over_event, over_event
 
 __all__ = ["Decoder", "NormalDecoder", "default_decoder"]
 
@@ -51,8 +51,7 @@ class NormalDecoder:
         scale = torch.rsqrt(denoised.level.snr + 1)
         if self.scale is not None:
             scale = torch.full_like(scale, self.scale)
-        mean = denoised.mean
-        return dist.Normal(mean, over_event(scale, rank, mean).expand(mean.shape)).to_event(rank)
+        return normal_over_event(denoised.mean, over_event(scale, rank, denoised.mean), rank)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.scale is None else self.scale})"
@@ -60,6 +59,9 @@ class NormalDecoder:
 
 def default_decoder(denoised: Denoised) -> TorchDistribution:
     """The denoiser's own law where it has a density, else :class:`NormalDecoder`.
+
+    Args:
+        denoised: What the denoiser says at the last time.
 
     Example:
         >>> import torch

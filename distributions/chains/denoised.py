@@ -22,8 +22,8 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions._wrapping import log_prob_kind_of
 from probgen.distributions.base import Distribution
+from probgen.distributions.chains.events import over_event
 from probgen.distributions.chains.noise_level import NoiseLevel, posterior_coefficients
-from probgen.distributions.chains.process import over_event
 from probgen.distributions.chains.pushforward import affine_gaussian
 from probgen.distributions.estimate import LogProbKind
 
@@ -39,6 +39,7 @@ class Denoised(Distribution):
         law: The law of :math:`x_0`: ``Delta``, ``Normal``, ``MultivariateNormal`` or a mixture of them, over the event.
         x_t: The observation ``[*batch, *event]``.
         level: Its noise level, of a shape that broadcasts with ``[*batch]``.
+        validate_args: As in ``torch.distributions``.
 
     References:
         Efron (2011). Tweedie's formula and selection bias. https://doi.org/10.1198/jasa.2011.tm11181
@@ -69,12 +70,12 @@ class Denoised(Distribution):
     @property
     def mean(self) -> Tensor:
         r"""The posterior mean :math:`\hat x_0`, shape ``[*batch, *event]``."""
-        return cast(Tensor, self.law.mean)
+        return self.law.mean
 
     @property
     def variance(self) -> Tensor:
         r"""The posterior variance of every coordinate, shape ``[*batch, *event]``; zero for a point mass."""
-        return cast(Tensor, self.law.variance)
+        return self.law.variance
 
     @property
     def eps(self) -> Tensor:
@@ -89,7 +90,7 @@ class Denoised(Distribution):
 
     @property
     def v(self) -> Tensor:
-        r"""The rotated pair :math:`(\alpha\hat\varepsilon - \sigma\hat x_0) / \sqrt{\alpha^2 + \sigma^2}`, ``[*batch, *event]``."""
+        r"""The rotation :math:`(\alpha\hat\varepsilon - \sigma\hat x_0)/\sqrt{\alpha^2 + \sigma^2}`, ``[*batch, *event]``."""
         alpha, sigma = self._scales()
         return (alpha * self.eps - sigma * self.mean) / torch.sqrt(alpha.square() + sigma.square())
 
@@ -140,11 +141,11 @@ class Denoised(Distribution):
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]`` without gradients."""
-        return cast(Tensor, self.law.sample(torch.Size(sample_shape)))
+        return self.law.sample(torch.Size(sample_shape))
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]``, differentiable where the law is."""
-        return cast(Tensor, self.law.rsample(torch.Size(sample_shape)))
+        return self.law.rsample(torch.Size(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density in nats, shape ``[*sample, *batch]``."""

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from probgen.distributions._checks import ContextError
 from probgen.distributions.chains.denoised import Denoised
+from probgen.distributions.chains.events import over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
-from probgen.distributions.chains.process import GaussianProcess, over_event
+from probgen.distributions.chains.process import GaussianProcess
 from probgen.distributions.chains.schedule import Schedule, Times
 
 if TYPE_CHECKING:
@@ -32,18 +33,18 @@ __all__ = ["Denoiser"]
 class Denoiser(nn.Module):
     r"""A map from :math:`(x_t, t)` and a context to a law of :math:`x_0` (abstract).
 
-    A subclass writes ``predict`` and, unless its prediction is the posterior mean itself, ``coefficients``; and ``posterior`` if
-    it knows more than the mean. Nothing it computes for one datum may depend on the others of a batch.
-
-    Args:
-        schedule: The noise schedule.
-        event_shape: Shape of one datum.
+    A subclass writes ``predict`` and, unless its prediction is the posterior mean itself, ``coefficients``; and ``posterior``
+    if it knows more than the mean. Nothing it computes for one datum may depend on the others of a batch.
 
     Attributes:
         schedule: The noise schedule.
         event_shape: Shape of one datum.
         context_shape: Trailing shape of the context it takes, or None.
         null_context: The context that means "none given", of shape ``context_shape``, or None.
+
+    Args:
+        schedule: The noise schedule.
+        event_shape: Shape of one datum.
 
     Example:
         >>> import torch
@@ -80,11 +81,11 @@ class Denoiser(nn.Module):
     # -------------------------------------------------------------------------------------------------------------------- hooks
 
     def predict(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> Tensor:
-        r"""The prediction F on valid input: ``[*batch, *event]`` to ``[*batch, *event]``; the level broadcasts with the batch."""
+        """The prediction F on valid input, shape ``[*batch, *event]`` as ``x_t``; the level broadcasts with the batch."""
         raise NotImplementedError(f"{type(self).__name__} does not define `predict`.")
 
     def coefficients(self, level: NoiseLevel) -> tuple[Tensor, Tensor]:
-        r"""The coefficients :math:`c_{\mathrm{skip}}, c_{\mathrm{out}}` of the mean at a level, float64, shaped as the level."""
+        r"""The coefficients :math:`c_{\mathrm{skip}}, c_{\mathrm{out}}` of the mean, float64, of the level's shape."""
         return torch.zeros_like(level.t), torch.ones_like(level.t)
 
     def posterior(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> TorchDistribution:

@@ -35,6 +35,7 @@ class ForwardChain(Distribution):
         process: The forward process.
         grid: The times :math:`0 = t_0 < \dots < t_N`.
         x_0: Data ``[*batch, *event]``.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the data have another event shape, or the grid does not begin at the data.
@@ -116,6 +117,7 @@ class WithoutDivergence(Distribution):
 
     Args:
         law: The law itself.
+        validate_args: As in ``torch.distributions``.
 
     Example:
         >>> import torch
@@ -149,12 +151,12 @@ class WithoutDivergence(Distribution):
     @property
     def mean(self) -> Tensor:
         """That of the law."""
-        return cast(Tensor, self.law.mean)
+        return self.law.mean
 
     @property
     def variance(self) -> Tensor:
         """That of the law."""
-        return cast(Tensor, self.law.variance)
+        return self.law.variance
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape."""
@@ -164,20 +166,22 @@ class WithoutDivergence(Distribution):
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]`` without gradients."""
-        return cast(Tensor, self.law.sample(torch.Size(sample_shape)))
+        return self.law.sample(torch.Size(sample_shape))
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]``, differentiable where the law is."""
-        return cast(Tensor, self.law.rsample(torch.Size(sample_shape)))
+        return self.law.rsample(torch.Size(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density in nats, shape ``[*sample, *batch]``."""
         return self.law.log_prob(value)
 
 
-@register_kl(WithoutDivergence, torch.distributions.Distribution)
 def _refuse(p: WithoutDivergence, q: torch.distributions.Distribution) -> NoReturn:
     raise ValueError(
-        "this guide draws forward in time: at the same site the model conditions on a later state, so the divergence of the two "
-        "is no term of the bound. Use `.guide`, which draws in the order of the model, or `Trace_ELBO`."
+        "this guide draws forward in time: at the same site the model conditions on a later state, so the divergence of the "
+        "two is no term of the bound. Use `.guide`, which draws in the order of the model, or `Trace_ELBO`."
     )
+
+
+register_kl(WithoutDivergence, torch.distributions.Distribution)(_refuse)

@@ -19,8 +19,8 @@ __all__ = ["GaussianChain"]
 class GaussianChain(MarkovChain):
     r"""The joint law :math:`p(x_{0:N}) = p(x_N) \prod_i p(x_{i-1} \mid x_i)` whose reverse kernels follow from a denoiser.
 
-    Every kernel is :math:`p(x_{i-1} \mid x_i) = \int q(x_{i-1} \mid x_i, x_0)\, p(x_0 \mid x_i)\,\mathrm dx_0`, so the variance of a
-    step is what the denoiser knows about :math:`x_0`. One value is a path ``[*batch, N + 1, *event]``, data first.
+    Every kernel is :math:`p(x_{i-1} \mid x_i) = \int q(x_{i-1} \mid x_i, x_0)\, p(x_0 \mid x_i)\,\mathrm dx_0`, so the variance
+    of a step is what the denoiser knows about :math:`x_0`. One value is a path ``[*batch, N + 1, *event]``, data first.
 
     Args:
         denoiser: The denoiser; its schedule is that of the chain.
@@ -28,6 +28,7 @@ class GaussianChain(MarkovChain):
         prior: The law of :math:`x_N`; by default that of unit-variance data at the first time.
         decoder: From what the denoiser says at the last time to the law of the data; see ``decoders``.
         context: Shape ``[*batch, *context_shape]``, if the denoiser takes one.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the grid does not end at the data.

@@ -7,16 +7,17 @@ On a time grid :math:`0 = t_0 < t_1 < \dots < t_N`, written :math:`x_i = x_{t_i}
     p(x_{0:N}) = p(x_N)\, \prod_{i=2}^{N} p(x_{i-1} \mid x_i)\; p(x_0 \mid x_1), \qquad
     q(x_{1:N} \mid x_0) = \prod_{i=1}^N q(x_i \mid x_{i-1}) = q(x_N \mid x_0) \prod_{i=2}^N q(x_{i-1} \mid x_i, x_0).
 
-Given all states the factors of p are independent evaluations of the denoiser, so ``log_prob`` of a whole path is one batched call.
-The guide draws in the order of the second product. Only in that order does every term of the bound,
-:math:`\mathrm{KL}(q(x_{i-1} \mid x_i, x_0) \,\|\, p(x_{i-1} \mid x_i))`, stand between a site of the guide and the same site of the model;
-the forward order has the same joint law, but its site-wise divergences mean nothing, and asking for them is an error.
+Given all states the factors of p are independent evaluations of the denoiser, so ``log_prob`` of a whole path is one batched
+call. The guide draws in the order of the second product. Only in that order does every term of the bound,
+:math:`\mathrm{KL}(q(x_{i-1} \mid x_i, x_0) \,\|\, p(x_{i-1} \mid x_i))`, stand between a site of the guide and the same site of
+the model; the forward order has the same joint law, but its site-wise divergences mean nothing, and asking for them is an
+error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pyro
 import torch
@@ -38,16 +39,17 @@ class MarkovChain(Distribution):
     r"""The joint law :math:`p(x_{0:N})` of a generative Markov chain (abstract).
 
     One value is a path ``[*batch, N + 1, *event]`` with the data first. Integrating q over :math:`x_{1:N}` gives one;
-    :math:`\mathbb E_q[\log p(x_{0:N}) - \log q(x_{1:N} \mid x_0)] \le \log p(x_0)`, with equality for every path if every reverse
-    kernel is exact.
+    :math:`\mathbb E_q[\log p(x_{0:N}) - \log q(x_{1:N} \mid x_0)] \le \log p(x_0)`, with equality for every path if every
+    reverse kernel is exact.
 
     Args:
         process: The forward process.
-        denoiser: From :math:`(x_t, t, \text{context})` to an object with ``reverse(s)`` and, at the last time, what ``decoder`` takes.
+        denoiser: From :math:`(x_t, t, \text{context})` to what ``_reverse`` and, at the last time, ``decoder`` take.
         grid: The times; it has to end at the data.
         prior: The law of :math:`x_N`; the process's own by default.
         decoder: From what the denoiser says at the last time to the law of the data.
         context: Shape ``[*batch, *context_shape]``, if the denoiser takes one.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the grid does not end at the data.
@@ -94,7 +96,7 @@ class MarkovChain(Distribution):
     @constraints.dependent_property(is_discrete=False)
     def support(self) -> Constraint:
         """The support of the prior, for every state of the path."""
-        inner = self.prior.support
+        inner = cast(Constraint, self.prior.support)
         return constraints.independent(inner, self._rank + 1 - inner.event_dim)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
@@ -109,7 +111,7 @@ class MarkovChain(Distribution):
         """Draw the first state of generation, ``[*shape, *event]``, in the dtype and on the device of ``like``."""
         reference = self._reference() if like is None else like
         prior = self.prior.like(reference) if isinstance(self.prior, Distribution) else self.prior
-        drawn = prior.expand(torch.Size(shape)).sample()
+        drawn: Tensor = prior.expand(torch.Size(shape)).sample()
         return drawn.to(reference) if drawn.is_floating_point() and reference.is_floating_point() else drawn
 
     def _reference(self) -> Tensor:
@@ -117,7 +119,7 @@ class MarkovChain(Distribution):
         owners = [part for part in (self.denoiser, self.process) if isinstance(part, torch.nn.Module)]
         for owner in owners:
             for tensor in (*owner.parameters(), *owner.buffers()):
-                if (tensor.is_floating_point() and not tensor.dtype == torch.float64) or isinstance(tensor, torch.nn.Parameter):
+                if (tensor.is_floating_point() and tensor.dtype != torch.float64) or isinstance(tensor, torch.nn.Parameter):
                     return tensor.detach()
         for owner in owners[:1]:
             for tensor in owner.buffers(recurse=False):
@@ -176,7 +178,7 @@ class MarkovChain(Distribution):
         r"""The law :math:`q(x_{1:N} \mid x_0)` of the path that leads to data ``[*batch, *event]``."""
         return ForwardChain(self.process, self.grid, x_0)
 
-    # ------------------------------------------------------------------------------------------------------------------ programs
+    # ----------------------------------------------------------------------------------------------------------------- programs
 
     def model(self, x_0: Tensor | None = None, *, size: int | None = None) -> Tensor:
         r"""The chain as a Pyro model with one site for every state: ``x_N``, ..., ``x_1``, ``x_0`` (observed if given).
@@ -192,8 +194,8 @@ class MarkovChain(Distribution):
             x: Tensor = pyro.sample(f"x_{len(self.grid)}", self._started(count, x_0))
             for index in range(len(self.grid), 1, -1):
                 x = pyro.sample(f"x_{index - 1}", self.kernel(x, index))
-            x = pyro.sample("x_0", self.kernel(x, 1), obs=x_0)
-        return x
+            data: Tensor = pyro.sample("x_0", self.kernel(x, 1), obs=x_0)
+        return data
 
     def guide(self, x_0: Tensor, *, size: int | None = None) -> None:
         r"""The fixed guide: :math:`q(x_N \mid x_0)`, then :math:`q(x_{i-1} \mid x_i, x_0)` in the order of the model.

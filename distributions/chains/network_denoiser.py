@@ -14,6 +14,7 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
 from probgen.distributions.chains.denoiser import Denoiser
+from probgen.distributions.chains.events import over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.parameterization import (
     PARAMETERIZATIONS,
@@ -22,7 +23,6 @@ from probgen.distributions.chains.parameterization import (
     mean_coefficients,
 )
 from probgen.distributions.chains.posterior_spread import PointMass, PosteriorSpread
-from probgen.distributions.chains.process import over_event
 from probgen.distributions.chains.schedule import Schedule
 from probgen.distributions.chains.time_grid import TimeGrid
 
@@ -33,9 +33,9 @@ class NetworkDenoiser(Denoiser):
     r"""A denoiser whose prediction is a network's output.
 
     Args:
-        network: A module from x ``[N, *event]``, log-SNR ``[N]`` and context ``[N, *context_shape]`` (or None) to ``[N, *event]``,
-            with twice the size in dimension 0 of the event where the spread is learned. It may declare ``context_shape`` and
-            ``null_context``.
+        network: A module from x ``[N, *event]``, log-SNR ``[N]`` and context ``[N, *context_shape]`` (or None) to
+            ``[N, *event]``, with twice the size in dimension 0 of the event where the spread is learned. It may declare
+            ``context_shape`` and ``null_context``.
         schedule: The noise schedule.
         event_shape: Shape of one datum.
         parameterization: What the output means: "v", "eps", "x0", "score", "velocity", "edm", or "mean" (needs ``grid``).

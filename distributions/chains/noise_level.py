@@ -13,7 +13,7 @@ With :math:`x_t = \alpha_t x_0 + \sigma_t \varepsilon` and the log signal-to-noi
         \tilde v = \sigma_s^2\, \bigl(1 - e^{\lambda_t - \lambda_s}\bigr).
 
 All differences are taken by ``expm1`` of log-SNR in float64 and rounded once. The limits :math:`\lambda_s = \infty` (the data)
-and :math:`\lambda_t = -\infty` (no signal left) are exact. The derivation stands in ``docs/derivations/diffusion-posterior.md``.
+and :math:`\lambda_t = -\infty` (no signal left) are exact; ``docs/derivations/diffusion-posterior.md`` has the derivation.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class TransitionCoefficients(NamedTuple):
 
 
 class PosteriorCoefficients(NamedTuple):
-    r"""Of :math:`q(x_s \mid x_t, x_0) = \mathcal N(\mathrm{data}\; x_0 + \mathrm{noisy}\; x_t, \mathrm{variance}\, I)`, float64.
+    r"""Of :math:`q(x_s \mid x_t, x_0) = \mathcal N(\mathrm{data}\, x_0 + \mathrm{noisy}\, x_t,\ \mathrm{variance})`, float64.
 
     Example:
         >>> from probgen.distributions.chains import linear_schedule, posterior_coefficients
@@ -91,7 +91,11 @@ class PosteriorCoefficients(NamedTuple):
 
 
 def transition_coefficients(s: NoiseLevel, t: NoiseLevel) -> TransitionCoefficients:
-    r"""Coefficients of :math:`q(x_t \mid x_s)` for levels ``s`` nearer to the data than ``t``; shapes broadcast.
+    r"""Coefficients of :math:`q(x_t \mid x_s)`.
+
+    Args:
+        s: Levels nearer to the data, of any shape.
+        t: Levels nearer to the noise; shapes broadcast.
 
     Example:
         >>> from probgen.distributions.chains import variance_exploding_schedule, transition_coefficients
@@ -104,7 +108,11 @@ def transition_coefficients(s: NoiseLevel, t: NoiseLevel) -> TransitionCoefficie
 
 
 def posterior_coefficients(s: NoiseLevel, t: NoiseLevel) -> PosteriorCoefficients:
-    r"""Coefficients of :math:`q(x_s \mid x_t, x_0)` for levels ``s`` nearer to the data than ``t``; shapes broadcast.
+    r"""Coefficients of :math:`q(x_s \mid x_t, x_0)`.
+
+    Args:
+        s: Levels nearer to the data, of any shape.
+        t: Levels nearer to the noise; shapes broadcast.
 
     Example:
         >>> from probgen.distributions.chains import linear_schedule, posterior_coefficients

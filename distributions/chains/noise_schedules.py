@@ -20,7 +20,7 @@ __all__ = [
 
 
 class GeometricNoise(Schedule):
-    r"""Variance exploding: :math:`\alpha = 1`, :math:`\sigma^2(t) = \sigma_{\min}^2 \bigl((\sigma_{\max}/\sigma_{\min})^{2t} - 1\bigr)`.
+    r"""Variance exploding: :math:`\alpha = 1`, :math:`\sigma^2(t) = \sigma_{\min}^2 ((\sigma_{\max}/\sigma_{\min})^{2t} - 1)`.
 
     The marginal of :math:`\mathrm dx = g\,\mathrm dw` with a geometrically growing rate, started at the data itself.
 
@@ -93,9 +93,9 @@ class PowerNoise(Schedule):
 
 
 class StraightPath(Schedule):
-    r"""The straight path :math:`x_t = (1 - t)\, x_0 + t\, \varepsilon` of flow matching; its log-SNR is :math:`2 \log\frac{1 - t}{t}`.
+    r"""The straight path :math:`x_t = (1 - t)\, x_0 + t\, \varepsilon` of flow matching.
 
-    At t = 1 no signal is left.
+    Its log-SNR is :math:`2 \log\frac{1 - t}{t}`; at t = 1 no signal is left.
 
     References:
         Lipman, Chen, Ben-Hamu, Nickel, Le (2023). Flow matching for generative modeling. https://arxiv.org/abs/2210.02747

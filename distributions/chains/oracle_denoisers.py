@@ -7,10 +7,13 @@ For :math:`x_0 \sim \mathcal N(m, S)` and :math:`C = \alpha^2 S + \sigma^2 I`,
     \mathbb E[x_0 \mid x] = m + \alpha S C^{-1}(x - \alpha m), \qquad
     \mathrm{Cov}[x_0 \mid x] = S - \alpha^2 S C^{-1} S = \sigma^2 S C^{-1}.
 
-For a mixture the components' posteriors are weighted by the responsibilities of :math:`q_t = \sum_k \pi_k \mathcal N(\alpha m_k, C_k)`.
+For a mixture the components' posteriors are weighted by the responsibilities of
+:math:`q_t = \sum_k \pi_k\, \mathcal N(\alpha m_k, C_k)`.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import pyro.distributions as dist
 import torch
@@ -18,8 +21,8 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions.chains.denoiser import Denoiser
+from probgen.distributions.chains.events import normal_over_event, over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
-from probgen.distributions.chains.process import over_event
 from probgen.distributions.chains.schedule import Schedule, Times
 
 __all__ = ["GaussianDenoiser", "MixtureDenoiser"]
@@ -53,13 +56,13 @@ class GaussianDenoiser(Denoiser):
     @property
     def data(self) -> TorchDistribution:
         """The law of the data."""
-        return dist.Normal(self.data_mean, self.data_variance.sqrt()).to_event(self.event_dim)
+        return normal_over_event(self.data_mean, self.data_variance.sqrt(), self.event_dim)
 
     def marginal(self, t: Times) -> TorchDistribution:
         """The law of the noisy data at times ``t`` of shape ``[*batch]``."""
         level = self.schedule.level(t)
         alpha, sigma = self._scales(level, self.data_mean)
-        return dist.Normal(alpha * self.data_mean, self._total(alpha, sigma).sqrt()).to_event(self.event_dim)
+        return normal_over_event(alpha * self.data_mean, self._total(alpha, sigma).sqrt(), self.event_dim)
 
     def predict(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> Tensor:
         """The posterior mean."""
@@ -71,8 +74,7 @@ class GaussianDenoiser(Denoiser):
         """The normal posterior."""
         alpha, sigma = self._scales(level, x_t)
         variance = self.data_variance * sigma.square() / self._total(alpha, sigma)
-        mean = self.predict(x_t, level, context)
-        return dist.Normal(mean, variance.sqrt().expand_as(mean)).to_event(self.event_dim)
+        return normal_over_event(self.predict(x_t, level, context), variance.sqrt(), self.event_dim)
 
     def _scales(self, level: NoiseLevel, like: Tensor) -> tuple[Tensor, Tensor]:
         return over_event(level.alpha, self.event_dim, like), over_event(level.sigma, self.event_dim, like)
@@ -156,4 +158,5 @@ class MixtureDenoiser(Denoiser):
         return alpha.square() * self.covariances + sigma.square() * identity
 
     def _mixture(self, logits: Tensor, means: Tensor, covariances: Tensor) -> TorchDistribution:
-        return dist.MixtureSameFamily(dist.Categorical(logits=logits), dist.MultivariateNormal(means, covariances))
+        components = dist.MultivariateNormal(means, covariances)
+        return cast(TorchDistribution, dist.MixtureSameFamily(dist.Categorical(logits=logits), components))

@@ -1,4 +1,4 @@
-r"""What a network's output means, as coefficients of the posterior mean :math:`\hat x_0 = c_{\mathrm{skip}} x_t + c_{\mathrm{out}} F`.
+r"""What a network's output F means: the coefficients of :math:`\hat x_0 = c_{\mathrm{skip}} x_t + c_{\mathrm{out}} F`.
 
 =========== ==================================================== ============================ ============================
 output F    meaning                                              :math:`c_{\mathrm{skip}}`    :math:`c_{\mathrm{out}}`
@@ -12,9 +12,10 @@ output F    meaning                                              :math:`c_{\math
 "mean"      :math:`\mathbb E[x_s \mid x_t]`, s next in a grid     :math:`-c_t/c_0`             :math:`1/c_0`
 =========== ==================================================== ============================ ============================
 
-with :math:`r^2 = \alpha^2 + \sigma^2`, :math:`d^2 = \alpha^2\sigma_d^2 + \sigma^2` and :math:`\sigma_d` the standard deviation of
-the data. A network sees :math:`x_t / d`, whose variance is one at every time. At the data scale 1 and variance preserving, "edm" is minus "v".
-An error of "eps" is amplified by :math:`\sigma/\alpha`, without bound at the noise; "x0" and "v" stay bounded.
+with :math:`r^2 = \alpha^2 + \sigma^2`, :math:`d^2 = \alpha^2\sigma_d^2 + \sigma^2` and :math:`\sigma_d` the standard
+deviation of the data. A network sees :math:`x_t / d`, whose variance is one at every time. For a variance-preserving schedule
+and :math:`\sigma_d = 1`, "edm" is minus "v". An error of "eps" is amplified by :math:`\sigma/\alpha`, without bound at the
+noise; "x0" and "v" stay bounded.
 """
 
 from __future__ import annotations
@@ -81,6 +82,11 @@ PARAMETERIZATIONS: dict[str, Callable[[NoiseLevel, float], Coefficients]] = {
 def mean_coefficients(level: NoiseLevel, schedule: Schedule, grid: TimeGrid) -> Coefficients:
     r"""Coefficients where F is :math:`\mathbb E[x_s \mid x_t]` and s follows t in a grid.
 
+    Args:
+        level: Noise levels at times t of the grid.
+        schedule: The noise schedule.
+        grid: The grid that s is looked up in.
+
     Example:
         >>> from probgen.distributions.chains import TimeGrid, linear_schedule
         >>> from probgen.distributions.chains.parameterization import mean_coefficients
@@ -95,6 +101,10 @@ def mean_coefficients(level: NoiseLevel, schedule: Schedule, grid: TimeGrid) -> 
 def next_times(t: Tensor, grid: TimeGrid) -> Tensor:
     """The grid time that follows each ``t`` on the way to the data.
 
+    Args:
+        t: Times of any shape, float64.
+        grid: The grid.
+
     Example:
         >>> import torch
         >>> from probgen.distributions.chains import TimeGrid
@@ -108,6 +118,10 @@ def next_times(t: Tensor, grid: TimeGrid) -> Tensor:
 
 def input_scale(level: NoiseLevel, data_std: float) -> Tensor:
     r"""The factor :math:`1/\sqrt{\alpha^2\sigma_d^2 + \sigma^2}` that brings :math:`x_t` to unit variance, float64.
+
+    Args:
+        level: Noise levels.
+        data_std: Standard deviation :math:`\sigma_d` of the data.
 
     Example:
         >>> from probgen.distributions.chains import edm_schedule

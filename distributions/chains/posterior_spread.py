@@ -19,8 +19,8 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
+from probgen.distributions.chains.events import normal_over_event, over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
-from probgen.distributions.chains.process import over_event
 
 __all__ = ["FittedVariance", "LearnedVariance", "PointMass", "PosteriorSpread", "TweedieCovariance", "UnitPrior"]
 
@@ -99,7 +99,7 @@ class UnitPrior(PosteriorSpread):
     ) -> TorchDistribution:
         """A normal law with one variance."""
         precision = level.snr + 1 / self.variance
-        return dist.Normal(mean, over_event(torch.rsqrt(precision), event_dim, mean).expand(mean.shape)).to_event(event_dim)
+        return normal_over_event(mean, over_event(torch.rsqrt(precision), event_dim, mean), event_dim)
 
 
 class LearnedVariance(PosteriorSpread):
@@ -133,7 +133,7 @@ class LearnedVariance(PosteriorSpread):
             raise ValueError("`raw` must be given: the variance is learned.")
         log_snr = over_event(level.log_snr, event_dim, mean)
         log_precision = torch.logaddexp(log_snr.expand(mean.shape), -self.bound * torch.tanh(raw / self.bound))
-        return dist.Normal(mean, torch.exp(-log_precision / 2)).to_event(event_dim)
+        return normal_over_event(mean, torch.exp(-log_precision / 2), event_dim)
 
 
 class FittedVariance(PosteriorSpread):
@@ -165,7 +165,8 @@ class FittedVariance(PosteriorSpread):
         super().__init__()
         if log_snr.dim() != 1 or log_snr.shape != log_variance.shape or not bool((log_snr.diff() > 0).all()):
             raise ValueError(
-                f"`log_snr` must be an increasing list, as long as `log_variance`; got {tuple(log_snr.shape)} and {tuple(log_variance.shape)}."
+                "`log_snr` must be an increasing list, as long as `log_variance`; "
+                f"got shapes {tuple(log_snr.shape)} and {tuple(log_variance.shape)}."
             )
         self.register_buffer("log_snr", log_snr)
         self.register_buffer("log_variance", log_variance)
@@ -175,7 +176,7 @@ class FittedVariance(PosteriorSpread):
     ) -> TorchDistribution:
         """A normal law with one variance per time."""
         precision = level.snr + torch.exp(-self._interpolated(level.log_snr))
-        return dist.Normal(mean, over_event(torch.rsqrt(precision), event_dim, mean).expand(mean.shape)).to_event(event_dim)
+        return normal_over_event(mean, over_event(torch.rsqrt(precision), event_dim, mean), event_dim)
 
     def _interpolated(self, log_snr: Tensor) -> Tensor:
         knots = self.log_snr.to(log_snr)
@@ -192,7 +193,8 @@ class TweedieCovariance(PosteriorSpread):
     r"""Tweedie's second-order formula, :math:`\mathrm{Cov}[x_0 \mid x_t] = (\sigma^2/\alpha)\, \partial\hat x_0/\partial x_t`.
 
     Exact for the true denoiser. Of a network's Jacobian the symmetric part is taken and its eigenvalues are kept within
-    :math:`[0, \sigma^2/\alpha^2 \cdot` ``largest`` :math:`]`. It costs one forward-mode derivative for every coordinate; events are vectors.
+    :math:`[0, \sigma^2/\alpha^2 \cdot` ``largest`` :math:`]`. It costs one forward-mode derivative for every coordinate; events
+    are vectors.
 
     Args:
         largest: Bound of an eigenvalue, relative to :math:`\sigma^2/\alpha^2`.

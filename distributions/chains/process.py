@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
 from probgen.distributions.bijectors import Scale
+from probgen.distributions.chains.events import normal_over_event, over_event
 from probgen.distributions.chains.noise_level import posterior_coefficients, transition_coefficients
 from probgen.distributions.chains.schedule import Schedule, Times
 from probgen.distributions.standard import standard_normal
@@ -28,10 +28,10 @@ class ForwardProcess(nn.Module):
 
     Times are floats or tensors that broadcast with the batch of x: shape ``[*batch]`` against ``[*batch, *event]``.
 
-    Args:
+    Attributes:
         event_shape: Shape of one datum.
 
-    Attributes:
+    Args:
         event_shape: Shape of one datum.
 
     Example:
@@ -103,7 +103,7 @@ class GaussianProcess(ForwardProcess):
         return self._normal(mean, self._over(variance.sqrt(), x_t))
 
     def prior(self, t: float = 1.0) -> TorchDistribution:
-        r"""The normal law that the marginal would be for data :math:`\mathcal N(0, I)`: variance :math:`\alpha_t^2 + \sigma_t^2`."""
+        r"""The marginal of data :math:`\mathcal N(0, I)`: a normal law of variance :math:`\alpha_t^2 + \sigma_t^2`."""
         level = self.schedule.level(t)
         scale = float(torch.sqrt(level.alpha.square() + level.sigma.square()))
         base = standard_normal(tuple(self.event_shape))
@@ -113,10 +113,4 @@ class GaussianProcess(ForwardProcess):
         return over_event(coefficient, len(self.event_shape), x)
 
     def _normal(self, mean: Tensor, std: Tensor) -> TorchDistribution:
-        return dist.Normal(mean, std).to_event(len(self.event_shape))
-
-
-def over_event(coefficient: Tensor, event_dim: int, like: Tensor) -> Tensor:
-    """Cast a coefficient of shape ``[*batch]`` to the dtype and device of ``like`` and let it broadcast over the event."""
-    cast = coefficient.to(dtype=like.dtype, device=like.device)
-    return cast.reshape(*cast.shape, *(1,) * event_dim) if cast.dim() else cast
+        return normal_over_event(mean, std, len(self.event_shape))

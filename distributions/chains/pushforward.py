@@ -1,22 +1,25 @@
-r"""The law of :math:`a\,X + b + \sqrt v\,Z` with :math:`Z \sim \mathcal N(0, I)`, in closed form where X is Gaussian or a mixture.
+r"""The law of :math:`a\,X + b + \sqrt v\,Z` with :math:`Z \sim \mathcal N(0, I)` and X Gaussian or a mixture, in closed form.
 
 This one rule gives every reverse kernel of a Gaussian chain. With :math:`p(x_0 \mid x_t)` any law that a denoiser reports,
 
 .. math:: p(x_s \mid x_t) = \int q(x_s \mid x_t, x_0)\, p(x_0 \mid x_t)\,\mathrm dx_0
 
-is the law of :math:`c_0 X_0 + c_t x_t + \sqrt{\tilde v} Z`. A point mass gives the "fixed small" variance :math:`\tilde v`, a variance
-:math:`\sigma_t^2` "fixed large", a learned one "learned", Tweedie's covariance "analytic", and the true posterior the true
-reverse kernel.
+is the law of :math:`c_0 X_0 + c_t x_t + \sqrt{\tilde v} Z`. A point mass gives the "fixed small" variance :math:`\tilde v`, a
+variance :math:`\sigma_t^2` "fixed large", a learned one "learned", Tweedie's covariance "analytic", and the true posterior the
+true reverse kernel.
 """
 
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import cast
 
 import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
+
+from probgen.distributions.chains.events import normal_over_event
 
 __all__ = ["affine_gaussian"]
 
@@ -26,8 +29,8 @@ def affine_gaussian(law: TorchDistribution, scale: Tensor, shift: Tensor, varian
     r"""The law of :math:`a X + b + \sqrt v Z`.
 
     Args:
-        law: Of X, over events of any shape: ``Delta``, ``Normal`` (with ``to_event``), ``MultivariateNormal`` over vectors, or a
-            ``MixtureSameFamily`` of these.
+        law: Of X, over events of any shape: ``Delta``, ``Normal`` (with ``to_event``), ``MultivariateNormal`` over vectors, or
+            a ``MixtureSameFamily`` of these.
         scale: The number a, shape ``[*batch, 1, ..., 1]`` over the event, or a scalar.
         shift: The vector b, shape ``[*batch, *event]``.
         variance: The number v, shaped as ``scale``.
@@ -50,8 +53,7 @@ def affine_gaussian(law: TorchDistribution, scale: Tensor, shift: Tensor, varian
 
 @affine_gaussian.register
 def _(law: dist.Delta, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
-    mean = scale * law.v + shift
-    return dist.Normal(mean, variance.sqrt()).to_event(law.event_dim)
+    return normal_over_event(scale * law.v + shift, variance.sqrt(), law.event_dim)
 
 
 @affine_gaussian.register
@@ -61,7 +63,8 @@ def _(law: dist.Normal, scale: Tensor, shift: Tensor, variance: Tensor) -> Torch
 
 @affine_gaussian.register
 def _(law: dist.Independent, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
-    return affine_gaussian(law.base_dist, scale, shift, variance).to_event(law.reinterpreted_batch_ndims)
+    base = affine_gaussian(law.base_dist, scale, shift, variance)
+    return cast(TorchDistribution, base.to_event(law.reinterpreted_batch_ndims))
 
 
 @affine_gaussian.register
@@ -81,4 +84,4 @@ def _(law: dist.MixtureSameFamily, scale: Tensor, shift: Tensor, variance: Tenso
         shift.unsqueeze(over) if law.event_shape else shift.unsqueeze(-1),
         variance.unsqueeze(over) if variance.dim() else variance,
     )
-    return dist.MixtureSameFamily(law.mixture_distribution, components)
+    return cast(TorchDistribution, dist.MixtureSameFamily(law.mixture_distribution, components))

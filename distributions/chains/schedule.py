@@ -5,7 +5,8 @@ Time runs from 0, the data, to 1, the noise. A schedule gives :math:`\lambda(t)`
 
 .. math:: f(t) = \frac{\mathrm d \log\alpha}{\mathrm dt}, \qquad g^2(t) = -\sigma^2(t)\, \frac{\mathrm d\lambda}{\mathrm dt},
 
-for every scaling. Everything is computed in float64 whatever the dtype of ``t``. Discrete chains are time grids over a schedule.
+for every scaling. Everything is computed in float64 whatever the dtype of ``t``. A discrete chain is a time grid over a
+schedule.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Schedule(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Move with the module, but keep the tables in float64 under ``.float()`` and ``.half()``."""
         exact = dict(self._buffers)
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, buffer in exact.items():
             if buffer is not None:
                 self._buffers[name] = buffer.to(self.get_buffer(name).device)
@@ -121,4 +122,5 @@ def _as_times(t: Times) -> Tensor:
 
 
 def _derivative(function: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
-    return torch.func.jvp(function, (t,), (torch.ones_like(t),))[1]
+    derivative: Tensor = torch.func.jvp(function, (t,), (torch.ones_like(t),))[1]
+    return derivative

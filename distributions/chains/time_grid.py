@@ -1,7 +1,7 @@
 r"""A time grid: the times that a chain or a sampler visits, as explicit pairs.
 
-:math:`1 \ge t_N > t_{N-1} > \dots > t_0 \ge 0`. Iterating gives the steps in the order of generation, from the noise to the data,
-as pairs (t, s): "from t to s". Nothing ever computes "the previous time" from a time. A discrete chain is a grid over its
+:math:`1 \ge t_N > t_{N-1} > \dots > t_0 \ge 0`. Iterating gives the steps in the order of generation, from the noise to the
+data, as pairs (t, s): "from t to s". Nothing ever computes "the previous time" from a time. A discrete chain is a grid over its
 schedule; a shorter chain is another grid.
 """
 
@@ -134,7 +134,7 @@ class TimeGrid:
         times = schedule.t_of_log_snr(-2 * torch.log(ratio)).detach().cpu()
         return cls(torch.cat([times.new_zeros(1), times]))
 
-    # ------------------------------------------------------------------------------------------------------------------- reading
+    # ------------------------------------------------------------------------------------------------------------------ reading
 
     def __len__(self) -> int:
         return len(self.times) - 1
@@ -163,8 +163,8 @@ class TimeGrid:
 
         Args:
             steps: Number of steps, at most that of this grid.
-            spacing: "even" and "quadratic" keep both ends, "trailing" counts back from the noise in equal strides, "leading" counts
-                up from the data and may start below the noise.
+            spacing: "even" and "quadratic" keep both ends, "trailing" counts back from the noise in equal strides, "leading"
+                counts up from the data and may start below the noise.
 
         Raises:
             ValueError: too many steps, or no such spacing.
