@@ -1,9 +1,32 @@
-"""Numbers that say how good a model is: bits per dimension, accuracy, AUROC, each with its uncertainty where it has one.
+"""Numbers that say how good a model is, each with its uncertainty: likelihoods, accuracies, distances between sets of examples.
 
-This package does not train and does not plot.
+A distance between sets of images names the features it was computed on and the floor of real against real. This package does
+not plot, and it trains nothing but the classifiers whose features it uses.
 """
 
 from probgen.metrics.classification import accuracy, auroc
+from probgen.metrics.classifier import ClassifierFeatures, train_classifier_features
+from probgen.metrics.coverage import NeighborhoodOverlap, neighborhood_overlap
+from probgen.metrics.features import FeatureExtractor, PixelFeatures
+from probgen.metrics.frechet import FrechetReport, frechet_distance, frechet_distance_of_moments, frechet_report
+from probgen.metrics.kernel import kernel_distance
 from probgen.metrics.likelihood import MeanError, bits_per_dim, mean_and_error
 
-__all__ = ["MeanError", "accuracy", "auroc", "bits_per_dim", "mean_and_error"]
+__all__ = [
+    "ClassifierFeatures",
+    "FeatureExtractor",
+    "FrechetReport",
+    "MeanError",
+    "NeighborhoodOverlap",
+    "PixelFeatures",
+    "accuracy",
+    "auroc",
+    "bits_per_dim",
+    "frechet_distance",
+    "frechet_distance_of_moments",
+    "frechet_report",
+    "kernel_distance",
+    "mean_and_error",
+    "neighborhood_overlap",
+    "train_classifier_features",
+]
