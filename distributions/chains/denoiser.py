@@ -92,6 +92,12 @@ class Denoiser(nn.Module):
         r"""The law of :math:`x_0` on valid input; by default a point mass at the mean."""
         return dist.Delta(self._mean(x_t, level, context), event_dim=self.event_dim)
 
+    def predict_and_posterior(
+        self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None
+    ) -> tuple[Tensor, TorchDistribution]:
+        """The prediction and the law that follows from it, on valid input; in one evaluation where a network is involved."""
+        return self.predict(x_t, level, context), self.posterior(x_t, level, context)
+
     # ------------------------------------------------------------------------------------------------------------------- public
 
     def forward(self, x_t: Tensor, t: Times, context: Tensor | None = None) -> Denoised:

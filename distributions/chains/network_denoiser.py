@@ -105,10 +105,16 @@ class NetworkDenoiser(Denoiser):
 
     def posterior(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> TorchDistribution:
         """The law of the data, as wide as ``spread`` says."""
+        return self.predict_and_posterior(x_t, level, context)[1]
+
+    def predict_and_posterior(
+        self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None
+    ) -> tuple[Tensor, TorchDistribution]:
+        """The network's output ``[*batch, *event]`` and the law of the data, from one evaluation."""
         prediction, raw = self._outputs(x_t, level, context)
         skip, out = (over_event(value, self.event_dim, x_t) for value in self.coefficients(level))
         mean = skip * x_t + out * prediction
-        return self.spread.law(x_t, level, mean, raw, lambda x: self._mean(x, level, context), self.event_dim)
+        return prediction, self.spread.law(x_t, level, mean, raw, lambda x: self._mean(x, level, context), self.event_dim)
 
     def _outputs(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The prediction and, where the spread is learned, the second tensor; both ``[*batch, *event]``."""
