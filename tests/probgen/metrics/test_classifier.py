@@ -55,7 +55,7 @@ def test_the_report_carries_its_name_and_ranks_distortions(extractor, digits):
     reports = []
     for noise in (0.0, 2.0, 6.0):
         distorted = digits.validation.x + noise * torch.randn(digits.validation.x.shape, generator=generator)
-        reports.append(frechet_report(distorted, digits.train.x, digits.test.x, extractor, num_bootstrap=10))
+        reports.append(frechet_report(distorted, digits.train.x, digits.test.x, extractor))
     assert "digits classifier, 64 features, test accuracy" in str(reports[0])
     assert reports[0].distance.mean < reports[1].distance.mean < reports[2].distance.mean
     assert reports[0].distance.mean < 3 * reports[0].floor.mean
