@@ -87,7 +87,8 @@ class MultiHeadAttention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """``[N, L, features]`` to ``[N, heads, L, features / heads]``."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.heads, -1))
+        return heads.transpose(1, 2)
 
 
 class TransformerBlock(nn.Module):
@@ -154,7 +155,8 @@ class SpatialAttention(nn.Module):
         change = self.attention(_pixels(self.normalization(x)))
         if self.to_memory is not None:
             change = change + self.to_memory(self.memory_normalization(_pixels(x) + change), memory, mask)
-        return x + change.transpose(1, 2).unflatten(2, x.shape[2:])
+        image: Tensor = change.transpose(1, 2).unflatten(2, x.shape[2:])
+        return x + image
 
 
 def _pixels(x: Tensor) -> Tensor:
@@ -189,7 +191,7 @@ def differentiable_attention(*inputs: Tensor) -> contextlib.AbstractContextManag
         return contextlib.nullcontext()
     transformed = torch._C._functorch.peek_interpreter_stack() is not None
     if transformed or any(x.requires_grad or forward_ad.unpack_dual(x).tangent is not None for x in inputs):
-        return sdpa_kernel(SDPBackend.MATH)  # type: ignore[no-any-return]
+        return sdpa_kernel(SDPBackend.MATH)
     return contextlib.nullcontext()
 
 

@@ -97,16 +97,17 @@ class DenoisingNetwork(nn.Module, abc.ABC):
         batch = x.shape[: x.dim() - rank]
         _require_levels(log_snr, batch)
         require_context(type(self).__name__, context, self.context_shape, batch)
+        shape = self.context_shape or ()
         log_snr = log_snr.expand(batch)
         if context is not None:
-            context = context.expand(*batch, *(self.context_shape or ()))
+            context = context.expand((*batch, *shape))
         if len(batch) == 1:
             return self._run(x, log_snr, context)
         size = math.prod(batch)
         if context is not None:
-            context = context.reshape(size, *(self.context_shape or ()))
-        flat = self._run(x.reshape(size, *self.event_shape), log_snr.reshape(size), context)
-        return flat.reshape(*batch, *self.out_shape)
+            context = context.reshape((size, *shape))
+        flat = self._run(x.reshape((size, *self.event_shape)), log_snr.reshape(size), context)
+        return flat.reshape((*batch, *self.out_shape))
 
     def _run(self, x: Tensor, log_snr: Tensor, context: Tensor | None) -> Tensor:
         """The output for one batch dimension."""
@@ -162,17 +163,12 @@ def join_image(x: Tensor, image: Tensor | None) -> Tensor:
 
 def _require_levels(log_snr: Tensor, batch: torch.Size) -> None:
     """Check that ``log_snr`` is a floating tensor that broadcasts to ``batch``."""
-    if not isinstance(log_snr, Tensor) or not log_snr.is_floating_point():
-        kind = log_snr.dtype if isinstance(log_snr, Tensor) else type(log_snr).__name__
-        raise TypeError(f"`log_snr` must be a floating-point tensor; got {kind}.")
-    shape = tuple(log_snr.shape)
-    if shape not in (tuple(batch), ()) and _broadcast(shape, tuple(batch)) != tuple(batch):
-        raise ValueError(f"`log_snr` must have a shape that broadcasts to the batch shape {tuple(batch)} of `x`; got {shape}.")
-
-
-def _broadcast(shape: tuple[int, ...], batch: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The common shape, None where there is none."""
-    try:
-        return tuple(torch.broadcast_shapes(shape, batch))
-    except RuntimeError:
-        return None
+    if not isinstance(log_snr, Tensor):
+        raise TypeError(f"`log_snr` must be a torch.Tensor; got {type(log_snr).__name__}.")
+    if not log_snr.is_floating_point():
+        raise TypeError(f"`log_snr` must have a floating-point dtype; got {log_snr.dtype}.")
+    shape, wanted = tuple(log_snr.shape), tuple(batch)
+    if shape != wanted and not (
+        len(shape) <= len(wanted) and all(n in (1, m) for n, m in zip(shape[::-1], wanted[::-1], strict=False))
+    ):
+        raise ValueError(f"`log_snr` must have a shape that broadcasts to the batch shape {wanted} of `x`; got {shape}.")
