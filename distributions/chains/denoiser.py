@@ -10,7 +10,7 @@ in other coordinates, and a sampler folds the coefficients into its step, so tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyro.distributions as dist
@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from probgen.distributions._checks import ContextError
 from probgen.distributions.chains.denoised import Denoised
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.chains.events import checked, over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
+from probgen.distributions.chains.posterior_spread import PosteriorSpread
 from probgen.distributions.chains.process import GaussianProcess
 from probgen.distributions.chains.schedule import Schedule, Times
 
@@ -74,6 +75,12 @@ class Denoiser(nn.Module):
         return None
 
     @property
+    def reference(self) -> Tensor:
+        """A tensor in the dtype and on the device of the data: one that the denoiser holds, the schedule's tables aside."""
+        default = torch.zeros(())
+        return next((tensor for tensor in _tensors_of_data(self) if tensor.is_floating_point()), default).detach()
+
+    @property
     def process(self) -> GaussianProcess:
         """The forward process that this denoiser undoes."""
         return GaussianProcess(self.schedule, self.event_shape)
@@ -90,13 +97,21 @@ class Denoiser(nn.Module):
 
     def posterior(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> TorchDistribution:
         r"""The law of :math:`x_0` on valid input; by default a point mass at the mean."""
-        return dist.Delta(self._mean(x_t, level, context), event_dim=self.event_dim)
+        mean = self._mean(x_t, level, context)
+        return dist.Delta(mean, event_dim=self.event_dim, validate_args=checked(mean))
 
     def predict_and_posterior(
         self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None
     ) -> tuple[Tensor, TorchDistribution]:
         """The prediction and the law that follows from it, on valid input; in one evaluation where a network is involved."""
         return self.predict(x_t, level, context), self.posterior(x_t, level, context)
+
+    def isotropic_variance(self, level: NoiseLevel) -> Tensor | None:
+        r"""The posterior variance where it is one number for all data and coordinates, float64, shaped as the level; else None.
+
+        It lets a sampler add its noise without building a law; it has to agree with ``posterior``.
+        """
+        return torch.zeros_like(level.t) if type(self).posterior is Denoiser.posterior else None
 
     # ------------------------------------------------------------------------------------------------------------------- public
 
@@ -170,3 +185,13 @@ class Denoiser(nn.Module):
                 fits = False
             if not fits:
                 raise ValueError(f"`t` must broadcast to the batch {tuple(batch)} of `x_t`; got shape {tuple(t.shape)}.")
+
+
+def _tensors_of_data(module: nn.Module) -> Iterator[Tensor]:
+    """The tensors that a module holds, its own first; tables of schedules and spreads, which are kept in float64, are left out."""
+    if isinstance(module, Schedule | PosteriorSpread):
+        return
+    yield from module.parameters(recurse=False)
+    yield from module.buffers(recurse=False)
+    for child in module.children():
+        yield from _tensors_of_data(child)

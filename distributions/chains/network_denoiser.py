@@ -116,6 +116,10 @@ class NetworkDenoiser(Denoiser):
         mean = skip * x_t + out * prediction
         return prediction, self.spread.law(x_t, level, mean, raw, lambda x: self._mean(x, level, context), self.event_dim)
 
+    def isotropic_variance(self, level: NoiseLevel) -> Tensor | None:
+        """That of the spread, if it depends on the level only."""
+        return self.spread.isotropic_variance(level)
+
     def _outputs(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The prediction and, where the spread is learned, the second tensor; both ``[*batch, *event]``."""
         batch = x_t.shape[: x_t.dim() - self.event_dim]

@@ -19,7 +19,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from probgen.distributions.chains.events import normal_over_event, over_event
+from probgen.distributions.chains.events import checked, normal_over_event, over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
 
 __all__ = ["FittedVariance", "LearnedVariance", "PointMass", "PosteriorSpread", "TweedieCovariance", "UnitPrior"]
@@ -56,6 +56,10 @@ class PosteriorSpread(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define `law`.")
 
+    def isotropic_variance(self, level: NoiseLevel) -> Tensor | None:
+        """The variance where it is one number for all data and coordinates, float64, shaped as the level; else None."""
+        return None
+
 
 class PointMass(PosteriorSpread):
     r"""No spread: the reverse variance is that of :math:`q(x_s \mid x_t, x_0)`, "fixed small".
@@ -70,7 +74,11 @@ class PointMass(PosteriorSpread):
         self, x_t: Tensor, level: NoiseLevel, mean: Tensor, raw: Tensor | None, mean_function: MeanFunction, event_dim: int
     ) -> TorchDistribution:
         """A point mass at the mean."""
-        return dist.Delta(mean, event_dim=event_dim)
+        return dist.Delta(mean, event_dim=event_dim, validate_args=checked(mean))
+
+    def isotropic_variance(self, level: NoiseLevel) -> Tensor:
+        """Zero."""
+        return torch.zeros_like(level.t)
 
 
 class UnitPrior(PosteriorSpread):
@@ -98,8 +106,11 @@ class UnitPrior(PosteriorSpread):
         self, x_t: Tensor, level: NoiseLevel, mean: Tensor, raw: Tensor | None, mean_function: MeanFunction, event_dim: int
     ) -> TorchDistribution:
         """A normal law with one variance."""
-        precision = level.snr + 1 / self.variance
-        return normal_over_event(mean, over_event(torch.rsqrt(precision), event_dim, mean), event_dim)
+        return normal_over_event(mean, over_event(self.isotropic_variance(level).sqrt(), event_dim, mean), event_dim)
+
+    def isotropic_variance(self, level: NoiseLevel) -> Tensor:
+        """One over the posterior precision."""
+        return 1 / (level.snr + 1 / self.variance)
 
 
 class LearnedVariance(PosteriorSpread):
@@ -175,8 +186,11 @@ class FittedVariance(PosteriorSpread):
         self, x_t: Tensor, level: NoiseLevel, mean: Tensor, raw: Tensor | None, mean_function: MeanFunction, event_dim: int
     ) -> TorchDistribution:
         """A normal law with one variance per time."""
-        precision = level.snr + torch.exp(-self._interpolated(level.log_snr))
-        return normal_over_event(mean, over_event(torch.rsqrt(precision), event_dim, mean), event_dim)
+        return normal_over_event(mean, over_event(self.isotropic_variance(level).sqrt(), event_dim, mean), event_dim)
+
+    def isotropic_variance(self, level: NoiseLevel) -> Tensor:
+        """One over the posterior precision, with the interpolated prior variance."""
+        return 1 / (level.snr + torch.exp(-self._interpolated(level.log_snr)))
 
     def _interpolated(self, log_snr: Tensor) -> Tensor:
         knots = self.log_snr.to(log_snr)
@@ -231,4 +245,5 @@ class TweedieCovariance(PosteriorSpread):
         values, vectors = torch.linalg.eigh(relative)
         values = values.clamp(torch.finfo(mean.dtype).eps, self.largest)
         scale = over_event(level.sigma / level.alpha, 2, mean).square()
-        return dist.MultivariateNormal(mean, scale * (vectors * values.unsqueeze(-2)) @ vectors.mT)
+        covariance = scale * (vectors * values.unsqueeze(-2)) @ vectors.mT
+        return dist.MultivariateNormal(mean, covariance, validate_args=checked(mean))
