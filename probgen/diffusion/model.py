@@ -7,10 +7,12 @@ other views of the same denoiser.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
+from probgen.diffusion.objectives import DenoisingLoss
 from probgen.distributions.chains import (
     Decoder,
     Denoiser,
@@ -141,3 +143,14 @@ class Diffusion(nn.Module):
         """The law of the data given noisy data; see ``Denoiser``."""
         denoised: TorchDistribution = self.denoiser(x_t, t, context)
         return denoised
+
+    # --------------------------------------------------------------------------------------------------------------- objectives
+
+    def denoising_loss(self, weighting: str = "simple", **options: Any) -> DenoisingLoss:
+        r"""The loss that trains the denoiser, for ``infer.fit``; see ``objectives.DenoisingLoss``.
+
+        Args:
+            weighting: "simple", "elbo" (the chain's own bound), "v", "x0", "min-snr", "p2", "likelihood", ...
+            options: ``times``, ``correct_times`` and ``context_dropout``.
+        """
+        return DenoisingLoss(self, weighting, **options)

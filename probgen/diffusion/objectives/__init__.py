@@ -1,0 +1,29 @@
+"""Objectives of diffusion models: modules that return one scalar, all on the same denoiser, trained by ``infer.fit``."""
+
+from probgen.diffusion.objectives.chain_bound import StepTerm, prior_term, step_term
+from probgen.diffusion.objectives.denoising_loss import DenoisingLoss
+from probgen.diffusion.objectives.loss_aware_steps import LossAwareSteps
+from probgen.diffusion.objectives.time_laws import LogNormalNoise, logit_normal_time
+from probgen.diffusion.objectives.time_samplers import ContinuousTimes, Coupling, Steps, TimeDraws, TimeSampler, batch_quantiles
+from probgen.diffusion.objectives.weightings import WEIGHTINGS, Weighting, min_snr, p2, sigmoid_weight
+
+__all__ = [
+    "WEIGHTINGS",
+    "ContinuousTimes",
+    "Coupling",
+    "DenoisingLoss",
+    "LogNormalNoise",
+    "LossAwareSteps",
+    "StepTerm",
+    "Steps",
+    "TimeDraws",
+    "TimeSampler",
+    "Weighting",
+    "batch_quantiles",
+    "logit_normal_time",
+    "min_snr",
+    "p2",
+    "prior_term",
+    "sigmoid_weight",
+    "step_term",
+]
