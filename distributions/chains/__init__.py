@@ -12,11 +12,19 @@ from probgen.distributions.chains.beta_schedules import (
     variance_preserving_schedule,
 )
 from probgen.distributions.chains.bounded_schedules import CosineSchedule, SigmoidSchedule, cosine_schedule, sigmoid_schedule
+from probgen.distributions.chains.categorical_chain import CategoricalChain
+from probgen.distributions.chains.categorical_denoiser import CategoricalDenoised, CategoricalDenoiser
+from probgen.distributions.chains.categorical_generators import GeneratorJumps, gaussian_rates
+from probgen.distributions.chains.categorical_kernels import AbsorbingJumps, JumpKernel, UniformJumps
+from probgen.distributions.chains.categorical_oracle import IndependentValues
+from probgen.distributions.chains.categorical_process import CategoricalKind, CategoricalProcess
 from probgen.distributions.chains.decoders import Decoder, NormalDecoder, default_decoder
 from probgen.distributions.chains.denoised import Denoised
 from probgen.distributions.chains.denoiser import Denoiser
 from probgen.distributions.chains.forward_chain import ForwardChain, WithoutDivergence
 from probgen.distributions.chains.gaussian_chain import GaussianChain
+from probgen.distributions.chains.isotropic_normal import IsotropicNormal
+from probgen.distributions.chains.keep_schedule import LinearKeep, linear_keep_schedule
 from probgen.distributions.chains.markov_chain import MarkovChain
 from probgen.distributions.chains.network_denoiser import NetworkDenoiser
 from probgen.distributions.chains.noise_level import (
@@ -35,6 +43,7 @@ from probgen.distributions.chains.noise_schedules import (
     variance_exploding_schedule,
 )
 from probgen.distributions.chains.oracle_denoisers import GaussianDenoiser, MixtureDenoiser
+from probgen.distributions.chains.ordered_masking import OrderedMasking
 from probgen.distributions.chains.parameterization import Parameterization
 from probgen.distributions.chains.posterior_spread import (
     FittedVariance,
@@ -50,7 +59,13 @@ from probgen.distributions.chains.schedule import Schedule
 from probgen.distributions.chains.time_grid import Spacing, TimeGrid
 
 __all__ = [
+    "AbsorbingJumps",
     "BetaTable",
+    "CategoricalChain",
+    "CategoricalDenoised",
+    "CategoricalDenoiser",
+    "CategoricalKind",
+    "CategoricalProcess",
     "CosineSchedule",
     "Decoder",
     "Denoised",
@@ -61,14 +76,20 @@ __all__ = [
     "GaussianChain",
     "GaussianDenoiser",
     "GaussianProcess",
+    "GeneratorJumps",
     "GeometricNoise",
+    "IndependentValues",
+    "IsotropicNormal",
+    "JumpKernel",
     "LearnedVariance",
+    "LinearKeep",
     "LinearRate",
     "MarkovChain",
     "MixtureDenoiser",
     "NetworkDenoiser",
     "NoiseLevel",
     "NormalDecoder",
+    "OrderedMasking",
     "Parameterization",
     "PointMass",
     "PosteriorCoefficients",
@@ -82,12 +103,15 @@ __all__ = [
     "TimeGrid",
     "TransitionCoefficients",
     "TweedieCovariance",
+    "UniformJumps",
     "UnitPrior",
     "WithoutDivergence",
     "cosine_schedule",
     "default_decoder",
     "edm_schedule",
     "flow_matching_schedule",
+    "gaussian_rates",
+    "linear_keep_schedule",
     "linear_schedule",
     "posterior_coefficients",
     "sigmoid_schedule",

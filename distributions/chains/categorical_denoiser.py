@@ -1,0 +1,189 @@
+r"""A denoiser of integers: from noisy states and their time to a categorical law of the data, and what it says.
+
+The law :math:`p(x_0 \mid x_t)` is independent over coordinates. Pushed through the posterior of the forward process it gives
+the reverse kernel
+
+.. math:: p(x_s \mid x_t) = \sum_k p(x_0 = k \mid x_t)\; q(x_s \mid x_t, x_0 = k).
+
+Values of which :math:`x_t` cannot have come get probability zero: where a coordinate is not masked, the data are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self, cast
+
+import torch
+from pyro.distributions import TorchDistribution
+from torch import Tensor, nn
+from torch.distributions import constraints
+from torch.distributions.constraints import Constraint
+
+from probgen.distributions._checks import ContextError
+from probgen.distributions.base import Distribution
+from probgen.distributions.chains.categorical_process import CategoricalProcess, categorical_over_event
+from probgen.distributions.chains.noise_level import NoiseLevel
+from probgen.distributions.chains.schedule import Times
+
+__all__ = ["CategoricalDenoised", "CategoricalDenoiser"]
+
+
+class CategoricalDenoised(Distribution):
+    r"""The law :math:`p(x_0 \mid x_t)` over integers that a denoiser reports.
+
+    Args:
+        log_probs: Log-probabilities ``[*batch, *event, values]`` of the data, zero (minus infinity) where :math:`x_t` rules
+            them out.
+        x_t: The noisy states ``[*batch, *event]``.
+        level: Their noise level, broadcasting with ``[*batch]``.
+        process: The forward process.
+        validate_args: As in ``torch.distributions``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.chains import CategoricalDenoised, CategoricalProcess
+        >>> process = CategoricalProcess(2, (1,), "absorbing")
+        >>> half = process.schedule.level(0.5)
+        >>> denoised = CategoricalDenoised(torch.tensor([[0.9, 0.1]]).log(), torch.tensor([2]), half, process)
+        >>> denoised.reverse(process.schedule.level(0.25)).base_dist.probs  # half of the masked ones are revealed
+        tensor([[0.4500, 0.0500, 0.5000]])
+    """
+
+    def __init__(
+        self,
+        log_probs: Tensor,
+        x_t: Tensor,
+        level: NoiseLevel,
+        process: CategoricalProcess,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.log_probs, self.x_t, self.level, self.process = log_probs, x_t, level, process
+        self.law = categorical_over_event(log_probs, len(process.event_shape))
+        super().__init__(self.law.batch_shape, self.law.event_shape, validate_args=validate_args)
+
+    def reverse(self, s: NoiseLevel) -> TorchDistribution:
+        r"""The reverse kernel :math:`p(x_s \mid x_t)`, categorical over events of states.
+
+        Args:
+            s: A level nearer to the data; at the data itself the kernel is the law.
+        """
+        return self.process.reverse(self.log_probs, self.x_t, s, self.level)
+
+    @constraints.dependent_property(is_discrete=True)
+    def support(self) -> Constraint:
+        """The values, in every coordinate."""
+        return cast(Constraint, self.law.support)
+
+    @property
+    def mean(self) -> Tensor:
+        """The expected value of each coordinate, for ordinal data, ``[*batch, *event]``."""
+        return (self.log_probs.exp() * torch.arange(self.process.values, device=self.log_probs.device)).sum(-1)
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable value of each coordinate, ``[*batch, *event]``."""
+        return self.log_probs.argmax(-1)
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
+        """The same law with another batch shape."""
+        new = self._expanded(batch_shape, _instance)
+        new.law = self.law.expand(torch.Size(batch_shape))
+        new.log_probs = self.log_probs.expand(*batch_shape, *self.event_shape, self.process.values)
+        new.x_t = self.x_t.expand(*batch_shape, *self.event_shape)
+        return new
+
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
+        """Draw integers ``[*sample_shape, *batch, *event]``."""
+        return self.law.sample(torch.Size(sample_shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability in nats, shape ``[*sample, *batch]``."""
+        return self.law.log_prob(value)
+
+
+class CategoricalDenoiser(nn.Module):
+    r"""A network as a denoiser of integers.
+
+    Args:
+        network: A module from integer states ``[N, *event]``, log-SNR ``[N]`` and context ``[N, *context_shape]`` (or None) to
+            logits ``[N, *event, values]`` of the data. It may declare ``context_shape``.
+        process: The forward process.
+
+    Raises:
+        ValueError: when called, the network returns another shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.chains import CategoricalDenoiser, CategoricalProcess
+        >>> class Network(torch.nn.Module):
+        ...     def forward(self, x, log_snr, context=None):
+        ...         return torch.zeros(*x.shape, 3)
+        >>> denoiser = CategoricalDenoiser(Network(), CategoricalProcess(3, (4,), "absorbing"))
+        >>> denoiser(torch.tensor([[0, 1, 3, 3]]), 0.5).log_probs.exp()[0, 1:3]  # the mask is 3: known, unknown
+        tensor([[0.0000, 1.0000, 0.0000],
+                [0.3333, 0.3333, 0.3333]])
+    """
+
+    def __init__(self, network: nn.Module, process: CategoricalProcess) -> None:
+        super().__init__()
+        self.network = network
+        self.process = process
+        self.context_shape: tuple[int, ...] | None = getattr(network, "context_shape", None)
+
+    @property
+    def event_shape(self) -> torch.Size:
+        """Shape of one datum."""
+        return self.process.event_shape
+
+    @property
+    def reference(self) -> Tensor:
+        """A tensor in the dtype of the laws and on their device."""
+        return self.process.anchor
+
+    def forward(self, x_t: Tensor, t: Times, context: Tensor | None = None) -> CategoricalDenoised:
+        """Denoise.
+
+        Args:
+            x_t: Integer states ``[*batch, *event]``.
+            t: Times in (0, 1], a number or a tensor that broadcasts with ``[*batch]``.
+            context: Shape ``[*batch, *context_shape]``, if the network takes one.
+
+        Raises:
+            ValueError: a wrong event shape, states that are no integers, or a wrong shape from the network.
+            ContextError: a missing, mis-sized or unused context.
+        """
+        self._check(x_t, context)
+        level = self.process.schedule.level(t if not isinstance(t, Tensor) else t.to(x_t.device))
+        log_probs = self.process.possible(self._logits(x_t, level, context), x_t, level)
+        return CategoricalDenoised(log_probs, x_t, level, self.process)
+
+    def _logits(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None) -> Tensor:
+        """The network on one flat batch dimension."""
+        batch = x_t.shape[: x_t.dim() - len(self.event_shape)]
+        count = batch.numel()
+        log_snr = level.log_snr.to(self.process.anchor).expand(batch).reshape(count)
+        if context is not None:
+            tail = context.shape[context.dim() - len(self.context_shape or ()) :]
+            context = context.expand(*batch, *tail).reshape(count, *tail)
+        logits: Tensor = self.network(x_t.reshape(count, *self.event_shape), log_snr, context)
+        expected = (count, *self.event_shape, self.process.values)
+        if tuple(logits.shape) != expected:
+            raise ValueError(f"`network` must return logits of shape {expected}; it returned {tuple(logits.shape)}.")
+        return logits.reshape(*batch, *self.event_shape, self.process.values)
+
+    def _check(self, x_t: Tensor, context: Tensor | None) -> None:
+        cut = x_t.dim() - len(self.event_shape)
+        if cut < 0 or x_t.shape[cut:] != self.event_shape:
+            raise ValueError(f"`x_t` must have event shape {tuple(self.event_shape)}; got {tuple(x_t.shape)}.")
+        if x_t.is_floating_point() or x_t.is_complex():
+            raise ValueError(f"`x_t` must hold integers; got {x_t.dtype}.")
+        if (context is None) != (self.context_shape is None):
+            wanted = "none" if self.context_shape is None else f"one of shape [*batch, *{tuple(self.context_shape)}]"
+            raise ContextError(
+                f"the network takes {wanted} as context; got {'none' if context is None else tuple(context.shape)}."
+            )
+        if context is not None:
+            cut = context.dim() - len(self.context_shape or ())
+            if cut < 0 or tuple(context.shape[cut:]) != tuple(self.context_shape or ()):
+                raise ContextError(f"`context` must end in {self.context_shape}; got shape {tuple(context.shape)}.")
