@@ -11,6 +11,17 @@ if __name__ != "probgen.distributions":
 
 from probgen.distributions import pyro_bridge as _pyro_bridge  # noqa: F401  (registers our classes with torch and Pyro)
 from probgen.distributions.base import Distribution
+from probgen.distributions.chains import (
+    Denoised,
+    Denoiser,
+    ForwardChain,
+    GaussianChain,
+    GaussianProcess,
+    MarkovChain,
+    NetworkDenoiser,
+    Schedule,
+    TimeGrid,
+)
 from probgen.distributions.conditional import ConditionalDistribution, ConditionalTransformedDistribution
 from probgen.distributions.constrained import default_base, flow_on
 from probgen.distributions.dequantized import Dequantized
@@ -28,6 +39,8 @@ __all__ = [
     "Calibration",
     "ConditionalDistribution",
     "ConditionalTransformedDistribution",
+    "Denoised",
+    "Denoiser",
     "DensityUnavailable",
     "Dequantized",
     "DiscretizedLogistic",
@@ -35,14 +48,21 @@ __all__ = [
     "Distribution",
     "Estimate",
     "EstimateKind",
+    "ForwardChain",
+    "GaussianChain",
+    "GaussianProcess",
     "ImplicitDistribution",
     "LogProbKind",
+    "MarkovChain",
     "Mixture",
     "MixtureOfFlows",
+    "NetworkDenoiser",
     "Quantization",
     "Report",
+    "Schedule",
     "StandardNormal",
     "StandardUniform",
+    "TimeGrid",
     "TransformedDistribution",
     "default_base",
     "flow_on",

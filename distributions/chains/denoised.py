@@ -11,26 +11,19 @@ For :math:`x_t = \alpha x_0 + \sigma\varepsilon` the posterior mean :math:`\hat 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self, cast
-
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
-from torch.distributions import constraints
-from torch.distributions.constraints import Constraint
 
-from probgen.distributions._wrapping import log_prob_kind_of
-from probgen.distributions.base import Distribution
 from probgen.distributions.chains.events import over_event
 from probgen.distributions.chains.noise_level import NoiseLevel, posterior_coefficients
 from probgen.distributions.chains.pushforward import affine_gaussian
-from probgen.distributions.estimate import LogProbKind
+from probgen.distributions.chains.wrapped_law import WrappedLaw
 
 __all__ = ["Denoised"]
 
 
-class Denoised(Distribution):
+class Denoised(WrappedLaw):
     r"""The law :math:`p(x_0 \mid x_t)` that a denoiser reports.
 
     It obeys :math:`x_t = \alpha\,\mathrm{mean} + \sigma\,\mathrm{eps}` and :math:`\mathrm{score} = -\mathrm{eps} / \sigma`.
@@ -56,26 +49,15 @@ class Denoised(Distribution):
     """
 
     def __init__(self, law: TorchDistribution, x_t: Tensor, level: NoiseLevel, *, validate_args: bool | None = None) -> None:
-        self.law = law
+        super().__init__(law, validate_args=validate_args)
         self.x_t = x_t
         self.level = level
-        super().__init__(law.batch_shape, law.event_shape, validate_args=validate_args)
 
     # -------------------------------------------------------------------------------------------------------------------- views
 
     def _scales(self) -> tuple[Tensor, Tensor]:
         rank = len(self.event_shape)
         return over_event(self.level.alpha, rank, self.x_t), over_event(self.level.sigma, rank, self.x_t)
-
-    @property
-    def mean(self) -> Tensor:
-        r"""The posterior mean :math:`\hat x_0`, shape ``[*batch, *event]``."""
-        return self.law.mean
-
-    @property
-    def variance(self) -> Tensor:
-        r"""The posterior variance of every coordinate, shape ``[*batch, *event]``; zero for a point mass."""
-        return self.law.variance
 
     @property
     def eps(self) -> Tensor:
@@ -115,41 +97,3 @@ class Denoised(Distribution):
         rank = len(self.event_shape)
         data, noisy, variance = (over_event(value, rank, self.x_t) for value in posterior_coefficients(s, self.level))
         return affine_gaussian(self.law, data, noisy * self.x_t, variance)
-
-    # ------------------------------------------------------------------------------------------------------------- distribution
-
-    @property
-    def log_prob_kind(self) -> LogProbKind:  # type: ignore[override]
-        """That of the law."""
-        return log_prob_kind_of(self.law)
-
-    @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
-        """Whether the law can be reparameterized."""
-        return bool(self.law.has_rsample)
-
-    @constraints.dependent_property
-    def support(self) -> Constraint:
-        """The support of the law."""
-        return cast(Constraint, self.law.support)
-
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
-        """The same law with another batch shape."""
-        new = self._expanded(batch_shape, _instance)
-        new.law = self.law.expand(torch.Size(batch_shape))
-        return new
-
-    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
-        """Draw ``[*sample_shape, *batch, *event]`` without gradients."""
-        return self.law.sample(torch.Size(sample_shape))
-
-    def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
-        """Draw ``[*sample_shape, *batch, *event]``, differentiable where the law is."""
-        return self.law.rsample(torch.Size(sample_shape))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density in nats, shape ``[*sample, *batch]``."""
-        return self.law.log_prob(value)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.law})"

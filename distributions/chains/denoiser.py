@@ -188,7 +188,7 @@ class Denoiser(nn.Module):
 
 
 def _tensors_of_data(module: nn.Module) -> Iterator[Tensor]:
-    """The tensors that a module holds, its own first; tables of schedules and spreads, which are kept in float64, are left out."""
+    """The tensors that a module holds, its own first; the float64 tables of schedules and spreads are left out."""
     if isinstance(module, Schedule | PosteriorSpread):
         return
     yield from module.parameters(recurse=False)

@@ -1,14 +1,19 @@
-r"""Coefficients and normal laws over events of any shape: one number for each datum, spread over its coordinates."""
+"""Coefficients and laws over events of any shape, for batches of any shape, also empty ones."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import pyro.distributions as dist
+import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
+from torch.distributions.constraints import Constraint
 
-__all__ = ["normal_over_event", "over_event"]
+from probgen.distributions._checks import values_readable
+
+__all__ = ["checked", "drawn", "normal_over_event", "over_event", "scored"]
 
 
 def over_event(coefficient: Tensor, event_dim: int, like: Tensor) -> Tensor:
@@ -46,4 +51,61 @@ def normal_over_event(mean: Tensor, std: Tensor, event_dim: int) -> TorchDistrib
         >>> law.batch_shape, law.event_shape
         (torch.Size([5]), torch.Size([8, 8]))
     """
-    return cast(TorchDistribution, dist.Normal(mean, std).to_event(event_dim))
+    return cast(TorchDistribution, dist.Normal(mean, std, validate_args=checked(mean, std)).to_event(event_dim))
+
+
+def drawn(law: TorchDistribution, sample_shape: Sequence[int] = ()) -> Tensor:
+    """Draw from a law without gradients, also where there is nothing to draw, which torch's categorical law refuses.
+
+    Args:
+        law: Any distribution.
+        sample_shape: Shape of the draws.
+
+    Example:
+        >>> import torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.distributions.chains.events import drawn
+        >>> drawn(dist.Categorical(torch.ones(2)), (0,)).shape
+        torch.Size([0])
+    """
+    shape = torch.Size((*sample_shape, *law.batch_shape, *law.event_shape))
+    if shape.numel():
+        return law.sample(torch.Size(sample_shape))
+    like = law.mean
+    discrete = cast(Constraint, law.support).is_discrete
+    return torch.empty(shape, dtype=torch.long if discrete else like.dtype, device=like.device)
+
+
+def scored(law: TorchDistribution, value: Tensor) -> Tensor:
+    """The log-density of a law, also of no values, which torch's ``Independent`` refuses.
+
+    Args:
+        law: Any distribution.
+        value: Shape ``[*sample, *batch, *event]``.
+
+    Example:
+        >>> import torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.distributions.chains.events import scored
+        >>> scored(dist.Normal(torch.zeros(2), 1.0).to_event(1), torch.zeros(0, 2)).shape
+        torch.Size([0])
+    """
+    if value.numel():
+        return law.log_prob(value)
+    shape = torch.broadcast_shapes(value.shape[: value.dim() - len(law.event_shape)], law.batch_shape)
+    return torch.zeros(shape, dtype=value.dtype if value.is_floating_point() else None, device=value.device)
+
+
+def checked(*parameters: Tensor) -> bool | None:
+    """The ``validate_args`` of a law whose parameters were computed: torch's default, but off where values cannot be read.
+
+    Args:
+        *parameters: What the law is made of.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.chains.events import checked
+        >>> print(checked(torch.zeros(2)), checked(torch.zeros(2, device="meta")))
+        None False
+    """
+    return None if values_readable(*parameters) else False

@@ -7,7 +7,7 @@ Along any path the forward product and the product of posteriors are the same nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Self, cast
 
 import torch
@@ -17,11 +17,11 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 from torch.distributions.kl import register_kl
 
-from probgen.distributions._wrapping import log_prob_kind_of
 from probgen.distributions.base import Distribution
+from probgen.distributions.chains.events import drawn, scored
 from probgen.distributions.chains.process import ForwardProcess
 from probgen.distributions.chains.time_grid import TimeGrid
-from probgen.distributions.estimate import LogProbKind
+from probgen.distributions.chains.wrapped_law import WrappedLaw
 
 __all__ = ["ForwardChain", "WithoutDivergence"]
 
@@ -53,8 +53,8 @@ class ForwardChain(Distribution):
         cut = x_0.dim() - rank
         if cut < 0 or x_0.shape[cut:] != process.event_shape:
             raise ValueError(f"`x_0` must have event shape {tuple(process.event_shape)}; got {tuple(x_0.shape)}.")
-        if float(grid.times[0]) != 0.0:
-            raise ValueError(f"`grid` must begin at the data, t = 0; it begins at t = {float(grid.times[0])}.")
+        if grid.time(0) != 0.0:
+            raise ValueError(f"`grid` must begin at the data, t = 0; it begins at t = {grid.time(0)}.")
         self.process = process
         self.grid = grid
         self.x_0 = x_0
@@ -72,30 +72,29 @@ class ForwardChain(Distribution):
     @constraints.dependent_property(is_discrete=False)
     def support(self) -> Constraint:
         """The support of the transitions, for every state of the path."""
-        inner = cast(Constraint, self.process.marginal(self.x_0, float(self.grid.times[1])).support)
+        inner = cast(Constraint, self.process.marginal(self.x_0, self.grid.time(1)).support)
         return constraints.independent(inner, self._rank + 1 - inner.event_dim)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape."""
         new = self._expanded(batch_shape, _instance)
-        new.x_0 = self.x_0.expand(*batch_shape, *self.process.event_shape)
+        new.x_0 = self.x_0.expand((*batch_shape, *self.process.event_shape))
         return new
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw paths ``[*sample_shape, *batch, N, *event]``, least noisy state first, without gradients."""
         with torch.no_grad():
-            return self._path(sample_shape, "sample")
+            return self._path(sample_shape, drawn)
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw paths ``[*sample_shape, *batch, N, *event]``, differentiable in the data."""
-        return self._path(sample_shape, "rsample")
+        return self._path(sample_shape, lambda law: law.rsample())
 
-    def _path(self, sample_shape: Sequence[int], draw: str) -> Tensor:
-        times = self.grid.times.tolist()
-        x = self.x_0.expand(*sample_shape, *self.x_0.shape)
+    def _path(self, sample_shape: Sequence[int], draw: Callable[[TorchDistribution], Tensor]) -> Tensor:
+        x = self.x_0.expand((*sample_shape, *self.x_0.shape))
         states = []
-        for index in range(1, len(times)):
-            x = getattr(self.process.transition(x, times[index - 1], times[index]), draw)()
+        for index in range(1, len(self.grid) + 1):
+            x = draw(self.process.transition(x, self.grid.time(index - 1), self.grid.time(index)))
             states.append(x)
         return torch.stack(states, -1 - self._rank)
 
@@ -103,16 +102,16 @@ class ForwardChain(Distribution):
         """Log-density of paths ``[*sample, *batch, N, *event]`` in nats, shape ``[*sample, *batch]``."""
         self._check_shape(value)
         along = value.dim() - self._rank - 1
-        start = self.x_0.expand(*value.shape[:along], *self.process.event_shape).unsqueeze(along)
+        start = self.x_0.expand((*value.shape[:along], *self.process.event_shape)).unsqueeze(along)
         before = torch.cat([start, value.narrow(along, 0, len(self.grid) - 1)], along)
         times = self.grid.times.to(value.device)
-        return self.process.transition(before, times[:-1], times[1:]).log_prob(value).sum(-1)
+        return scored(self.process.transition(before, times[:-1], times[1:]), value).sum(-1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.grid}, event_shape={tuple(self.event_shape)})"
 
 
-class WithoutDivergence(Distribution):
+class WithoutDivergence(WrappedLaw):
     """Another law at a site whose divergence from the model's site would mean nothing; asking for it raises.
 
     Args:
@@ -128,53 +127,6 @@ class WithoutDivergence(Distribution):
             ...
         ValueError: this guide draws forward in time: ...
     """
-
-    def __init__(self, law: TorchDistribution, *, validate_args: bool | None = None) -> None:
-        self.law = law
-        super().__init__(law.batch_shape, law.event_shape, validate_args=validate_args)
-
-    @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
-        """That of the law."""
-        return bool(self.law.has_rsample)
-
-    @property
-    def log_prob_kind(self) -> LogProbKind:  # type: ignore[override]
-        """That of the law."""
-        return log_prob_kind_of(self.law)
-
-    @constraints.dependent_property
-    def support(self) -> Constraint:
-        """That of the law."""
-        return cast(Constraint, self.law.support)
-
-    @property
-    def mean(self) -> Tensor:
-        """That of the law."""
-        return self.law.mean
-
-    @property
-    def variance(self) -> Tensor:
-        """That of the law."""
-        return self.law.variance
-
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
-        """The same law with another batch shape."""
-        new = self._expanded(batch_shape, _instance)
-        new.law = self.law.expand(torch.Size(batch_shape))
-        return new
-
-    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
-        """Draw ``[*sample_shape, *batch, *event]`` without gradients."""
-        return self.law.sample(torch.Size(sample_shape))
-
-    def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
-        """Draw ``[*sample_shape, *batch, *event]``, differentiable where the law is."""
-        return self.law.rsample(torch.Size(sample_shape))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density in nats, shape ``[*sample, *batch]``."""
-        return self.law.log_prob(value)
 
 
 def _refuse(p: WithoutDivergence, q: torch.distributions.Distribution) -> NoReturn:

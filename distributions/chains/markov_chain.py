@@ -28,6 +28,7 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
 from probgen.distributions.chains.decoders import Decoder, default_decoder
+from probgen.distributions.chains.events import drawn, scored
 from probgen.distributions.chains.forward_chain import ForwardChain, WithoutDivergence
 from probgen.distributions.chains.process import ForwardProcess
 from probgen.distributions.chains.time_grid import TimeGrid
@@ -44,7 +45,8 @@ class MarkovChain(Distribution):
 
     Args:
         process: The forward process.
-        denoiser: From :math:`(x_t, t, \text{context})` to what ``_reverse`` and, at the last time, ``decoder`` take.
+        denoiser: From :math:`(x_t, t, \text{context})` to what ``_reverse`` and, at the last time, ``decoder`` take. It may
+            have a ``context_shape``, and a tensor ``reference`` in the dtype and on the device of the states.
         grid: The times; it has to end at the data.
         prior: The law of :math:`x_N`; the process's own by default.
         decoder: From what the denoiser says at the last time to the law of the data.
@@ -74,12 +76,12 @@ class MarkovChain(Distribution):
         context: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        if float(grid.times[0]) != 0.0:
-            raise ValueError(f"`grid` must end at the data, t = 0; it ends at t = {float(grid.times[0])}.")
+        if grid.time(0) != 0.0:
+            raise ValueError(f"`grid` must end at the data, t = 0; it ends at t = {grid.time(0)}.")
         self.process = process
         self.denoiser = denoiser
         self.grid = grid
-        self.prior = process.prior(float(grid.times[-1])) if prior is None else prior
+        self.prior = process.prior(grid.time(-1)) if prior is None else prior
         self.decoder: Decoder = default_decoder if decoder is None else decoder
         self.context = context
         rank = len(getattr(denoiser, "context_shape", None) or ())
@@ -104,45 +106,48 @@ class MarkovChain(Distribution):
         new = self._expanded(batch_shape, _instance)
         if self.context is not None:
             tail = self.context.shape[self.context.dim() - self._context_rank :]
-            new.context = self.context.expand(*batch_shape, *tail)
+            new.context = self.context.expand((*batch_shape, *tail))
         return new
 
     def start(self, shape: Sequence[int], like: Tensor | None = None) -> Tensor:
-        """Draw the first state of generation, ``[*shape, *event]``, in the dtype and on the device of ``like``."""
-        reference = self._reference() if like is None else like
-        prior = self.prior.like(reference) if isinstance(self.prior, Distribution) else self.prior
-        drawn: Tensor = prior.expand(torch.Size(shape)).sample()
-        return drawn.to(reference) if drawn.is_floating_point() and reference.is_floating_point() else drawn
+        """Draw the first state of generation, ``[*shape, *event]``.
 
-    def _reference(self) -> Tensor:
-        """A tensor that tells where the chain lives."""
-        owners = [part for part in (self.denoiser, self.process) if isinstance(part, torch.nn.Module)]
-        for owner in owners:
-            for tensor in (*owner.parameters(), *owner.buffers()):
-                if (tensor.is_floating_point() and tensor.dtype != torch.float64) or isinstance(tensor, torch.nn.Parameter):
-                    return tensor.detach()
-        for owner in owners[:1]:
-            for tensor in owner.buffers(recurse=False):
-                return tensor
-        return torch.zeros(())
+        Args:
+            shape: Of the batch.
+            like: Gives dtype and device; by default those of the denoiser.
+        """
+        reference = self._reference(like)
+        first = drawn(self._started(shape, reference))
+        return first.to(reference) if first.is_floating_point() else first
+
+    def _started(self, shape: Sequence[int], reference: Tensor) -> TorchDistribution:
+        prior = self.prior.like(reference) if isinstance(self.prior, Distribution) else self.prior
+        return prior.expand(torch.Size(shape))
+
+    def _reference(self, like: Tensor | None) -> Tensor:
+        """A floating-point tensor in the dtype and on the device of the states."""
+        if like is not None and like.is_floating_point():
+            return like
+        reference: Tensor | None = getattr(self.denoiser, "reference", None)
+        return torch.zeros(()) if reference is None else reference
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw paths ``[*sample_shape, *batch, N + 1, *event]``, data first, without gradients."""
         with torch.no_grad():
             states = [self.start((*sample_shape, *self.batch_shape))]
             for index in range(len(self.grid), 0, -1):
-                states.append(self.kernel(states[-1], index).sample())
+                states.append(drawn(self.kernel(states[-1], index)))
             return torch.stack(states[::-1], -1 - self._rank)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density of paths ``[*sample, *batch, N + 1, *event]`` in nats; all steps in one batched call of the denoiser."""
         self._check_shape(value)
         along = value.dim() - self._rank - 1
-        first = self.prior.log_prob(value.select(along, len(self.grid)))
-        total = first + self.kernel(value.select(along, 1), 1).log_prob(value.select(along, 0))
+        total = scored(self.prior, value.select(along, len(self.grid)))
+        total = total + scored(self.kernel(value.select(along, 1), 1), value.select(along, 0))
         if len(self.grid) > 1:
             noisy = value.narrow(along, 2, len(self.grid) - 1)
-            total = total + self._kernels(noisy).log_prob(value.narrow(along, 1, len(self.grid) - 1)).sum(-1)
+            total = total + scored(self._kernels(noisy), value.narrow(along, 1, len(self.grid) - 1)).sum(-1)
         return total
 
     # ------------------------------------------------------------------------------------------------------------------ kernels
@@ -159,8 +164,8 @@ class MarkovChain(Distribution):
         """
         if not 1 <= index <= len(self.grid):
             raise ValueError(f"`index` must lie in 1 .. {len(self.grid)}; got {index}.")
-        denoised = self._denoised(x, float(self.grid.times[index]), self.context)
-        return self.decoder(denoised) if index == 1 else self._reverse(denoised, float(self.grid.times[index - 1]))
+        denoised = self._denoised(x, self.grid.time(index), self.context)
+        return self.decoder(denoised) if index == 1 else self._reverse(denoised, self.grid.time(index - 1))
 
     def _kernels(self, noisy: Tensor) -> TorchDistribution:
         """All kernels but the last, for states ``[*batch, N - 1, *event]`` at the times 2 .. N."""
@@ -191,7 +196,7 @@ class MarkovChain(Distribution):
         """
         count = (size or 1) if x_0 is None else len(x_0)
         with pyro.plate("data", count, dim=-1):
-            x: Tensor = pyro.sample(f"x_{len(self.grid)}", self._started(count, x_0))
+            x: Tensor = pyro.sample(f"x_{len(self.grid)}", self._started((count,), self._reference(x_0)))
             for index in range(len(self.grid), 1, -1):
                 x = pyro.sample(f"x_{index - 1}", self.kernel(x, index))
             data: Tensor = pyro.sample("x_0", self.kernel(x, 1), obs=x_0)
@@ -204,11 +209,11 @@ class MarkovChain(Distribution):
             x_0: Data ``[size, *event]``.
             size: Unused; as in :meth:`model`.
         """
-        times = self.grid.times.tolist()
         with pyro.plate("data", len(x_0), dim=-1):
-            x: Tensor = pyro.sample(f"x_{len(self.grid)}", self.process.marginal(x_0, times[-1]))
+            x: Tensor = pyro.sample(f"x_{len(self.grid)}", self.process.marginal(x_0, self.grid.time(-1)))
             for index in range(len(self.grid), 1, -1):
-                x = pyro.sample(f"x_{index - 1}", self.process.posterior(x, x_0, times[index - 1], times[index]))
+                law = self.process.posterior(x, x_0, self.grid.time(index - 1), self.grid.time(index))
+                x = pyro.sample(f"x_{index - 1}", law)
 
     def forward_guide(self, x_0: Tensor, *, size: int | None = None) -> None:
         r"""The same guide drawn forward, :math:`q(x_i \mid x_{i-1})` from the data on.
@@ -220,17 +225,11 @@ class MarkovChain(Distribution):
             x_0: Data ``[size, *event]``.
             size: Unused; as in :meth:`model`.
         """
-        times = self.grid.times.tolist()
         with pyro.plate("data", len(x_0), dim=-1):
             x = x_0
             for index in range(1, len(self.grid) + 1):
-                law = self.process.transition(x, times[index - 1], times[index])
+                law = self.process.transition(x, self.grid.time(index - 1), self.grid.time(index))
                 x = pyro.sample(f"x_{index}", WithoutDivergence(law))
-
-    def _started(self, count: int, like: Tensor | None) -> TorchDistribution:
-        reference = self._reference() if like is None else like
-        prior = self.prior.like(reference) if isinstance(self.prior, Distribution) else self.prior
-        return prior.expand(torch.Size([count]))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.grid}, event_shape={tuple(self.event_shape)})"

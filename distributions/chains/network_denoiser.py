@@ -137,10 +137,8 @@ class NetworkDenoiser(Denoiser):
         count = batch.numel()
         log_snr = level.log_snr.to(dtype=x.dtype, device=x.device).expand(batch).reshape(count)
         if context is not None:
-            rank = len(self.context_shape or ())
-            context = context.expand(*batch, *context.shape[context.dim() - rank :]).reshape(
-                count, *context.shape[context.dim() - rank :]
-            )
+            shape = self.context_shape or ()
+            context = context.expand((*batch, *shape)).reshape(count, *shape)
         return cast(Tensor, self.network(x.reshape(count, *self.event_shape), log_snr, context))
 
     def _scaled(self, x_t: Tensor, level: NoiseLevel) -> Tensor:

@@ -21,7 +21,7 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions.chains.denoiser import Denoiser
-from probgen.distributions.chains.events import normal_over_event, over_event
+from probgen.distributions.chains.events import checked, normal_over_event, over_event, scored
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.schedule import Schedule, Times
 
@@ -144,12 +144,12 @@ class MixtureDenoiser(Denoiser):
         sigma = over_event(level.sigma, 3, x_t)
         total = self._total(level)
         rest = x_t.unsqueeze(-2) - alpha * self.means
-        scores = dist.MultivariateNormal(torch.zeros_like(rest), total.expand(*rest.shape, rest.shape[-1])).log_prob(rest)
+        noisy = dist.MultivariateNormal(torch.zeros_like(rest), total.expand(*rest.shape, rest.shape[-1]), validate_args=False)
         gain = torch.linalg.solve(total, self.covariances.expand_as(total)).mT  # S C^-1
         means = self.means + alpha * (gain @ rest.unsqueeze(-1)).squeeze(-1)
         spread = sigma.square() * gain
         spread = (spread + spread.mT) / 2
-        return self._mixture(self.logits + scores, means, spread.expand(*means.shape, means.shape[-1]))
+        return self._mixture(self.logits + scored(noisy, rest), means, spread.expand(*means.shape, means.shape[-1]))
 
     def _total(self, level: NoiseLevel) -> Tensor:
         """The covariances of the noisy components, ``[*batch, K, D, D]``."""
@@ -158,5 +158,7 @@ class MixtureDenoiser(Denoiser):
         return alpha.square() * self.covariances + sigma.square() * identity
 
     def _mixture(self, logits: Tensor, means: Tensor, covariances: Tensor) -> TorchDistribution:
-        components = dist.MultivariateNormal(means, covariances)
-        return cast(TorchDistribution, dist.MixtureSameFamily(dist.Categorical(logits=logits), components))
+        check = checked(means)
+        components = dist.MultivariateNormal(means, covariances, validate_args=check)
+        weights = dist.Categorical(logits=logits, validate_args=check)
+        return cast(TorchDistribution, dist.MixtureSameFamily(weights, components, validate_args=check))

@@ -13,12 +13,11 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from probgen.distributions.bijectors import Scale
 from probgen.distributions.chains.events import normal_over_event, over_event
+from probgen.distributions.chains.isotropic_normal import IsotropicNormal
 from probgen.distributions.chains.noise_level import posterior_coefficients, transition_coefficients
 from probgen.distributions.chains.schedule import Schedule, Times
 from probgen.distributions.standard import standard_normal
-from probgen.distributions.transformed import TransformedDistribution
 
 __all__ = ["ForwardProcess", "GaussianProcess", "over_event"]
 
@@ -105,9 +104,10 @@ class GaussianProcess(ForwardProcess):
     def prior(self, t: float = 1.0) -> TorchDistribution:
         r"""The marginal of data :math:`\mathcal N(0, I)`: a normal law of variance :math:`\alpha_t^2 + \sigma_t^2`."""
         level = self.schedule.level(t)
-        scale = float(torch.sqrt(level.alpha.square() + level.sigma.square()))
-        base = standard_normal(tuple(self.event_shape))
-        return base if abs(scale - 1.0) < 1e-12 else TransformedDistribution(base, Scale(scale))
+        scale = float(torch.hypot(level.alpha, level.sigma))
+        if abs(scale - 1.0) < 1e-12:
+            return standard_normal(tuple(self.event_shape))
+        return IsotropicNormal(self.event_shape, scale)
 
     def _over(self, coefficient: Tensor, x: Tensor) -> Tensor:
         return over_event(coefficient, len(self.event_shape), x)

@@ -11,26 +11,35 @@ true reverse kernel.
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Callable
 from typing import cast
 
 import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
+from torch.distributions import (
+    Distribution,
+    Independent,
+    LowRankMultivariateNormal,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
 
-from probgen.distributions.chains.events import normal_over_event
+from probgen.distributions.chains.events import checked, normal_over_event
 
 __all__ = ["affine_gaussian"]
 
+Rule = Callable[..., TorchDistribution]
 
-@singledispatch
-def affine_gaussian(law: TorchDistribution, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
+
+def affine_gaussian(law: Distribution, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
     r"""The law of :math:`a X + b + \sqrt v Z`.
 
     Args:
-        law: Of X, over events of any shape: ``Delta``, ``Normal`` (with ``to_event``), ``MultivariateNormal`` over vectors, or
-            a ``MixtureSameFamily`` of these.
+        law: Of X, over events of any shape: ``Delta``, ``Normal`` (with ``to_event``), ``MultivariateNormal`` and
+            ``LowRankMultivariateNormal`` over vectors, or a ``MixtureSameFamily`` of these.
         scale: The number a, shape ``[*batch, 1, ..., 1]`` over the event, or a scalar.
         shift: The vector b, shape ``[*batch, *event]``.
         variance: The number v, shaped as ``scale``.
@@ -48,40 +57,61 @@ def affine_gaussian(law: TorchDistribution, scale: Tensor, shift: Tensor, varian
         >>> pushed.mean, pushed.variance
         (tensor([3., 3.]), tensor([49., 49.]))
     """
+    for kind, rule in _RULES:
+        if isinstance(law, kind):
+            return rule(law, scale, shift, variance)
     raise NotImplementedError(f"no closed form of an affine map with Gaussian noise is known for {type(law).__name__}.")
 
 
-@affine_gaussian.register
-def _(law: dist.Delta, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
+def _of_delta(law: dist.Delta, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
     return normal_over_event(scale * law.v + shift, variance.sqrt(), law.event_dim)
 
 
-@affine_gaussian.register
-def _(law: dist.Normal, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
-    return dist.Normal(scale * law.loc + shift, torch.sqrt(variance + (scale * law.scale).square()))
+def _of_normal(law: Normal, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
+    return normal_over_event(scale * law.loc + shift, torch.sqrt(variance + (scale * law.scale).square()), 0)
 
 
-@affine_gaussian.register
-def _(law: dist.Independent, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
+def _of_independent(law: Independent[Distribution], scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
     base = affine_gaussian(law.base_dist, scale, shift, variance)
     return cast(TorchDistribution, base.to_event(law.reinterpreted_batch_ndims))
 
 
-@affine_gaussian.register
-def _(law: dist.MultivariateNormal, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
-    spread = scale.unsqueeze(-1) if scale.dim() else scale
-    noise = variance.unsqueeze(-1) if variance.dim() else variance
+def _of_multivariate(law: MultivariateNormal, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
+    mean = scale * law.loc + shift
+    spread, noise = _over_columns(scale), _over_columns(variance)
     identity = torch.eye(law.event_shape[0], dtype=shift.dtype, device=shift.device)
-    return dist.MultivariateNormal(scale * law.loc + shift, spread.square() * law.covariance_matrix + noise * identity)
+    covariance = spread.square() * law.covariance_matrix + noise * identity
+    return dist.MultivariateNormal(mean, covariance, validate_args=checked(mean))
 
 
-@affine_gaussian.register
-def _(law: dist.MixtureSameFamily, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
+def _of_low_rank(law: LowRankMultivariateNormal, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
+    mean = scale * law.loc + shift
+    factor, diagonal = _over_columns(scale) * law.cov_factor, scale.square() * law.cov_diag + variance
+    return dist.LowRankMultivariateNormal(mean, factor, diagonal, validate_args=checked(mean))
+
+
+def _of_mixture(law: MixtureSameFamily, scale: Tensor, shift: Tensor, variance: Tensor) -> TorchDistribution:
     over = -1 - len(law.event_shape)
     components = affine_gaussian(
         law.component_distribution,
         scale.unsqueeze(over) if scale.dim() else scale,
-        shift.unsqueeze(over) if law.event_shape else shift.unsqueeze(-1),
+        shift.unsqueeze(over),
         variance.unsqueeze(over) if variance.dim() else variance,
     )
-    return cast(TorchDistribution, dist.MixtureSameFamily(law.mixture_distribution, components))
+    mixture = dist.MixtureSameFamily(law.mixture_distribution, components, validate_args=checked(shift))
+    return cast(TorchDistribution, mixture)
+
+
+def _over_columns(coefficient: Tensor) -> Tensor:
+    """From a coefficient over vectors to one over matrices."""
+    return coefficient.unsqueeze(-1) if coefficient.dim() else coefficient
+
+
+_RULES: tuple[tuple[type, Rule], ...] = (
+    (dist.Delta, _of_delta),
+    (Normal, _of_normal),
+    (Independent, _of_independent),
+    (MultivariateNormal, _of_multivariate),
+    (LowRankMultivariateNormal, _of_low_rank),
+    (MixtureSameFamily, _of_mixture),
+)

@@ -49,6 +49,7 @@ class TimeGrid:
         if not bool((times[1:] > times[:-1]).all()) or float(times[0]) < 0 or float(times[-1]) > 1:
             raise ValueError(f"times must increase strictly within [0, 1], from data to noise; got {times.tolist()[:5]}...")
         self.times = times
+        self._numbers: tuple[float, ...] = tuple(times.tolist())
 
     # ---------------------------------------------------------------------------------------------------------------- spacings
 
@@ -140,18 +141,24 @@ class TimeGrid:
         return len(self.times) - 1
 
     def __iter__(self) -> Iterator[tuple[float, float]]:
-        times = self.times.tolist()
-        return iter([(times[i], times[i - 1]) for i in range(len(self), 0, -1)])
+        return iter([(self.time(index), self.time(index - 1)) for index in range(len(self), 0, -1)])
+
+    def time(self, index: int) -> float:
+        """The time of one state: of the least noisy for 0, of the noisiest for N.
+
+        Args:
+            index: The state's number, 0 to N, or counted from the end if negative.
+        """
+        return self._numbers[index]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TimeGrid) and torch.equal(self.times, other.times)
+        return isinstance(other, TimeGrid) and self._numbers == other._numbers
 
     def __hash__(self) -> int:
-        return hash(tuple(self.times.tolist()))
+        return hash(self._numbers)
 
     def __repr__(self) -> str:
-        first, last = float(self.times[-1]), float(self.times[0])
-        return f"TimeGrid({len(self)} steps from t={first:g} to t={last:g})"
+        return f"TimeGrid({len(self)} steps from t={self.time(-1):g} to t={self.time(0):g})"
 
     @property
     def reversed_times(self) -> Tensor:
