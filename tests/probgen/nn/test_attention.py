@@ -68,6 +68,20 @@ def test_pixels_see_each_other_wherever_they_are():
     assert (layer(x) - x).abs().max() > 0.1
 
 
+def test_a_layer_between_pixels_is_its_two_sums():
+    layer, x, memory = awake(SpatialAttention(8, heads=2, memory_features=6)), torch.randn(1, 8, 3, 5), torch.randn(1, 4, 6)
+    tokens = x.flatten(2).transpose(1, 2)
+    h = tokens + layer.attention(layer.normalization(x).flatten(2).transpose(1, 2))
+    h = h + layer.to_memory(layer.memory_normalization(h), memory)
+    torch.testing.assert_close(layer(x, memory), h.transpose(1, 2).reshape(1, 8, 3, 5))
+
+
+@pytest.mark.parametrize("memory", [None, torch.ones(1, 4, 6)])
+def test_a_new_layer_changes_nothing(memory):
+    layer, x = SpatialAttention(8, heads=2, memory_features=0 if memory is None else 6), torch.randn(1, 8, 3, 5)
+    assert torch.equal(layer(x, memory), x)
+
+
 def test_pixels_see_the_memory():
     layer, x, memory = awake(SpatialAttention(8, heads=2, memory_features=6)), torch.randn(1, 8, 3, 5), torch.randn(1, 4, 6)
     mask = torch.tensor([[True, True, False, True]])

@@ -136,6 +136,24 @@ def test_autocast(network, context):
     assert all(parameter.grad.dtype == torch.float32 for parameter in f.parameters())
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+@every
+def test_the_same_on_an_accelerator(network, context):
+    f, x, levels, c = example(network, context)
+    f.double()
+    wide = c.double() if c is not None and c.is_floating_point() else c
+    here = f(x.double(), levels.double(), wide)
+    there = copy.deepcopy(f).cuda()
+    moved = [None if value is None else value.cuda() for value in (x.double(), levels.double(), wide)]
+    torch.testing.assert_close(there(*moved).cpu(), here, rtol=1e-9, atol=1e-9)
+    assert c is None or there.null_context.is_cuda
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        rough = there.float()(x.cuda(), levels.cuda(), moved[2])
+    assert rough.dtype == torch.float32
+    assert (rough.cpu() - here).abs().max() < 0.1 * here.abs().max()
+
+
 @each_network
 def test_second_and_forward_mode_derivatives(network):
     f, x, _, c = example(network, "text", count=2)
@@ -156,6 +174,28 @@ def test_second_and_forward_mode_derivatives(network):
     with torch.autograd.forward_ad.dual_level():
         dual = torch.autograd.forward_ad.make_dual(x, v)
         torch.testing.assert_close(torch.autograd.forward_ad.unpack_dual(summed(dual)).tangent, tangent)
+
+
+@each_network
+def test_function_transforms(network):
+    f, x, levels, c = example(network, "text", count=2)
+    f, x = f.double(), x.double()
+
+    def one(x):
+        return f(x, levels[:1], c[:1])
+
+    forward = torch.func.jacfwd(one)(x[:1])  # forward mode under vmap, as exact divergences are computed
+    torch.testing.assert_close(forward, torch.func.jacrev(one)(x[:1]))
+
+    def loss(parameters, x, level, c):
+        return torch.func.functional_call(f, parameters, (x, level, c)).square().sum()
+
+    parameters = dict(f.named_parameters())
+    each = torch.vmap(torch.func.grad(loss), (None, 0, 0, 0))(parameters, x, levels, c)
+    for i in range(2):
+        alone = torch.autograd.grad(loss(parameters, x[i], levels[i], c[i]), list(parameters.values()))
+        for name, slope in zip(parameters, alone, strict=True):
+            torch.testing.assert_close(each[name][i], slope)
 
 
 @each_network

@@ -49,7 +49,7 @@ def test_up_undoes_the_size_of_down(height, width):
 
 
 def test_pixels_stay_where_they_were():
-    """Without convolutions, pixel (i, j) of the small grid is (2i, 2j) of the large one, and covers its neighbors, also at odd sizes."""
+    """Without convolutions, pixel (i, j) of the small grid is (2i, 2j) of the large one, at odd sizes too."""
     down, up = Downsample(1), Upsample(1)
     for layer in (down, up):
         with torch.no_grad():
