@@ -36,7 +36,8 @@ class Discretized(Distribution):
     A subclass gives the standard law: ``_log_mass`` of an interval, ``_standard_cdf``, ``_standard_icdf`` and ``_noise``.
 
     Args:
-        loc: Location :math:`\mu` of the continuous law, in the units of the data.
+        loc: Location :math:`\mu` of the continuous law, in the units of the data. Half precision, as of a network under
+            autocast, is taken to float32: it does not resolve the bins.
         scale: Its scale :math:`s > 0`; ``loc`` and ``scale`` broadcast to the batch shape.
         quantization: The levels.
         validate_args: As in ``torch.distributions``.
@@ -61,7 +62,7 @@ class Discretized(Distribution):
     ) -> None:
         if not isinstance(quantization, Quantization):
             raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
-        self.loc, self.scale = broadcast_all(loc, scale)
+        self.loc, self.scale = (_full_precision(value) for value in broadcast_all(loc, scale))
         self.quantization = quantization
         super().__init__(self.loc.shape, torch.Size(), validate_args=validate_args)
 
@@ -116,7 +117,7 @@ class Discretized(Distribution):
         upper = torch.where(level == last, torch.inf, self._standardized(level + 1))
         log_mass = self._log_mass(lower, upper, self.quantization.width / self.scale)
         off_center = torch.where(x.isnan(), x, -torch.inf)
-        return torch.where(BinCenters(self.quantization).check(x), log_mass, off_center)
+        return torch.where(BinCenters(self.quantization).check(value), log_mass, off_center)
 
     def _standardized(self, edge: Tensor) -> Tensor:
         """The left edge of each level (the right edge of the one before), in scales from the location."""
@@ -192,6 +193,10 @@ class Discretized(Distribution):
             f"{type(self).__name__}(batch_shape={tuple(self.batch_shape)}, "
             f"{found.levels} levels from {found.low:g} to {found.high:g})"
         )
+
+
+def _full_precision(value: Tensor) -> Tensor:
+    return value.float() if torch.finfo(value.dtype).bits < 32 else value
 
 
 class DiscretizedNormal(Discretized):

@@ -167,8 +167,9 @@ class BinCenters(Constraint):
     def check(self, value: Tensor) -> Tensor:
         """Whether each value is a bin center (a NaN is none)."""
         found = self.quantization
-        x = value if value.is_floating_point() else value.to(torch.get_default_dtype())
-        rounding = 4 * torch.finfo(x.dtype).eps * max(abs(found.low), abs(found.high))
+        given = value if value.is_floating_point() else value.to(torch.get_default_dtype())
+        rounding = 4 * torch.finfo(given.dtype).eps * max(abs(found.low), abs(found.high))
+        x = given.float() if torch.finfo(given.dtype).bits < 32 else given
         tolerance = min(max(1e-3 * found.width, rounding), 0.25 * found.width)
         return (x - found.snap(x)).abs() <= tolerance
 

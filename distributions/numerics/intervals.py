@@ -16,7 +16,8 @@ and the gradient zero, where it is needed most. Here nothing is clamped.
 
   .. math:: P = 2 r\, \varphi(m) \int_0^1 \cosh(m r u)\, e^{-r^2 u^2 / 2}\, \mathrm du
 
-  with 8 nodes on [-1, 1], 4 by symmetry, exact to rounding there.
+  with 8 nodes on [-1, 1], 4 by symmetry, exact to rounding there. In float32 half of the nodes and 3 of the 12 terms of the
+  fraction are enough.
 
 References:
     Salimans, Karpathy, Chen, Kingma (2017). PixelCNN++. https://arxiv.org/abs/1701.05517
@@ -36,11 +37,15 @@ __all__ = ["log_normal_tail", "logistic_log_mass", "normal_log_mass"]
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 _FRACTION_FROM = 8.0
-_FRACTION_DEPTH = 12
 
-# Gauss-Legendre on [-1, 1] with 8 nodes: the positive nodes, and their weights (which sum to 1).
-_NODES = (0.18343464249564980, 0.52553240991632899, 0.79666647741362674, 0.96028985649753623)
-_WEIGHTS = (0.36268378337836198, 0.31370664587788729, 0.22238103445337447, 0.10122853629037626)
+# Gauss-Legendre on [-1, 1] with 4 or 8 nodes: the positive nodes, each with its weight (the weights sum to 1).
+_FOUR = ((0.3399810435848563, 0.6521451548625461), (0.8611363115940526, 0.3478548451374538))
+_EIGHT = (
+    (0.1834346424956498, 0.3626837833783620),
+    (0.5255324099163290, 0.3137066458778873),
+    (0.7966664774136267, 0.2223810344533745),
+    (0.9602898564975362, 0.1012285362903763),
+)
 
 
 def log_normal_tail(y: Tensor) -> Tensor:
@@ -128,10 +133,8 @@ def _closed(lower: Tensor, upper: Tensor, width: Tensor) -> tuple[Tensor, Tensor
 
 def _narrow(middle: Tensor, radius: Tensor) -> Tensor:
     z, square = middle * radius, radius.square()
-    total = sum(
-        weight * torch.cosh(z * node) * torch.exp(-0.5 * node**2 * square)
-        for node, weight in zip(_NODES, _WEIGHTS, strict=True)
-    )
+    rule = _EIGHT if middle.dtype == torch.float64 else _FOUR
+    total = sum(weight * torch.cosh(z * node) * torch.exp(-0.5 * node**2 * square) for node, weight in rule)
     return torch.log(2 * radius) - _HALF_LOG_TWO_PI - 0.5 * middle.square() + torch.log(torch.as_tensor(total))
 
 
@@ -145,6 +148,6 @@ def _tail_factor(y: Tensor) -> Tensor:
     left = torch.log1p(-torch.where(is_left, half, 0.0))
     distant = torch.where(is_far, y, _FRACTION_FROM)
     fraction = distant
-    for numerator in range(_FRACTION_DEPTH, 0, -1):
+    for numerator in range(12 if y.dtype == torch.float64 else 3, 0, -1):
         fraction = distant + numerator / fraction
     return torch.where(is_far, -torch.log(fraction) - _HALF_LOG_TWO_PI, torch.where(is_left, left, direct))

@@ -1,6 +1,7 @@
 r"""Features of a small classifier that is trained here, on the data at hand.
 
-Two strided convolutions quarter each side of the image, a linear layer gives the features, another one the classes:
+Three convolutions, each of stride 2 (the first only for sides of 16 pixels or more), shrink the image, a linear layer gives the
+features, another one the classes:
 
 .. math::
 
@@ -69,8 +70,9 @@ class ClassifierFeatures(nn.Module):
         self.image_shape, self.num_features, self.name = tuple(image_shape), num_features, name
         self.test_accuracy: MeanError | None = None
         channels, *sides = image_shape if len(image_shape) == 3 else (1, *image_shape)
+        first = 2 if min(sides) >= 16 else 1
         self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, 16, 3, padding=1),
+            nn.Conv2d(channels, 16, 3, stride=first, padding=1),
             nn.SiLU(),
             nn.Conv2d(16, 32, 3, stride=2, padding=1),
             nn.SiLU(),
@@ -78,7 +80,7 @@ class ClassifierFeatures(nn.Module):
             nn.SiLU(),
             nn.Flatten(),
         )
-        self.embedding = nn.Linear(32 * math.prod(-(-side // 4) for side in sides), num_features)
+        self.embedding = nn.Linear(32 * math.prod(-(-side // (4 * first)) for side in sides), num_features)
         self.dropout = nn.Dropout(0.2)
         self.head = nn.Linear(num_features, num_classes)
         self.register_buffer("center", torch.zeros(()))

@@ -127,6 +127,17 @@ def test_a_value_between_the_centers_is_an_error_or_impossible():
     assert bool(found[2].isnan())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_taken_to_float32(dtype):
+    loc = torch.linspace(-1, 1, 5).to(dtype).requires_grad_()
+    d = DiscretizedNormal(loc, torch.tensor(0.05, dtype=dtype), BYTES)
+    assert d.sample().dtype == torch.float32
+    assert torch.allclose(enumerated_mass(d), torch.ones(5, dtype=torch.float64), atol=1e-5)
+    x = BYTES.centers()
+    assert torch.equal(d.log_prob(x.to(dtype)[:, None]), d.log_prob(x[:, None]))
+    assert torch.autograd.grad(d.log_prob(x[:, None]).sum(), loc)[0].dtype == dtype
+
+
 def test_other_errors():
     with pytest.raises(TypeError, match="`quantization` must be a Quantization; got int"):
         DiscretizedNormal(0.0, 1.0, 256)

@@ -70,8 +70,9 @@ def test_the_seed_decides_and_the_global_state_is_left_alone(digits):
     assert not torch.equal(first(digits.test.x), other(digits.test.x))
 
 
-def test_images_of_any_size_with_channels():
-    images, labels = torch.rand(130, 3, 11, 28), torch.arange(130) % 3
+@pytest.mark.parametrize("shape", [(3, 11, 28), (1, 17, 30), (28, 28), (3, 4)])
+def test_images_of_any_size_and_channels(shape):
+    images, labels = torch.rand(130, *shape), torch.arange(130) % 3
     extractor = train_classifier_features(images, labels, steps=2, num_features=5)
     assert extractor(images[:4]).shape == (4, 5)
     assert extractor.classify(images[:4]).exp().sum(-1).tolist() == pytest.approx([1.0] * 4)
