@@ -21,6 +21,7 @@ from probgen.distributions.chains.categorical_process import CategoricalKind, Ca
 from probgen.distributions.chains.decoders import Decoder, NormalDecoder, default_decoder
 from probgen.distributions.chains.denoised import Denoised
 from probgen.distributions.chains.denoiser import Denoiser
+from probgen.distributions.chains.discretized_decoder import DiscretizedDecoder
 from probgen.distributions.chains.forward_chain import ForwardChain, WithoutDivergence
 from probgen.distributions.chains.gaussian_chain import GaussianChain
 from probgen.distributions.chains.isotropic_normal import IsotropicNormal
@@ -70,6 +71,7 @@ __all__ = [
     "Decoder",
     "Denoised",
     "Denoiser",
+    "DiscretizedDecoder",
     "FittedVariance",
     "ForwardChain",
     "ForwardProcess",

@@ -6,13 +6,16 @@ other views of the same denoiser.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import pyro
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from probgen.diffusion.objectives import DenoisingLoss
+from probgen.diffusion.diffusion_law import DiffusionLaw
+from probgen.diffusion.objectives import DenoisingLoss, HybridLoss
+from probgen.diffusion.report import BitsReport, bits_report
 from probgen.distributions.chains import (
     Decoder,
     Denoiser,
@@ -154,3 +157,53 @@ class Diffusion(nn.Module):
             options: ``times``, ``correct_times`` and ``context_dropout``.
         """
         return DenoisingLoss(self, weighting, **options)
+
+    def hybrid_loss(self, weighting: str = "simple", **options: Any) -> HybridLoss:
+        r"""The loss that also trains a learned variance; see ``objectives.HybridLoss``.
+
+        Args:
+            weighting: Of the part that trains the mean.
+            options: ``bound_weight``, ``times`` and ``context_dropout``.
+        """
+        return HybridLoss(self, weighting, **options)
+
+    # ------------------------------------------------------------------------------------------------------------ law of the data
+
+    def distribution(
+        self, sampler: Callable[..., Tensor] | None = None, *, context: Tensor | None = None, **options: Any
+    ) -> DiffusionLaw:
+        """The law of the data as a distribution, for one ``pyro.sample`` site; see ``DiffusionLaw``.
+
+        Args:
+            sampler: What draws from it, such as ``ddim(steps=20)`` of this model; ancestral sampling by default.
+            context: Shape ``[*batch, *context_shape]``, if the network takes one.
+            options: ``allow_estimate``, ``times`` and ``path_rows``.
+        """
+        return DiffusionLaw(self, sampler, context=context, **options)
+
+    def single_site_model(self, x_0: Tensor | None = None, context: Tensor | None = None, *, size: int | None = None) -> Tensor:
+        """The chain as a Pyro model with the data as its only site: the noisy states are integrated out by the bound.
+
+        The site "x_0" in the plate "data" scores one random step for each datum. In expectation that is the ELBO of :meth:`model` with
+        :meth:`guide`, at one evaluation of the network instead of one for every step; plates and ``poutine.scale`` act as usual.
+
+        Args:
+            x_0: Data ``[size, *event]`` to condition on; None to generate.
+            context: Shape ``[size, *context_shape]``, if the network takes one.
+            size: Size of the plate, where no data are given; 1 by default.
+        """
+        count = (size or 1) if x_0 is None else len(x_0)
+        with pyro.plate("data", count, dim=-1):
+            law = self.distribution(context=context, allow_estimate=True)
+            x: Tensor = pyro.sample("x_0", law.expand([count]), obs=x_0)
+        return x
+
+    def bits_report(self, x: Tensor, context: Tensor | None = None, **options: Any) -> BitsReport:
+        """The bound in bits per dimension term by term, and the rate–distortion curve; see ``bits_report``.
+
+        Args:
+            x: Data ``[n, *event]``, at least two.
+            context: Shape ``[n, *context_shape]``, if the network takes one.
+            options: ``quantization``, ``num_draws``, ``rows`` and ``seed``.
+        """
+        return bits_report(self, x, context, **options)

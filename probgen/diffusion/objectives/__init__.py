@@ -2,6 +2,7 @@
 
 from probgen.diffusion.objectives.chain_bound import StepTerm, prior_term, step_term
 from probgen.diffusion.objectives.denoising_loss import DenoisingLoss
+from probgen.diffusion.objectives.hybrid_loss import HybridLoss
 from probgen.diffusion.objectives.loss_aware_steps import LossAwareSteps
 from probgen.diffusion.objectives.time_laws import LogNormalNoise, logit_normal_time
 from probgen.diffusion.objectives.time_samplers import ContinuousTimes, Coupling, Steps, TimeDraws, TimeSampler, batch_quantiles
@@ -12,6 +13,7 @@ __all__ = [
     "ContinuousTimes",
     "Coupling",
     "DenoisingLoss",
+    "HybridLoss",
     "LogNormalNoise",
     "LossAwareSteps",
     "StepTerm",

@@ -96,7 +96,7 @@ def step_term(
         step: The step i of each datum, 1 to N, shape ``[*batch]``.
         noise: Standard normal noise, shaped as the data.
         context: Shape ``[*batch, *context_shape]``, if the network takes one.
-        constant_mean: Let no gradient through the mean (for ``HybridLoss``).
+        constant_mean: Let no gradient through the mean into the term, only through its variance (for ``HybridLoss``).
 
     Example:
         >>> import torch
@@ -121,8 +121,9 @@ def step_term(
     prediction, law = denoiser.predict_and_posterior(x_t, level, context)
     error = prediction_error(denoiser, prediction, x_0, noise, level)
     if constant_mean:
-        law, error = with_constant_mean(law), PredictionError(error.error.detach(), error.scale)
-    divergence = _divergence(law, error, x_0, x_t, next_level, level)
+        law = with_constant_mean(law)
+    judged = PredictionError(error.error.detach(), error.scale) if constant_mean else error
+    divergence = _divergence(law, judged, x_0, x_t, next_level, level)
     decoder = default_decoder if diffusion.decoder is None else diffusion.decoder
     reconstruction = -decoder(Denoised(law, x_t, level)).log_prob(x_0)
     return StepTerm(torch.where(last, reconstruction, divergence), error)
