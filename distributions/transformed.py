@@ -40,7 +40,7 @@ from probgen.distributions._wrapping import (
 from probgen.distributions.base import Distribution
 from probgen.distributions.bijectors import Bijector, Compose, Lift
 from probgen.distributions.constraints import interior_point, is_real, satisfies
-from probgen.distributions.estimate import LogProbKind
+from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["TransformedDistribution"]
@@ -64,6 +64,8 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
     Args:
         base: The base distribution :math:`p_0`, any torch or Pyro distribution.
         bijector: The bijector :math:`f`, or a sequence of bijectors or torch transforms, applied left to right.
+        allow_estimate: Let ``log_prob`` return an unbiased estimate where the bijector's log-determinant is one, drawn afresh
+            at every call; ``log_prob_estimate`` gives it with its standard error without being asked to.
         validate_args: As in ``torch.distributions``.
 
     Raises:
@@ -88,8 +90,10 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         base: torch.distributions.Distribution,
         bijector: Transform | Sequence[Transform],
         *,
+        allow_estimate: bool = False,
         validate_args: bool | None = None,
     ) -> None:
+        self.allow_estimate = allow_estimate
         if isinstance(bijector, Transform):
             bijector = bijector if isinstance(bijector, Bijector) else Lift(bijector)
         else:
@@ -115,8 +119,9 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
 
     @property
     def log_prob_kind(self) -> LogProbKind:  # type: ignore[override]
-        """That of the base."""
-        return log_prob_kind_of(self._base)
+        """That of the base; "unbiased" for an exact base where the log-determinant is an unbiased estimate."""
+        kind = log_prob_kind_of(self._base)
+        return self.bijector.log_det_kind if kind == "exact" else kind
 
     @property
     def context_shape(self) -> tuple[int, ...] | None:
@@ -144,7 +149,10 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         Raises:
             ContextError: the bijector takes no context, or one of another shape.
         """
-        return TransformedDistribution(self._base, self.bijector.condition(context), validate_args=self._validate_args)
+        bijector = self.bijector.condition(context)
+        return TransformedDistribution(
+            self._base, bijector, allow_estimate=self.allow_estimate, validate_args=self._validate_args
+        )
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape; parameters are shared."""
@@ -171,6 +179,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         Returns:
             Draws ``[*sample_shape, *batch, *event]`` and their log-densities ``[*sample_shape, *batch]`` in nats.
         """
+        self._require_scored()
         z = self.base_dist.rsample(torch.Size(sample_shape))
         value, fldj = self.bijector.forward_and_log_det(z)
         return value, self._score(z, -fldj)
@@ -180,7 +189,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         self._draw = None
         if not self.has_rsample:
             return self.sample(sample_shape)
-        fingerprint = _fingerprint(self.bijector)
+        fingerprint = _fingerprint(self.bijector) if self._is_scored() else None
         if fingerprint is None:
             return self.rsample(sample_shape)
         z = self.base_dist.rsample(torch.Size(sample_shape))
@@ -196,10 +205,48 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
 
         Raises:
             ValueError: a wrong event shape; while validating, also a value outside the support (else minus infinity).
+            DensityUnavailable: the log-determinant is only estimated, and the object was built without ``allow_estimate=True``.
         """
+        self._require_scored()
         draw, self._draw = self._draw, None
         if draw is not None and draw.value is value and self._is_fresh(draw):
             return self._score(draw.z, -draw.fldj)
+        return self._evaluated(value)
+
+    def log_prob_estimate(self, value: Tensor, num_draws: int = 1) -> Estimate:
+        """Evaluate the log-density with its standard error; where it is exact, that is zero.
+
+        Args:
+            value: Points ``[*sample, *batch, *event]``.
+            num_draws: Independent estimates of the log-determinant for each point, averaged.
+
+        Raises:
+            DensityUnavailable: the base offers no estimate.
+            ValueError: no draws.
+        """
+        if self.log_prob_kind != "unbiased" or self.bijector.log_det_kind != "unbiased":
+            return super().log_prob_estimate(value, num_draws)
+        if num_draws < 1:
+            raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
+        self._check_shape(value)
+        batch = torch.broadcast_shapes(value.shape[: value.dim() - len(self.event_shape)], self.batch_shape)
+        log_probs = self._evaluated(value.expand(num_draws, *batch, *self.event_shape))
+        spread = log_probs.detach().std(0) if num_draws > 1 else torch.full_like(log_probs[0], math.nan)
+        return Estimate(log_probs.mean(0), spread / math.sqrt(num_draws), "unbiased")
+
+    def _is_scored(self) -> bool:
+        return self.allow_estimate or self.bijector.log_det_kind == "exact"
+
+    def _require_scored(self) -> None:
+        if not self._is_scored():
+            raise DensityUnavailable(
+                type(self).__name__,
+                "the log-determinant of its bijector is an unbiased estimate",
+                "`.log_prob_estimate(x, n)` to evaluate, or build it with `allow_estimate=True` to train",
+            )
+
+    def _evaluated(self, value: Tensor) -> Tensor:
+        """The log-density of a value that was not drawn here."""
         self._check_shape(value)
         support = self.support
         if is_real(support):

@@ -58,7 +58,5 @@ class Dynamics(NamedTuple):
         if closed_form is not None:
             found = closed_form(time, x) if self.context is None else closed_form(time, x, self.context)
             return self.velocity(time, x), found.to(x.dtype).unsqueeze(-1)
-        value, found = exact_divergence(
-            lambda point: self.velocity(time, point), x, self.event_dim, chunk_size=self.chunk_size
-        )
+        value, found = exact_divergence(lambda point: self.velocity(time, point), x, self.event_dim, chunk_size=self.chunk_size)
         return value, found.unsqueeze(-1)

@@ -74,7 +74,7 @@ class Combined(Bijector):
 
     @property
     def log_det_kind(self) -> LogDetKind:  # type: ignore[override]
-        """ "exact" if every part's log-determinant is."""
+        """Exact if every part's log-determinant is."""
         return "exact" if all(part.log_det_kind == "exact" for part in self._parts) else "unbiased"
 
 

@@ -1,7 +1,7 @@
 r"""Continuous flows: the solution map of an ordinary differential equation, with its log-determinant.
 
-A point is carried along a velocity field from time :math:`t_0` to :math:`t_1`; the log-determinant of the map is the integral of the
-field's divergence along the way (the instantaneous change of variables):
+A point is carried along a velocity field from time :math:`t_0` to :math:`t_1`; the log-determinant of the map is the integral
+of the field's divergence along the way (the instantaneous change of variables):
 
 .. math::
 
@@ -9,14 +9,13 @@ field's divergence along the way (the instantaneous change of variables):
     \log|\det J| = \int_{t_0}^{t_1} \nabla \cdot v(t, x(t))\, \mathrm dt .
 
 The inverse runs from :math:`t_1` back to :math:`t_0`. The network may be any network: nothing about it needs to be invertible.
-Both integrals are computed by one solver, so value and log-determinant are those of the true flow up to the solver's error; with
-fixed steps the value is an exactly differentiable *discrete* map, and the log-determinant is not that of the discrete map but of
-the flow (they differ by the solver's error, measured in ``docs/derivations/continuous-flows.md``).
+One solver computes both integrals, so value and log-determinant are those of the true flow up to the solver's error. With fixed
+steps the value is a *discrete* map with exact derivatives, and the integrated log-determinant is that of the flow, not of the
+discrete map; the two differ by the solver's error, which ``docs/derivations/continuous-flows.md`` measures.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
@@ -28,6 +27,7 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions.bijectors._dynamics import Dynamics
 from probgen.distributions.bijectors.base import Bijector, LogDetKind
 from probgen.distributions.numerics.divergence import ProbeKind, draw_probes
+from probgen.distributions.numerics.linear import full_precision
 from probgen.distributions.numerics.ode_adjoint import solve_with_adjoint
 from probgen.distributions.numerics.ode_solver import make_solver
 from probgen.distributions.numerics.ode_steps import Solution, VectorFunction
@@ -60,15 +60,17 @@ class FlowSolution(NamedTuple):
 class ContinuousFlow(Bijector):
     r"""The flow of a vector field, :math:`\mathrm dx/\mathrm dt = v(t, x, c)` from the first of the times to the last.
 
-    The field is called as ``vector_field(t, x)``, or ``vector_field(t, x, context)`` where the flow takes a context; ``t`` is a
-    0-dimensional tensor, ``x`` always has one batch axis, ``[N, *event]``, and so has the context, ``[N, *context_shape]``. Rows must not depend on
-    each other. If the field has a method ``divergence(t, x)`` (or ``(t, x, context)``) that returns :math:`\nabla \cdot v`, shape
-    ``[N]``, it serves as the exact divergence; else that is computed by automatic differentiation, which costs one backward pass for
-    each coordinate. Hutchinson's estimate costs one for each probe. It makes the log-determinant an unbiased *estimate*
-    (``log_det_kind`` is "unbiased"): probes are drawn anew at each call, independently for each sample, and kept along the solve.
+    The field is called as ``vector_field(t, x)``, or ``vector_field(t, x, context)`` where the flow takes a context. ``t`` is a
+    0-dimensional tensor, ``x`` always has one batch axis, ``[N, *event]``, and so has the context, ``[N, *context_shape]``.
+    Rows must not depend on each other.
+
+    If the field has a method ``divergence(t, x)`` (or ``(t, x, context)``) that returns :math:`\nabla \cdot v`, shape ``[N]``,
+    it serves as the exact divergence. Otherwise automatic differentiation computes it, at the cost of one backward pass for each
+    coordinate. Hutchinson's estimate costs one for each probe, and makes the log-determinant an unbiased *estimate*
+    (``log_det_kind`` is "unbiased"): probes are drawn anew at each call, independently for each sample, and kept along the way.
 
     The inverse is that of the flow up to the solver's error (``exact_inverse`` is False). Adaptive steps end with an
-    ``IntegrationError`` where they cannot keep their tolerance.
+    ``IntegrationError`` where they cannot keep their tolerance; they and the adjoint run in full precision under autocast.
 
     Args:
         vector_field: The field :math:`v`, a module or any function.
@@ -164,7 +166,7 @@ class ContinuousFlow(Bijector):
 
     @property
     def log_det_kind(self) -> LogDetKind:  # type: ignore[override]
-        """ "unbiased" with Hutchinson's estimate, else "exact" (up to the solver's error)."""
+        """Unbiased with Hutchinson's estimate, else exact (up to the solver's error)."""
         return "unbiased" if self.divergence == "hutchinson" else "exact"
 
     @property
@@ -179,8 +181,9 @@ class ContinuousFlow(Bijector):
     def extra_repr(self) -> str:
         """Settings, for ``repr``."""
         solver = self.solver
+        ends = f"times=({solver.times[0]}, {solver.times[-1]})"
         steps = f"rtol={solver.rtol}, atol={solver.atol}" if solver.adaptive else f"steps={len(solver.times) - 1}"
-        return f"{self.event_shape}, times=({solver.times[0]}, {solver.times[-1]}), {solver.method!r}, {steps}, {self.divergence!r}"
+        return f"{self.event_shape}, {ends}, {solver.method!r}, {steps}, {self.divergence!r}"
 
     # ------------------------------------------------------------------------------------------------------------- integration
 
@@ -193,8 +196,8 @@ class ContinuousFlow(Bijector):
             value: Points ``[*batch, *event]``.
             context: The context, where the flow takes one.
             inverse: Go from the last time to the first.
-            probes: Probes for Hutchinson's estimate, shape ``[k, *event]`` or ``[k, *batch, *event]``, for example to use the same ones
-                there and back; drawn if None.
+            probes: Probes for Hutchinson's estimate, shape ``[k, *event]`` or ``[k, *batch, *event]``, for example to use the
+                same ones there and back; drawn if None.
 
         Raises:
             ValueError: a wrong shape, or probes for an exact divergence.
@@ -225,11 +228,9 @@ class ContinuousFlow(Bijector):
         rows, context, batch = self._rows(value, context)
         dynamics = Dynamics(self.vector_field, context)
         solved = self._solve(dynamics.velocities, (rows,), context, inverse=inverse, num_integrals=0)
-        return cast(Tensor, solved.state[0]).reshape(*batch, *self.event_shape)
+        return solved.state[0].reshape((*batch, *self.event_shape))
 
-    def _integrate(
-        self, value: Tensor, context: Tensor | None, *, inverse: bool, probes: Tensor | None = None
-    ) -> FlowSolution:
+    def _integrate(self, value: Tensor, context: Tensor | None, *, inverse: bool, probes: Tensor | None = None) -> FlowSolution:
         rows, context, batch = self._rows(value, context)
         if self.divergence == "hutchinson":
             probes = self._probe_rows(rows, batch, probes)
@@ -237,7 +238,8 @@ class ContinuousFlow(Bijector):
         log_dets = rows.new_zeros(len(rows), 1 if probes is None else len(probes))
         solved = self._solve(dynamics.with_divergence, (rows, log_dets), context, inverse=inverse, num_integrals=1)
         rows, log_dets = solved.state
-        return FlowSolution(rows.reshape(*batch, *self.event_shape), log_dets.mT.reshape(-1, *batch), solved.evaluations)
+        log_dets = log_dets.mT.reshape(log_dets.shape[-1], *batch)
+        return FlowSolution(rows.reshape((*batch, *self.event_shape)), log_dets, solved.evaluations)
 
     def _solve(
         self,
@@ -249,20 +251,25 @@ class ContinuousFlow(Bijector):
         num_integrals: int,
     ) -> Solution:
         vector_function = cast(VectorFunction, function)
-        if self.adjoint and torch.is_grad_enabled():
+        if self.static_graph:
+            return self.solver.solve(vector_function, state, reverse=inverse, batch_dims=1, num_integrals=num_integrals)
+        with full_precision(
+            state[0]
+        ):  # rounding to half precision looks like a rough field, which adaptive steps would resolve
+            if not (self.adjoint and torch.is_grad_enabled()):
+                return self.solver.solve(vector_function, state, reverse=inverse, batch_dims=1, num_integrals=num_integrals)
             held = [*cast(nn.Module, self.vector_field).parameters(), *([] if context is None else [context])]
             return solve_with_adjoint(
                 vector_function, state, self.solver, held, reverse=inverse, batch_dims=1, num_integrals=num_integrals
             )
-        return self.solver.solve(vector_function, state, reverse=inverse, batch_dims=1, num_integrals=num_integrals)
 
     def _rows(self, value: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None, torch.Size]:
         """Value and context with one batch axis, and the batch shape that they had together."""
         batch = value.shape[: value.dim() - len(self.event_shape)]
         if context is not None and self.context_shape is not None:
             batch = torch.broadcast_shapes(batch, context.shape[: context.dim() - len(self.context_shape)])
-            context = context.expand(*batch, *self.context_shape).reshape(batch.numel(), *self.context_shape)
-        return value.expand(*batch, *self.event_shape).reshape(batch.numel(), *self.event_shape), context, batch
+            context = context.expand((*batch, *self.context_shape)).reshape(batch.numel(), *self.context_shape)
+        return value.expand((*batch, *self.event_shape)).reshape(batch.numel(), *self.event_shape), context, batch
 
     def _probe_rows(self, rows: Tensor, batch: torch.Size, probes: Tensor | None) -> Tensor:
         """Probes ``[k, N, *event]``: drawn, or those that were given."""

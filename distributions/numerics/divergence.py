@@ -7,9 +7,9 @@ For :math:`f : \mathbb R^D \to \mathbb R^D` with Jacobian :math:`J`,
     \nabla \cdot f = \operatorname{tr} J = \sum_{i=1}^D e_i^\top J e_i
     = \mathbb E_\varepsilon\big[\varepsilon^\top J \varepsilon\big], \qquad \mathbb E[\varepsilon \varepsilon^\top] = I .
 
-The sum costs :math:`D` products with the transposed Jacobian; Hutchinson's estimate costs one for each probe :math:`\varepsilon`.
-A probe's estimate is the *sum* over the coordinates of :math:`\varepsilon \odot J^\top \varepsilon`; only probes are averaged. With
-the symmetric part :math:`S = (J + J^\top)/2`, its variance is
+The sum costs :math:`D` products with the transposed Jacobian; Hutchinson's estimate costs one for each probe
+:math:`\varepsilon`. A probe's estimate is the *sum* over the coordinates of :math:`\varepsilon \odot J^\top \varepsilon`; only
+probes are averaged. With the symmetric part :math:`S = (J + J^\top)/2`, its variance is
 
 .. math::
 
@@ -23,11 +23,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.func import vjp, vmap
+
+from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["ProbeKind", "draw_probes", "exact_divergence", "hutchinson_divergence"]
 
@@ -43,7 +45,7 @@ def exact_divergence(
     r"""Return :math:`f(x)` and :math:`\nabla \cdot f(x)`.
 
     Args:
-        function: The vector function, ``[*batch, *event] -> [*batch, *event]``; rows of the batch must not depend on each other.
+        function: The vector function, ``[*batch, *event] -> [*batch, *event]``; rows must not depend on each other.
         x: Points ``[*batch, *event]``, an event of any shape.
         event_dim: The rank of an event.
         chunk_size: How many coordinates are differentiated at once; all by default. Smaller values take less memory.
@@ -97,11 +99,9 @@ def hutchinson_divergence(function: Function, x: Tensor, probes: Tensor, event_d
                 [15.]])
     """
     value, pull_back = _pulled_back(function, x)
-    if len(probes) == 1:
-        products = pull_back(probes[0])[0].unsqueeze(0)
-    else:
-        products = vmap(lambda probe: pull_back(probe)[0])(probes)
-    return value, (products * probes).reshape(*probes.shape[: probes.dim() - event_dim], -1).sum(-1)
+    single = len(probes) == 1
+    products = pull_back(probes[0])[0].unsqueeze(0) if single else vmap(lambda probe: pull_back(probe)[0])(probes)
+    return value, sum_rightmost(products * probes, event_dim)
 
 
 def draw_probes(
@@ -148,7 +148,8 @@ def draw_probes(
 
 def _pulled_back(function: Function, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
     """The value in the dtype of ``x``, and the map from a weight to its product with the Jacobian."""
-    value, pull_back = vjp(lambda point: function(point).to(x.dtype), x)
+    result: Any = vjp(lambda point: function(point).to(x.dtype), x)
+    value, pull_back = result
     if value.shape != x.shape:
         raise ValueError(f"`function` must keep the shape {tuple(x.shape)}; it gave {tuple(value.shape)}.")
     return value, pull_back

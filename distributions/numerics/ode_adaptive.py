@@ -4,12 +4,13 @@ A step of length :math:`h` gives :math:`y_{\text{new}}` of order 5 and the diffe
 
 .. math::
 
-    r_i = \frac{|e_i|}{a + b \max(|y_i|, |y_{\text{new}, i}|)}
+    r_i = \frac{|e_i|}{a + b \max(|y_i|, |y_{\text{new}, i}|) + 8 \epsilon\, |h| \max_j |k_j|}
 
-for the tolerances :math:`a` (``atol``) and :math:`b` (``rtol``), the error :math:`E` of a step is the root mean square of the
-:math:`r_i` within each part of a sample, and then the *largest* over parts and samples: a sample is solved as accurately in a
-large batch as alone, and an easy batch does not dilute a hard sample. The step is accepted if :math:`E \le 1`, and the next
-length is :math:`h \cdot 0.9\, E_n^{-0.7/5} E_{n-1}^{0.4/5}`, within limits.
+for the tolerances :math:`a` (``atol``) and :math:`b` (``rtol``), where the last term is what rounding (:math:`\epsilon`) of a
+sample's slopes :math:`k` does to :math:`e`, so that no tolerance asks for more than the dtype has. The error :math:`E` of a step
+is the root mean square of the :math:`r_i` within each part of a sample, and then the *largest* over parts and samples: a sample
+is solved as accurately in a large batch as alone, and an easy batch does not dilute a hard sample. The step is accepted if
+:math:`E \le 1`, and the next length is :math:`h \cdot 0.9\, E_n^{-0.7/5} E_{n-1}^{0.4/5}`, within limits.
 
 The last slope of a step is the first of the next, so a step costs six evaluations. Lengths are read as numbers, so this
 solver runs under ``jvp`` and ``grad`` but neither under ``vmap`` nor in one compiled graph, and gradients take the lengths as
@@ -61,15 +62,17 @@ class _Control:
     batch_dims: int
     controlled: int
 
-    def size(self, error: Parts, old: Parts, new: Parts) -> Tensor:
+    def size(self, error: Parts, old: Parts, new: Parts, slope: Parts, length: float) -> Tensor:
         """The error of a step in units of the tolerance: root mean square over an event, largest over parts and samples."""
         worst = torch.zeros((), dtype=error[0].dtype, device=error[0].device)
-        for part, before, after in list(zip(error, old, new, strict=True))[: self.controlled]:
-            if part.numel() == 0:
-                continue
-            before, after, part = before.detach(), after.detach(), part.detach()
-            ratio = part / (self.atol + self.rtol * torch.maximum(before.abs(), after.abs()))
-            samples = ratio.square().reshape(*part.shape[: self.batch_dims], -1).mean(-1).sqrt()
+        if error[0].numel() == 0:
+            return worst
+        noise = 8 * torch.finfo(error[0].dtype).eps * abs(length) * self._speed(slope)
+        count = self.controlled
+        for each in zip(error[:count], old[:count], new[:count], strict=True):
+            part, before, after = (self._by_sample(value) for value in each)
+            ratio = part / (self.atol + self.rtol * torch.maximum(before.abs(), after.abs()) + noise)
+            samples = ratio.square().mean(-1).sqrt()
             worst = torch.maximum(worst, self._live(samples, old).max())
         return worst
 
@@ -77,8 +80,16 @@ class _Control:
         """Zero for samples that were not finite before the step."""
         finite = torch.ones_like(samples, dtype=torch.bool)
         for part in old[: self.controlled]:
-            finite = finite & part.detach().isfinite().reshape(*part.shape[: self.batch_dims], -1).all(-1)
+            finite = finite & self._by_sample(part).isfinite().all(-1)
         return torch.where(finite, samples, torch.zeros_like(samples))
+
+    def _speed(self, slope: Parts) -> Tensor:
+        """The largest slope of each sample, over all its parts."""
+        return torch.cat([self._by_sample(part).abs() for part in slope[: self.controlled]], -1).amax(-1, keepdim=True)
+
+    def _by_sample(self, value: Tensor) -> Tensor:
+        """The numbers of each sample in one axis, without a history."""
+        return value.detach().flatten(self.batch_dims) if value.dim() > self.batch_dims else value.detach().unsqueeze(-1)
 
 
 def solve_adaptively(
@@ -99,7 +110,7 @@ def solve_adaptively(
         function: The vector function :math:`f`.
         state: :math:`y(t_0)`, a tensor or a tuple of tensors.
         times: The two times, in either order.
-        rtol: Relative tolerance for one step; below eight units of rounding of the dtype it is raised to that.
+        rtol: Relative tolerance for one step, positive.
         atol: Absolute tolerance for one step, positive.
         max_steps: The most steps, rejected ones included.
         batch_dims: How many leading axes of every controlled tensor count samples.
@@ -132,9 +143,8 @@ def solve_adaptively(
     if not (rtol > 0 and atol > 0):
         raise ValueError(f"`rtol` and `atol` must be positive; got {rtol} and {atol}.")
     parts = state if isinstance(state, tuple) else (state,)
-    floor = 8 * torch.finfo(parts[0].dtype).eps
     controlled = len(parts) if num_controlled is None else num_controlled
-    control = _Control(max(rtol, floor), atol, batch_dims, controlled)
+    control = _Control(rtol, atol, batch_dims, controlled)
     result, evaluations = _march(on_parts(function, state), parts, grid, control, max_steps, num_integrals)
     return Solution(result if isinstance(state, tuple) else result[0], evaluations)
 
@@ -161,7 +171,7 @@ def _march(
         evaluations += 6
         zero = tuple(torch.zeros_like(part) for part in parts[: control.controlled])
         error = combined(zero, [known[: control.controlled] for known in slopes], _PAIR.error_weights, length)
-        size = _number(control.size(error, parts, new))
+        size = _number(control.size(error, parts, new, slope, length))
         if size <= 1.0:
             if last:
                 return new, evaluations
@@ -190,9 +200,9 @@ def _factor(size: float, previous: float, *, rejected: bool) -> float:
 def _first_length(
     function: Callable[[Tensor, Parts], Parts], parts: Parts, slope: Parts, grid: Sequence[float], control: _Control
 ) -> float:
-    """A first length such that an Euler step is small and the second derivative changes little (Hairer, Nørsett, Wanner, II.4)."""
+    """A first length such that an Euler step is small and the second derivative changes little (Hairer and others, II.4)."""
     span = grid[1] - grid[0]
-    state_size, slope_size = (_number(control.size(value, parts, parts)) for value in (parts, slope))
+    state_size, slope_size = (_number(control.size(value, parts, parts, slope, 0.0)) for value in (parts, slope))
     tiny = 1e-10 < min(state_size, slope_size) < math.inf
     guess = min(0.01 * state_size / slope_size if tiny else 1e-4 * abs(span), abs(span))
     guess = math.copysign(guess, span)
@@ -200,7 +210,7 @@ def _first_length(
         moved = combined(parts, [slope], (1.0,), guess)
         other = function(time_of(grid[0] + guess, parts), moved)
         change = tuple(after - before for after, before in zip(other, slope, strict=True))
-        curvature = _number(control.size(change, parts, parts)) / abs(guess)
+        curvature = _number(control.size(change, parts, parts, slope, guess)) / abs(guess)
     largest = max(slope_size, curvature)
     wanted = (0.01 / largest) ** 0.2 if 1e-15 < largest < math.inf else max(1e-6, abs(guess) * 1e-3)
     return math.copysign(min(100 * abs(guess), wanted, abs(span)), span)

@@ -1,16 +1,16 @@
 r"""Gradients of a solve by a second solve, with memory that does not grow with the number of steps.
 
-Let :math:`\mathrm dy/\mathrm dt = f(t, y; \theta)` from :math:`t_0` to :math:`t_1`, and let :math:`L` depend on :math:`y(t_1)`. The
-adjoint :math:`a(t) = \partial L / \partial y(t)` obeys
+Let :math:`\mathrm dy/\mathrm dt = f(t, y; \theta)` from :math:`t_0` to :math:`t_1`, and let :math:`L` depend on :math:`y(t_1)`.
+The adjoint :math:`a(t) = \partial L / \partial y(t)` obeys
 
 .. math::
 
     \frac{\mathrm da}{\mathrm dt} = -a^\top \frac{\partial f}{\partial y}, \qquad
     \frac{\partial L}{\partial \theta} = -\int_{t_1}^{t_0} a^\top \frac{\partial f}{\partial \theta}\, \mathrm dt ,
 
-solved backwards in time together with :math:`y` itself, which is thereby reconstructed and need not be stored. Parts of the state
-that are *integrals* have a constant adjoint and are not reconstructed. The gradient is that of the true flow up to the
-solver's error, not that of the discrete map: it is as accurate as the steps are, where backpropagation through the solver
+solved backwards in time together with :math:`y` itself, which is thereby reconstructed and need not be stored. Parts of the
+state that are *integrals* have a constant adjoint and are not reconstructed. The gradient is that of the true flow up to the
+solver's error, not that of the discrete map: it is as accurate as the steps are, while backpropagation through the solver
 is exact for the steps as they are.
 """
 
@@ -86,7 +86,7 @@ def solve_with_adjoint(
     parts = state if isinstance(state, tuple) else (state,)
     learnable = tuple(tensor for tensor in parameters if tensor.requires_grad)
     problem = _Problem(on_parts(function, state), solver, reverse, batch_dims, num_integrals, learnable, len(parts), [])
-    result = cast(Parts, _Adjoint.apply(problem, *parts, *learnable))
+    result = cast(Parts, _Adjoint.apply(problem, *parts, *learnable))  # type: ignore[no-untyped-call]
     return Solution(result if isinstance(state, tuple) else result[0], problem.spent[0])
 
 
@@ -112,7 +112,7 @@ class _Adjoint(torch.autograd.Function):
         return tuple(part.clone() if part is first else part for part, first in zip(final, start, strict=True))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Solve the adjoint equation back to the first time."""
         problem: _Problem = ctx.problem
@@ -158,5 +158,5 @@ def _gradients(outputs: Sequence[tuple[Tensor, Tensor]], inputs: Parts) -> list[
     if not outputs:
         return [torch.zeros_like(value) for value in inputs]
     values, weights = zip(*outputs, strict=True)
-    found = torch.autograd.grad(values, inputs, weights, allow_unused=True)
+    found: Sequence[Tensor | None] = torch.autograd.grad(values, inputs, weights, allow_unused=True)
     return [torch.zeros_like(value) if grad is None else grad for grad, value in zip(found, inputs, strict=True)]

@@ -163,7 +163,7 @@ def combined(parts: Parts, slopes: Sequence[Parts], weights: Sequence[float], le
 def on_parts(function: VectorFunction, state: State) -> Callable[[Tensor, Parts], Parts]:
     """The vector function as one on tuples of tensors, whatever the structure of ``state``."""
     if isinstance(state, tuple):
-        return cast(Callable[[Tensor, Parts], Parts], function)
+        return cast("Callable[[Tensor, Parts], Parts]", function)  # dynamo cannot read a type that is built here
     return lambda t, parts: (cast(Tensor, function(t, parts[0])),)
 
 

@@ -10,10 +10,11 @@ import torch
 from torch.distributions import AffineTransform
 from torch.func import functional_call
 
-from probgen.distributions import TransformedDistribution, standard_normal
+from probgen.distributions import DensityUnavailable, TransformedDistribution, standard_normal
 from probgen.distributions._checks import ContextError
-from probgen.distributions.bijectors import Affine, Bijector, Exp, Lift, Permutation, Scale
+from probgen.distributions.bijectors import Affine, Bijector, ContinuousFlow, Exp, Lift, Permutation, Scale
 from probgen.flows import neural_spline_coupling
+from tests.cases.continuous import NetworkField
 
 
 class Counting(Affine):
@@ -322,3 +323,49 @@ def test_to_event_and_mask():
 def test_a_discrete_base_is_refused():
     with pytest.raises(ValueError, match="`base` must have a density; Poisson is discrete"):
         TransformedDistribution(dist.Poisson(3.0), Affine(1.0, 2.0))
+
+
+# --------------------------------------------------------------------------------------------------- estimated log-determinants
+
+
+def estimated(allow_estimate=False, divergence="hutchinson"):
+    torch.manual_seed(0)
+    flow = ContinuousFlow(NetworkField(3).double(), (3,), solver="rk4", steps=4, divergence=divergence)
+    return TransformedDistribution(standard_normal(3), flow, allow_estimate=allow_estimate)
+
+
+def test_an_estimated_log_det_makes_the_log_prob_an_estimate():
+    d, x = estimated(), torch.ones(4, 3, dtype=torch.float64)
+    assert d.log_prob_kind == "unbiased"
+    assert d.expand((2,)).log_prob_kind == "unbiased"
+    assert estimated(divergence="exact").log_prob_kind == "exact"
+    assert TransformedDistribution(d, Affine(0.0, 2.0)).log_prob_kind == "unbiased"
+    for call in (lambda: d.log_prob(x), d.rsample_and_log_prob, lambda: d.log_prob(d())):
+        with pytest.raises(DensityUnavailable, match=r"is an unbiased estimate. Use `.log_prob_estimate\(x, n\)`"):
+            call()
+    assert d.rsample((5,)).shape == (5, 3)
+
+
+@pytest.mark.statistical(false_alarm=1e-9)
+def test_estimates_surround_the_exact_density_as_their_error_says():
+    """A CLT test at four points; detects a bias of three standard errors of 64 draws."""
+    x = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    exact = estimated(divergence="exact").log_prob_estimate(x)
+    torch.manual_seed(0)
+    few, many = estimated().log_prob_estimate(x, 64), estimated().log_prob_estimate(x, 2048)
+    assert (exact.kind, few.kind, few.value.shape) == ("exact", "unbiased", (4,))
+    assert ((many.value - exact.value) / many.stderr).abs().max() < 6.5
+    assert 4.0 < float((few.stderr / many.stderr).mean()) < 7.5  # sqrt(32) = 5.7
+    assert estimated().log_prob_estimate(x, 1).stderr.isnan().all()
+
+
+def test_a_training_site_may_use_the_estimate():
+    d, x = estimated(allow_estimate=True), torch.ones(4, 3, dtype=torch.float64)
+    first, second = d.log_prob(x), d.log_prob(x)
+    assert not torch.equal(first, second)  # probes are drawn afresh
+    value = d()
+    assert d.log_prob(value).shape == ()
+    draws, log_prob = d.rsample_and_log_prob((5,))
+    assert (draws.shape, log_prob.shape) == ((5, 3), (5,))
+    with pytest.raises(ValueError, match="`num_draws` must be at least 1; got 0"):
+        d.log_prob_estimate(x, 0)
