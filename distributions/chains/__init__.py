@@ -25,6 +25,7 @@ from probgen.distributions.chains.discretized_decoder import DiscretizedDecoder
 from probgen.distributions.chains.forward_chain import ForwardChain, WithoutDivergence
 from probgen.distributions.chains.gaussian_chain import GaussianChain
 from probgen.distributions.chains.isotropic_normal import IsotropicNormal
+from probgen.distributions.chains.independent_categorical import IndependentCategorical
 from probgen.distributions.chains.keep_schedule import LinearKeep, linear_keep_schedule
 from probgen.distributions.chains.markov_chain import MarkovChain
 from probgen.distributions.chains.network_denoiser import NetworkDenoiser
@@ -80,6 +81,7 @@ __all__ = [
     "GaussianProcess",
     "GeneratorJumps",
     "GeometricNoise",
+    "IndependentCategorical",
     "IndependentValues",
     "IsotropicNormal",
     "JumpKernel",

@@ -11,24 +11,22 @@ Values of which :math:`x_t` cannot have come get probability zero: where a coord
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
-from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
-from torch.distributions import constraints
-from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import ContextError
-from probgen.distributions.base import Distribution
-from probgen.distributions.chains.categorical_process import CategoricalProcess, categorical_over_event
+from probgen.distributions.chains.categorical_process import CategoricalProcess
+from probgen.distributions.chains.independent_categorical import IndependentCategorical
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.schedule import Times
+from probgen.distributions.chains.wrapped_law import WrappedLaw
 
 __all__ = ["CategoricalDenoised", "CategoricalDenoiser"]
 
 
-class CategoricalDenoised(Distribution):
+class CategoricalDenoised(WrappedLaw):
     r"""The law :math:`p(x_0 \mid x_t)` over integers that a denoiser reports.
 
     Args:
@@ -45,7 +43,7 @@ class CategoricalDenoised(Distribution):
         >>> process = CategoricalProcess(2, (1,), "absorbing")
         >>> half = process.schedule.level(0.5)
         >>> denoised = CategoricalDenoised(torch.tensor([[0.9, 0.1]]).log(), torch.tensor([2]), half, process)
-        >>> denoised.reverse(process.schedule.level(0.25)).base_dist.probs  # half of the masked ones are revealed
+        >>> denoised.reverse(process.schedule.level(0.25)).probs  # half of the masked ones are revealed
         tensor([[0.4500, 0.0500, 0.5000]])
     """
 
@@ -59,26 +57,15 @@ class CategoricalDenoised(Distribution):
         validate_args: bool | None = None,
     ) -> None:
         self.log_probs, self.x_t, self.level, self.process = log_probs, x_t, level, process
-        self.law = categorical_over_event(log_probs, len(process.event_shape))
-        super().__init__(self.law.batch_shape, self.law.event_shape, validate_args=validate_args)
+        super().__init__(IndependentCategorical(log_probs, len(process.event_shape)), validate_args=validate_args)
 
-    def reverse(self, s: NoiseLevel) -> TorchDistribution:
+    def reverse(self, s: NoiseLevel) -> IndependentCategorical:
         r"""The reverse kernel :math:`p(x_s \mid x_t)`, categorical over events of states.
 
         Args:
             s: A level nearer to the data; at the data itself the kernel is the law.
         """
         return self.process.reverse(self.log_probs, self.x_t, s, self.level)
-
-    @constraints.dependent_property(is_discrete=True)
-    def support(self) -> Constraint:
-        """The values, in every coordinate."""
-        return cast(Constraint, self.law.support)
-
-    @property
-    def mean(self) -> Tensor:
-        """The expected value of each coordinate, for ordinal data, ``[*batch, *event]``."""
-        return (self.log_probs.exp() * torch.arange(self.process.values, device=self.log_probs.device)).sum(-1)
 
     @property
     def mode(self) -> Tensor:
@@ -87,19 +74,10 @@ class CategoricalDenoised(Distribution):
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape."""
-        new = self._expanded(batch_shape, _instance)
-        new.law = self.law.expand(torch.Size(batch_shape))
+        new = super().expand(batch_shape, _instance)
         new.log_probs = self.log_probs.expand(*batch_shape, *self.event_shape, self.process.values)
         new.x_t = self.x_t.expand(*batch_shape, *self.event_shape)
         return new
-
-    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
-        """Draw integers ``[*sample_shape, *batch, *event]``."""
-        return self.law.sample(torch.Size(sample_shape))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-probability in nats, shape ``[*sample, *batch]``."""
-        return self.law.log_prob(value)
 
 
 class CategoricalDenoiser(nn.Module):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions.chains.categorical_process import CategoricalProcess, categorical_over_event
+from probgen.distributions.chains.categorical_process import CategoricalProcess
+from probgen.distributions.chains.independent_categorical import IndependentCategorical
 from probgen.distributions.chains.noise_level import NoiseLevel
 
 __all__ = ["IndependentValues"]
@@ -45,9 +46,9 @@ class IndependentValues(nn.Module):
         self.register_buffer("logits", logits.log_softmax(-1))
 
     @property
-    def data(self) -> torch.distributions.Distribution:
+    def data(self) -> IndependentCategorical:
         """The law of the data."""
-        return categorical_over_event(self.logits, len(self.process.event_shape))
+        return IndependentCategorical(self.logits, len(self.process.event_shape))
 
     def forward(self, x: Tensor, log_snr: Tensor, context: Tensor | None = None) -> Tensor:
         """Logits of the posterior, ``[N, *event, values]``."""

@@ -16,21 +16,20 @@ The derivation stands in ``docs/derivations/discrete-diffusion.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal
 
-import pyro.distributions as dist
 import torch
-from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions.chains.categorical_generators import GeneratorJumps, gaussian_rates
 from probgen.distributions.chains.categorical_kernels import AbsorbingJumps, JumpKernel, UniformJumps
+from probgen.distributions.chains.independent_categorical import IndependentCategorical
 from probgen.distributions.chains.keep_schedule import linear_keep_schedule
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.process import ForwardProcess
 from probgen.distributions.chains.schedule import Schedule, Times
 
-__all__ = ["CategoricalKind", "CategoricalProcess", "categorical_over_event"]
+__all__ = ["CategoricalKind", "CategoricalProcess"]
 
 CategoricalKind = Literal["uniform", "absorbing", "gaussian"]
 """Where jumps go: to any value, to a mask, or to values nearby."""
@@ -40,7 +39,7 @@ class CategoricalProcess(ForwardProcess):
     r"""A forward process over integers :math:`0, \dots, K - 1` (and the mask K, where jumps are absorbing).
 
     A coordinate keeps its value up to time t with probability :math:`\kappa(t) = \mathrm{sigmoid}(\lambda(t))`, which is
-    :math:`\alpha^2(t)` of a variance-preserving schedule. Laws are ``Categorical`` over events of integers.
+    :math:`\alpha^2(t)` of a variance-preserving schedule. Laws are ``IndependentCategorical`` over events of integers.
 
     Args:
         values: Number K of values.
@@ -60,7 +59,7 @@ class CategoricalProcess(ForwardProcess):
         >>> from probgen.distributions.chains import CategoricalProcess
         >>> process = CategoricalProcess(4, event_shape=(3,), kind="absorbing")
         >>> law = process.marginal(torch.tensor([[0, 1, 3]]), 0.25)
-        >>> law.batch_shape, law.event_shape, law.base_dist.probs[0, 0]
+        >>> law.batch_shape, law.event_shape, law.probs[0, 0]
         (torch.Size([1]), torch.Size([3]), tensor([0.7500, 0.0000, 0.0000, 0.0000, 0.2500]))
     """
 
@@ -90,15 +89,15 @@ class CategoricalProcess(ForwardProcess):
         """Number of states of a noisy coordinate."""
         return self.kernel.states
 
-    def marginal(self, x_0: Tensor, t: Times) -> TorchDistribution:
+    def marginal(self, x_0: Tensor, t: Times) -> IndependentCategorical:
         r"""The law :math:`q(x_t \mid x_0)` for integers ``[*batch, *event]`` and times ``t``."""
         return self._law(self._row(x_0, self.schedule.level(0.0), self.schedule.level(t)))
 
-    def transition(self, x_s: Tensor, s: Times, t: Times) -> TorchDistribution:
+    def transition(self, x_s: Tensor, s: Times, t: Times) -> IndependentCategorical:
         r"""The law :math:`q(x_t \mid x_s)` for states ``[*batch, *event]`` and times ``s < t``."""
         return self._law(self._row(x_s, self.schedule.level(s), self.schedule.level(t)))
 
-    def posterior(self, x_t: Tensor, x_0: Tensor, s: Times, t: Times) -> TorchDistribution:
+    def posterior(self, x_t: Tensor, x_0: Tensor, s: Times, t: Times) -> IndependentCategorical:
         r"""The law :math:`q(x_s \mid x_t, x_0)` for states and data ``[*batch, *event]`` and times ``s < t``.
 
         ``x_t`` must be possible given ``x_0``.
@@ -106,7 +105,7 @@ class CategoricalProcess(ForwardProcess):
         near, far = self.schedule.level(s), self.schedule.level(t)
         return self._law(self._row(x_0, self.schedule.level(0.0), near) + self.evidence(x_t, near, far, self.anchor))
 
-    def prior(self, t: float = 1.0) -> TorchDistribution:
+    def prior(self, t: float = 1.0) -> IndependentCategorical:
         """The marginal at time ``t`` of data that are uniform over the values; at no signal that is the stationary law."""
         level = self.schedule.level(t)
         uniform = torch.full_like(self.anchor.expand(*self.event_shape, self.values), -1.0).log_softmax(-1)
@@ -129,7 +128,7 @@ class CategoricalProcess(ForwardProcess):
         seen = self.evidence(x_t, self.schedule.level(0.0), t, log_probs)[..., : self.values]
         return torch.where(seen == -torch.inf, -torch.inf, log_probs).log_softmax(-1)
 
-    def reverse(self, log_probs: Tensor, x_t: Tensor, s: NoiseLevel, t: NoiseLevel) -> TorchDistribution:
+    def reverse(self, log_probs: Tensor, x_t: Tensor, s: NoiseLevel, t: NoiseLevel) -> IndependentCategorical:
         r"""The law :math:`\sum_k p(x_0 = k)\, q(x_s \mid x_t, x_0 = k)`, every coordinate on its own.
 
         Args:
@@ -146,25 +145,8 @@ class CategoricalProcess(ForwardProcess):
     def _row(self, x: Tensor, s: NoiseLevel, t: NoiseLevel) -> Tensor:
         return self.kernel.row(x, s, t, self.anchor, len(self.event_shape))
 
-    def _law(self, logits: Tensor) -> TorchDistribution:
-        return categorical_over_event(logits, len(self.event_shape))
-
-
-def categorical_over_event(logits: Tensor, event_dim: int) -> TorchDistribution:
-    """Independent categorical coordinates with logits ``[*batch, *event, states]``, the last ``event_dim`` being the event.
-
-    Args:
-        logits: Unnormalized log-probabilities, minus infinity where impossible.
-        event_dim: Number of event dimensions.
-
-    Example:
-        >>> import torch
-        >>> from probgen.distributions.chains.categorical_process import categorical_over_event
-        >>> law = categorical_over_event(torch.zeros(5, 8, 8, 3), 2)
-        >>> law.batch_shape, law.event_shape
-        (torch.Size([5]), torch.Size([8, 8]))
-    """
-    return cast(TorchDistribution, dist.Categorical(logits=logits).to_event(event_dim))
+    def _law(self, logits: Tensor) -> IndependentCategorical:
+        return IndependentCategorical(logits, len(self.event_shape))
 
 
 def _kernel(kind: str, values: int) -> JumpKernel:
