@@ -42,6 +42,9 @@ class Discretized(Distribution):
         quantization: The levels.
         validate_args: As in ``torch.distributions``.
 
+    Raises:
+        TypeError: ``quantization`` is no ``Quantization``.
+
     Example:
         >>> from probgen.distributions import DiscretizedNormal, Quantization
         >>> d = DiscretizedNormal(0.0, 1.0, Quantization(5, -2.0, 2.0))

@@ -36,14 +36,14 @@ class ClassifierFeatures(nn.Module):
 
     ``train_classifier_features`` makes a trained one.
 
+    Attributes:
+        test_accuracy: On held-out images, with its standard error; None before training.
+
     Args:
         image_shape: (height, width) or (channels, height, width).
         num_classes: Number of classes, at least 2.
         num_features: Width of the layer before the last.
         name: What its numbers will be labeled with.
-
-    Attributes:
-        test_accuracy: On held-out images, with its standard error; None before training.
 
     Raises:
         ValueError: ``image_shape`` is not that of an image, or there are fewer than two classes.

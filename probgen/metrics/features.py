@@ -1,37 +1,22 @@
 r"""Feature extractors for distances between sets of examples: what a number was computed on is a part of the number.
 
 A distance between two sets of images is one between their features, and it means nothing without the name of the extractor:
-of one pair of sets, pixels and two classifiers give three numbers of different sizes. An extractor here is a function from
-examples to a matrix that says what it is (``str(extractor)``) and how many numbers it gives.
+of one pair of sets, pixels and two classifiers give three numbers of different sizes. An extractor here is any function from
+examples to a matrix; ``describe`` says what it is.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-__all__ = ["FeatureExtractor", "PixelFeatures"]
+__all__ = ["FeatureExtractor", "PixelFeatures", "describe"]
 
 
-@runtime_checkable
-class FeatureExtractor(Protocol):
-    """What the reports need of an extractor (abstract): call it on examples; ``str`` of it describes it.
-
-    Attributes:
-        num_features: Columns of what it returns.
-
-    Example:
-        >>> from probgen.metrics import FeatureExtractor, PixelFeatures
-        >>> isinstance(PixelFeatures((8, 8)), FeatureExtractor)
-        True
-    """
-
-    num_features: int
-
-    def __call__(self, examples: Tensor) -> Tensor:
-        """Examples ``[n, *event]`` to features ``[n, num_features]``."""
+FeatureExtractor = Callable[[Tensor], Tensor]
+"""From examples ``[n, *event]`` to features ``[n, features]``; ``str`` of it, or its ``__name__``, goes with every number."""
 
 
 class PixelFeatures:
@@ -66,6 +51,23 @@ class PixelFeatures:
 
     def __repr__(self) -> str:
         return f"pixels, {self.num_features} features"
+
+
+def describe(extractor: FeatureExtractor, num_features: int) -> str:
+    """The words that go with every number computed on these features.
+
+    Args:
+        extractor: A function, or an object that describes itself by ``str``.
+        num_features: How many numbers it gives for an example.
+
+    Example:
+        >>> import torch
+        >>> from probgen.metrics.features import describe
+        >>> describe(torch.relu, 64)
+        'relu, 64 features'
+    """
+    name = getattr(extractor, "__name__", None)
+    return str(extractor) if name is None else f"{name}, {num_features} features"
 
 
 def _listed(shape: tuple[int, ...]) -> str:

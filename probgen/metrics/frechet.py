@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from probgen.metrics._checks import as_feature_pair, as_features
-from probgen.metrics.features import FeatureExtractor
+from probgen.metrics.features import FeatureExtractor, describe
 from probgen.metrics.likelihood import MeanError
 
 __all__ = ["FrechetReport", "frechet_distance", "frechet_distance_of_moments", "frechet_report"]
@@ -201,8 +201,9 @@ def frechet_report(
         held_out = _shuffled(as_features("real_test", extractor(real_test), least=4), generator)
     drawn = _shuffled(as_features("generated", extractor(generated), least=4), generator)
     count = min(len(drawn), len(held_out))
+    size = reference.shape[1]
     distance, floor = (_with_error(x[:count], reference, num_groups) for x in (drawn, held_out))
-    return FrechetReport(distance, floor, count, len(reference), str(extractor), reference.shape[1])
+    return FrechetReport(distance, floor, count, len(reference), describe(extractor, size), size)
 
 
 def rounded(value: MeanError) -> str:

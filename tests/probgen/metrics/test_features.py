@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from probgen.metrics import FeatureExtractor, PixelFeatures
+from probgen.metrics import PixelFeatures, frechet_report
+from probgen.metrics.features import describe
 
 
 def test_pixels_are_the_image_itself():
@@ -15,15 +16,13 @@ def test_pixels_are_the_image_itself():
     assert PixelFeatures((2, 3))(images[:0]).shape == (0, 6)
 
 
-def test_any_object_of_the_form_is_an_extractor():
-    class Halves:
-        num_features = 2
+def test_any_function_is_an_extractor_and_named():
+    def corner(examples):
+        return examples.flatten(1)[:, :2].float()
 
-        def __call__(self, examples):
-            return examples.flatten(1)[:, :2]
-
-    assert isinstance(Halves(), FeatureExtractor)
-    assert not isinstance(torch.relu, FeatureExtractor)
+    x = torch.randint(0, 9, (40, 8, 8))
+    assert "against 20; corner, 2 features)" in str(frechet_report(x, x, None, corner))
+    assert describe(PixelFeatures((8, 8)), 64) == "pixels, 64 features"
 
 
 def test_errors():
