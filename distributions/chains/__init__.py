@@ -24,9 +24,10 @@ from probgen.distributions.chains.denoiser import Denoiser
 from probgen.distributions.chains.discretized_decoder import DiscretizedDecoder
 from probgen.distributions.chains.forward_chain import ForwardChain, WithoutDivergence
 from probgen.distributions.chains.gaussian_chain import GaussianChain
-from probgen.distributions.chains.isotropic_normal import IsotropicNormal
 from probgen.distributions.chains.independent_categorical import IndependentCategorical
+from probgen.distributions.chains.isotropic_normal import IsotropicNormal
 from probgen.distributions.chains.keep_schedule import LinearKeep, linear_keep_schedule
+from probgen.distributions.chains.learned_schedule import LearnedSchedule
 from probgen.distributions.chains.markov_chain import MarkovChain
 from probgen.distributions.chains.network_denoiser import NetworkDenoiser
 from probgen.distributions.chains.noise_level import (
@@ -59,6 +60,7 @@ from probgen.distributions.chains.process import ForwardProcess, GaussianProcess
 from probgen.distributions.chains.scaling import Scaling
 from probgen.distributions.chains.schedule import Schedule
 from probgen.distributions.chains.time_grid import Spacing, TimeGrid
+from probgen.distributions.chains.variance_fit import fit_variance
 
 __all__ = [
     "AbsorbingJumps",
@@ -85,6 +87,7 @@ __all__ = [
     "IndependentValues",
     "IsotropicNormal",
     "JumpKernel",
+    "LearnedSchedule",
     "LearnedVariance",
     "LinearKeep",
     "LinearRate",
@@ -113,6 +116,7 @@ __all__ = [
     "cosine_schedule",
     "default_decoder",
     "edm_schedule",
+    "fit_variance",
     "flow_matching_schedule",
     "gaussian_rates",
     "linear_keep_schedule",
