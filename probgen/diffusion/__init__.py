@@ -1,6 +1,9 @@
 """Diffusion models: training, sampling, conditioning and measuring what ``probgen.distributions.chains`` defines."""
 
 from probgen.diffusion.diffusion_law import DiffusionLaw
+from probgen.diffusion.discrete import CategoricalDiffusion
+from probgen.diffusion.discrete_bound import CategoricalLoss, CategoricalTerm, categorical_bound_terms, categorical_term
+from probgen.diffusion.flow import ProbabilityFlowField, probability_flow
 from probgen.diffusion.model import Diffusion
 from probgen.diffusion.report import BitsReport, bits_report
 from probgen.diffusion.report_terms import BoundTerms, bound_terms
@@ -9,6 +12,7 @@ from probgen.distributions.chains import (
     cosine_schedule,
     edm_schedule,
     flow_matching_schedule,
+    linear_keep_schedule,
     linear_schedule,
     sigmoid_schedule,
     sub_variance_preserving_schedule,
@@ -19,15 +23,23 @@ from probgen.distributions.chains import (
 __all__ = [
     "BitsReport",
     "BoundTerms",
+    "CategoricalDiffusion",
+    "CategoricalLoss",
+    "CategoricalTerm",
     "Diffusion",
     "DiffusionLaw",
+    "ProbabilityFlowField",
     "TimeGrid",
     "bits_report",
     "bound_terms",
+    "categorical_bound_terms",
+    "categorical_term",
     "cosine_schedule",
     "edm_schedule",
     "flow_matching_schedule",
+    "linear_keep_schedule",
     "linear_schedule",
+    "probability_flow",
     "sigmoid_schedule",
     "sub_variance_preserving_schedule",
     "variance_exploding_schedule",
