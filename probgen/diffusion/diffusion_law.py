@@ -1,11 +1,13 @@
 r"""The law of the data under a diffusion model, as one distribution for one ``pyro.sample`` site.
 
-Its density is an integral over paths, :math:`p(x_0) = \int p(x_{0:N})\,\mathrm dx_{1:N}`, with no closed form. Two bounds are at hand:
+Its density is an integral over paths, :math:`p(x_0) = \int p(x_{0:N})\,\mathrm dx_{1:N}`, with no closed form. Two bounds are
+at hand:
 
 * one term: :math:`L_N + N L_{i-1}` at one random step, cheap, differentiable, the training form;
 * whole paths: with n paths :math:`x^{(k)}_{1:N} \sim q(\cdot \mid x_0)`
 
-.. math:: \log \frac1n \sum_{k=1}^n \frac{p(x_0, x^{(k)}_{1:N})}{q(x^{(k)}_{1:N} \mid x_0)} \;\le\; \log p(x_0) \quad\text{in expectation,}
+.. math:: \log \frac1n \sum_{k=1}^n \frac{p(x_0, x^{(k)}_{1:N})}{q(x^{(k)}_{1:N} \mid x_0)} \;\le\; \log p(x_0) \quad\text{in
+expectation,}
 
 which rises with n and is exact for every path if the reverse kernels are.
 """
@@ -35,9 +37,9 @@ __all__ = ["DiffusionLaw"]
 class DiffusionLaw(Distribution):
     r"""The law of :math:`x_0`; ``Diffusion.distribution`` builds it.
 
-    Over events of the model's shape; the batch is that of the context. ``log_prob`` raises unless estimates are allowed, as one does at
-    a training site; evaluate with ``log_prob_estimate``. A sampler other than the chain's own draws from another law than the one that
-    is bounded, since it follows other kernels: the bounds are always those of the chain.
+    Over events of the model's shape; the batch is that of the context. ``log_prob`` raises unless estimates are allowed, as
+    one does at a training site; evaluate with ``log_prob_estimate``. A sampler other than the chain's own draws from another
+    law than the one that is bounded, since it follows other kernels: the bounds are always those of the chain.
 
     Args:
         diffusion: The model.
@@ -142,13 +144,13 @@ class DiffusionLaw(Distribution):
             raise DensityUnavailable(
                 type(self).__name__,
                 "the density of a chain is an integral over paths",
-                "`.log_prob_estimate(x, n)` to evaluate, `.bound(x)` to train, build it with `allow_estimate=True`, or take the "
-                "probability flow as a `TransformedDistribution`",
+                "`.log_prob_estimate(x, n)` to evaluate, `.bound(x)` to train, build it with `allow_estimate=True`, or take "
+                "the probability flow as a `TransformedDistribution`",
             )
         return self.bound(value)
 
     def bound(self, value: Tensor) -> Tensor:
-        """An unbiased estimate of the chain's ELBO from one random step for each datum, a training term, ``[*sample, *batch]``."""
+        """An unbiased estimate of the chain's ELBO from one random step for each datum, to train, ``[*sample, *batch]``."""
         self._check_shape(value)
         x, context = self._with_context(value)
         return -DenoisingLoss(self.diffusion, "elbo", times=self.times).per_datum(x, context)
@@ -175,7 +177,7 @@ class DiffusionLaw(Distribution):
         return value.expand(*batch, *self.event_shape), self._context(batch)
 
     def _path_weight(self, x_0: Tensor, context: Tensor | None) -> Tensor:
-        """log p(path) - log q(path given data) for one drawn path of every datum, ``[*batch]``."""
+        """The log-ratio of model and forward process on one drawn path of every datum, ``[*batch]``."""
         chain = self.diffusion.chain(context)
         forward = chain.posterior(x_0)
         rank = len(self.event_shape)

@@ -1,8 +1,8 @@
 r"""The report of a diffusion model: bits per dimension term by term, and the rate–distortion curve of progressive decoding.
 
-Sending :math:`x_N, x_{N-1}, \dots` one after the other costs at least the terms of the bound. When :math:`x_i` has arrived, the rate is
-:math:`L_N + \sum_{j > i} L_{j-1}` and the receiver's best guess is :math:`\hat x_0(x_i)`; its root mean squared error is the distortion.
-:math:`L_0` then pays for the last, imperceptible digits.
+Sending :math:`x_N, x_{N-1}, \dots` one after the other costs at least the terms of the bound. When :math:`x_i` has arrived,
+the rate is :math:`L_N + \sum_{j > i} L_{j-1}` and the receiver's best guess is :math:`\hat x_0(x_i)`; its root mean squared
+error is the distortion. :math:`L_0` then pays for the last, imperceptible digits.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def bits_report(
         diffusion: The model; it is put into evaluation mode and back.
         x: Data ``[n, *event]``, at least two.
         context: Shape ``[n, *context_shape]``, if the network takes one.
-        quantization: The levels behind the data. With a discretized decoder (whose own are used by default) the bits are a codelength as
-            they are; with a continuous one the data must be dequantized, and :math:`-\log_2 w` is added.
+        quantization: The levels behind the data. With a discretized decoder (whose own are used by default) the bits are a
+            codelength as they are; with a continuous one the data must be dequantized, and :math:`-\log_2 w` is added.
         num_draws: Draws of the noise for each datum and step.
         rows: How many noisy states the network sees at once.
         seed: Of the noise; the global random state is left alone.

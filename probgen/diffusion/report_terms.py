@@ -1,8 +1,8 @@
 r"""Every term of the bound for every datum, with the errors of the denoiser at every time.
 
-The table is :math:`L_0, L_1, \dots, L_N` in nats: the decoder, the divergence of each step, the prior. The expectation over the noise
-is taken by Monte Carlo, the divergences given the noisy state in closed form; all N terms of a datum are batched calls of the
-network.
+The table is :math:`L_0, L_1, \dots, L_N` in nats: the decoder, the divergence of each step, the prior. The expectation over
+the noise is taken by Monte Carlo, the divergences given the noisy state in closed form; all N terms of a datum are batched
+calls of the network.
 """
 
 from __future__ import annotations

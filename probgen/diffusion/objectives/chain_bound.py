@@ -6,9 +6,10 @@ r"""The bound of a chain, term by term and datum by datum.
     + \sum_{i=2}^{N} \underbrace{\mathbb E_q\,\mathrm{KL}(q(x_{i-1} \mid x_i, x_0) \,\|\, p(x_{i-1} \mid x_i))}_{L_{i-1}}
     + \underbrace{\mathbb E_q[-\log p(x_0 \mid x_1)]}_{L_0} .
 
-Step i of the chain, from :math:`t_i` to :math:`t_{i-1}`, owns the term :math:`L_{i-1}`; step 1 is the decoder. Every term needs one
-evaluation of the denoiser at :math:`x_i \sim q(x_i \mid x_0)`, so N terms, or one of N for every datum, are one batched call. The
-prior's term needs none. The page "The bound of a diffusion model" derives the two forms of the bound and compares their variances.
+Step i of the chain, from :math:`t_i` to :math:`t_{i-1}`, owns the term :math:`L_{i-1}`; step 1 is the decoder. Every term
+needs one evaluation of the denoiser at :math:`x_i \sim q(x_i \mid x_0)`, so N terms, or one of N for every datum, are one
+batched call. The prior's term needs none. The page "The bound of a diffusion model" derives the two forms of the bound and
+compares their variances.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@ r"""The loss that trains a denoiser: a weighted squared error at a random time, 
 
 .. math:: L(x_0) = \mathbb E_{t, \varepsilon}\bigl[ w(t)\, \|\hat x_0(\alpha_t x_0 + \sigma_t\varepsilon, t) - x_0\|^2 \bigr]
 
-Every datum has a time and a noise of its own. The weighting is defined on the error of :math:`x_0` and evaluated in the coordinates of
-the network, so the loss is one number whatever the network predicts. With the weighting "elbo" it is the negative ELBO of the
-chain: :math:`L_N` plus N times one random term, importance weights included, its expectation exactly that of the chain as a
-Pyro model and guide, at one evaluation of the network instead of N.
+Every datum has a time and a noise of its own. The weighting is defined on the error of :math:`x_0` and evaluated in the
+coordinates of the network, so the loss is one number whatever the network predicts. With the weighting "elbo" it is the
+negative ELBO of the chain: :math:`L_N` plus N times one random term, importance weights included, its expectation exactly that
+of the chain as a Pyro model and guide, at one evaluation of the network instead of N.
 """
 
 from __future__ import annotations
@@ -38,21 +38,23 @@ Times = TimeSampler | Literal["steps", "importance", "continuous", "logit-normal
 class DenoisingLoss(Objective):
     r"""The denoising loss of a diffusion model; ``Diffusion.denoising_loss`` builds it.
 
-    Called on a batch it returns the mean over data and coordinates, so learning rates and clipping carry over between shapes; with
-    "elbo" that is nats per dimension. :meth:`per_datum` gives sums over the event.
+    Called on a batch it returns the mean over data and coordinates, so learning rates and clipping carry over between shapes;
+    with "elbo" that is nats per dimension. :meth:`per_datum` gives sums over the event.
 
     Args:
         diffusion: The model; its parameters are trained.
         weighting: "elbo", a name of ``WEIGHTINGS`` or a function, see ``weightings``.
-        times: Which times a batch looks at; by default uniform over the steps of the grid, stratified over the batch ("likelihood":
-            uniform over the times of the grid).
-        correct_times: Whether draws are reweighted so that the loss is an average over uniform times, whatever law they come from.
-            Without, that law is part of the weighting, as Karras et al. and rectified flows mean it. The bound is always corrected.
+        times: Which times a batch looks at; by default uniform over the steps of the grid, stratified over the batch
+            ("likelihood": uniform over the times of the grid).
+        correct_times: Whether draws are reweighted so that the loss is an average over uniform times, whatever law they come
+            from. Without, that law is part of the weighting, as Karras et al. and rectified flows mean it. The bound is always
+            corrected.
         context_dropout: Probability that a datum's context is replaced by the network's ``null_context``, which trains both
             models of classifier-free guidance.
 
     Raises:
-        ValueError: no such weighting or times, times that are not this grid's steps for "elbo", or a dropout without ``null_context``.
+        ValueError: no such weighting or times, times that are not this grid's steps for "elbo", or a dropout without
+            ``null_context``.
 
     References:
         Ho, Jain, Abbeel (2020). Denoising diffusion probabilistic models. https://arxiv.org/abs/2006.11239

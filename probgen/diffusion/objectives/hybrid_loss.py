@@ -52,6 +52,7 @@ class HybridLoss(Objective):
         ...     def __init__(self):
         ...         super().__init__()
         ...         self.linear = torch.nn.Linear(2, 4)
+        ...
         ...     def forward(self, x, log_snr, context=None):
         ...         return self.linear(x)
         >>> schedule = pg.diffusion.cosine_schedule()

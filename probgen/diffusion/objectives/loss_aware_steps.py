@@ -1,8 +1,8 @@
 r"""Times drawn where the loss is large: importance sampling by second moments, learned while training.
 
-The variance of a one-time estimate of :math:`\sum_i L_i` is least for :math:`p_i \propto \sqrt{\mathbb E[L_i^2]}`. On Gaussian data of
-variance 1/16 with 1000 linear steps that law divides the variance of the bound by 49, since 93 % of it lies in the first
-tenth of the steps. The page "Improved diffusion" derives it and measures it.
+The variance of a one-time estimate of :math:`\sum_i L_i` is least for :math:`p_i \propto \sqrt{\mathbb E[L_i^2]}`. On Gaussian
+data of variance 1/16 with 1000 linear steps that law divides the variance of the bound by 49, since 93 % of it lies in the
+first tenth of the steps. The page "Improved diffusion" derives it and measures it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["LossAwareSteps"]
 class LossAwareSteps(TimeSampler):
     r"""Steps drawn with :math:`p_i \propto \sqrt{\mathbb E[L_i^2]}`, estimated from the losses seen in training.
 
-    Uniform until every step has been seen ``history`` times; then the mean of squares of each step's losses, exponentially weighted
-    with that horizon. The history lies in buffers, so it is part of the ``state_dict``. Under data-parallel training each process uses the
-    probabilities it drew with, and the wrapper's broadcast of buffers keeps them equal.
+    Uniform until every step has been seen ``history`` times; then the mean of squares of each step's losses, exponentially
+    weighted with that horizon. The history lies in buffers, so it is part of the ``state_dict``. Under data-parallel training
+    each process uses the probabilities it drew with, and the wrapper's broadcast of buffers keeps them equal.
 
     Args:
         grid: The chain.

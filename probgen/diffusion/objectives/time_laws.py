@@ -1,8 +1,8 @@
 r"""Laws of the time at which an objective looks at a diffusion model, beyond the uniform one.
 
 A monotone coordinate of time with a normal law: :math:`t = \mathrm{logistic}(z)` is the *logit-normal* law of rectified flows;
-:math:`\log(\sigma_t/\alpha_t) = -\lambda(t)/2 = z` is the *log-normal* law of the noise-to-signal ratio. The second is cut to the
-range that the schedule reaches, so it has the density
+:math:`\log(\sigma_t/\alpha_t) = -\lambda(t)/2 = z` is the *log-normal* law of the noise-to-signal ratio. The second is cut to
+the range that the schedule reaches, so it has the density
 
 .. math::
 
@@ -59,9 +59,7 @@ class LogNormalNoise(Distribution):
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
 
-    def __init__(
-        self, schedule: Schedule, loc: float = -1.2, scale: float = 1.2, *, validate_args: bool | None = None
-    ) -> None:
+    def __init__(self, schedule: Schedule, loc: float = -1.2, scale: float = 1.2, *, validate_args: bool | None = None) -> None:
         if not scale > 0:
             raise ValueError(f"`scale` must be positive; got {scale}.")
         self.schedule = schedule

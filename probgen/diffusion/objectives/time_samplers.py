@@ -1,13 +1,14 @@
 r"""Which times a batch looks at: the law of one time, and how the times of a batch are coupled.
 
-A loss is an average over times, :math:`\bar L = \mathbb E_{t \sim u}[L_t]` with :math:`u` uniform over the steps of a grid or over
-an interval. With times from any other law p,
+A loss is an average over times, :math:`\bar L = \mathbb E_{t \sim u}[L_t]` with :math:`u` uniform over the steps of a grid or
+over an interval. With times from any other law p,
 
 .. math:: \bar L = \mathbb E_{t \sim p}\Bigl[\tfrac{u(t)}{p(t)}\, L_t\Bigr], \qquad
           \mathrm{Var} \text{ is least for } p(t) \propto u(t) \sqrt{\mathbb E[L_t^2]} .
 
-Every draw carries its ratio :math:`u/p`, so the estimate is unbiased whatever p is. Every datum gets a time of its own, whose law
-is p; the times of one batch may be spread evenly, which makes the mean over the batch less variable and no datum's law different:
+Every draw carries its ratio :math:`u/p`, so the estimate is unbiased whatever p is. Every datum gets a time of its own, whose
+law is p; the times of one batch may be spread evenly, which makes the mean over the batch less variable and no datum's law
+different:
 
 =================== =======================================================================
 coupling            quantiles of the batch, k = 0 .. n - 1
@@ -133,9 +134,7 @@ class Steps(TimeSampler):
     times: Tensor
     probabilities: Tensor
 
-    def __init__(
-        self, grid: TimeGrid, probabilities: Tensor | None = None, *, coupling: Coupling = "stratified"
-    ) -> None:
+    def __init__(self, grid: TimeGrid, probabilities: Tensor | None = None, *, coupling: Coupling = "stratified") -> None:
         super().__init__(coupling)
         weights = torch.ones(len(grid)) if probabilities is None else probabilities
         if weights.shape != (len(grid),) or not bool((weights > 0).all()):
@@ -159,8 +158,8 @@ class ContinuousTimes(TimeSampler):
     r"""Times from a law on an interval, uniform by default.
 
     Args:
-        law: A distribution of t inside [0, 1] with ``icdf`` and ``log_prob``, such as ``logit_normal_time()`` or ``LogNormalNoise``; None:
-            uniform on the interval.
+        law: A distribution of t inside [0, 1] with ``icdf`` and ``log_prob``, such as ``logit_normal_time()`` or
+            ``LogNormalNoise``; None: uniform on the interval.
         low: The time nearest to the data that the uniform average includes.
         high: The time nearest to the noise.
         coupling: How the times of a batch hang together.

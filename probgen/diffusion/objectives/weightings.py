@@ -1,7 +1,8 @@
-r"""Weights over time of the squared error, all of them on the error of :math:`x_0`, so that they mean one thing for every network.
+r"""Weights over time of the squared error, all of them on the error of :math:`x_0`, so that they mean one thing for every
+network.
 
-A denoiser's error is one vector seen in several units: :math:`\|\hat\varepsilon - \varepsilon\|^2 = \mathrm{SNR}\,\|\hat x_0 - x_0\|^2` and
-:math:`\|\hat v - v\|^2 = (\mathrm{SNR} + 1)\,\|\hat x_0 - x_0\|^2`. A weighting is a weight :math:`w(t)` of
+A denoiser's error is one vector seen in several units: :math:`\|\hat\varepsilon - \varepsilon\|^2 = \mathrm{SNR}\,\|\hat x_0 -
+x_0\|^2` and :math:`\|\hat v - v\|^2 = (\mathrm{SNR} + 1)\,\|\hat x_0 - x_0\|^2`. A weighting is a weight :math:`w(t)` of
 :math:`\|\hat x_0 - x_0\|^2`:
 
 ================ ===================================================== =====================================================
@@ -37,7 +38,7 @@ from probgen.distributions.chains import Denoiser, NoiseLevel
 __all__ = ["WEIGHTINGS", "Weighting", "min_snr", "p2", "resolve_weighting", "sigmoid_weight"]
 
 Weighting = Callable[[Denoiser, NoiseLevel], Tensor]
-"""From the denoiser and a noise level to the logarithm of the weight of the squared error of x_0, float64, of the level's shape."""
+"""From denoiser and noise level to the logarithm of the weight of the squared error of x_0, float64, of the level's shape."""
 
 
 def min_snr(gamma: float = 5.0) -> Weighting:
@@ -113,7 +114,9 @@ def sigmoid_weight(bias: float = 2.0) -> Weighting:
 
 
 def _likelihood(denoiser: Denoiser, level: NoiseLevel) -> Tensor:
-    no_signal = level.log_snr == -torch.inf  # the weight is -SNR'/2, which vanishes there; the product of its factors does not say so
+    no_signal = (
+        level.log_snr == -torch.inf
+    )  # the weight is -SNR'/2, which vanishes there; the product of its factors does not say so
     t = torch.where(no_signal, 0.5, level.t)
     log_weight = torch.log(-denoiser.schedule.dlog_snr(t) / 2) + level.log_snr
     return torch.where(no_signal, -torch.inf, log_weight)
