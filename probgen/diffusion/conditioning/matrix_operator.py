@@ -1,0 +1,68 @@
+r"""Any matrix as an observation; it is factorized where it has to be inverted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from probgen.diffusion.conditioning.linear_operator import LinearOperator
+
+__all__ = ["MatrixOperator"]
+
+
+class MatrixOperator(LinearOperator):
+    r"""Multiplication of the flattened datum with a matrix.
+
+    Args:
+        matrix: A, shape ``[M, D]``; its pseudo-inverse is computed once, in float64.
+        event_shape: Shape of one datum, with D coordinates; ``(D,)`` by default.
+
+    Raises:
+        ValueError: not a matrix, or the event has another size.
+
+    Example:
+        >>> import torch
+        >>> from probgen.diffusion.conditioning import MatrixOperator
+        >>> difference = MatrixOperator(torch.tensor([[1.0, -1.0]]))
+        >>> difference.apply(torch.tensor([5.0, 3.0])), difference.pseudo_inverse(torch.tensor([2.0]))
+        (tensor([2.]), tensor([ 1., -1.]))
+    """
+
+    def __init__(self, matrix: Tensor, event_shape: Sequence[int] | None = None) -> None:
+        if matrix.dim() != 2:
+            raise ValueError(f"`matrix` must have shape [M, D]; got {tuple(matrix.shape)}.")
+        shape = torch.Size((matrix.shape[1],) if event_shape is None else event_shape)
+        if shape.numel() != matrix.shape[1]:
+            raise ValueError(f"`event_shape` must have the {matrix.shape[1]} coordinates of `matrix`; got {tuple(shape)}.")
+        super().__init__(shape, (matrix.shape[0],))
+        self.matrix = matrix.detach().double()
+        self._inverse = torch.linalg.pinv(self.matrix)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """The product with the matrix."""
+        return self._flat(x) @ self.matrix.mT.to(x)
+
+    def transpose(self, y: Tensor) -> Tensor:
+        """The product with the transposed matrix."""
+        return (y @ self.matrix.to(y)).reshape(*y.shape[:-1], *self.event_shape)
+
+    def pseudo_inverse(self, y: Tensor) -> Tensor:
+        """The product with the Moore–Penrose inverse."""
+        return (y @ self._inverse.mT.to(y)).reshape(*y.shape[:-1], *self.event_shape)
+
+    def solve(self, y: Tensor, variance: Tensor, noise: float) -> tuple[Tensor, Tensor]:
+        """By a Cholesky factorization for every datum, ``M^3`` operations each."""
+        matrix = self.matrix.to(y)
+        identity = torch.eye(len(matrix), dtype=y.dtype, device=y.device)
+        factor = torch.linalg.cholesky((matrix * self._flat(variance).unsqueeze(-2)) @ matrix.mT + noise * identity)
+        solution = torch.cholesky_solve(y.unsqueeze(-1), factor.expand(*y.shape, y.shape[-1])).squeeze(-1)
+        return solution, 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    def dense(self, like: Tensor) -> Tensor:
+        """The matrix."""
+        return self.matrix.to(like)
+
+    def _flat(self, x: Tensor) -> Tensor:
+        return x.flatten(x.dim() - len(self.event_shape))
