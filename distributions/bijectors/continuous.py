@@ -65,8 +65,8 @@ class ContinuousFlow(Bijector):
     Rows must not depend on each other.
 
     If the field has a method ``divergence(t, x)`` (or ``(t, x, context)``) that returns :math:`\nabla \cdot v`, shape ``[N]``,
-    it serves as the exact divergence. Otherwise automatic differentiation computes it, at the cost of one backward pass for each
-    coordinate. Hutchinson's estimate costs one for each probe, and makes the log-determinant an unbiased *estimate*
+    it serves as the exact divergence. Otherwise automatic differentiation computes it, at the cost of one backward pass for
+    each coordinate. Hutchinson's estimate costs one for each probe, and makes the log-determinant an unbiased *estimate*
     (``log_det_kind`` is "unbiased"): probes are drawn anew at each call, independently for each sample, and kept along the way.
 
     The inverse is that of the flow up to the solver's error (``exact_inverse`` is False). Adaptive steps end with an
@@ -231,6 +231,10 @@ class ContinuousFlow(Bijector):
         return solved.state[0].reshape((*batch, *self.event_shape))
 
     def _integrate(self, value: Tensor, context: Tensor | None, *, inverse: bool, probes: Tensor | None = None) -> FlowSolution:
+        if torch.is_inference_mode_enabled() and not torch.compiler.is_compiling():
+            with torch.inference_mode(mode=False), torch.no_grad():  # in inference mode no divergence can be differentiated
+                given = [None if tensor is None else tensor.clone() for tensor in (context, probes)]
+                return self._integrate(value.clone(), given[0], inverse=inverse, probes=given[1])
         rows, context, batch = self._rows(value, context)
         if self.divergence == "hutchinson":
             probes = self._probe_rows(rows, batch, probes)

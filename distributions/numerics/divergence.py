@@ -27,8 +27,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.func import vjp, vmap
 
+from probgen.distributions._checks import values_readable
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["ProbeKind", "draw_probes", "exact_divergence", "hutchinson_divergence"]
@@ -148,8 +150,32 @@ def draw_probes(
 
 def _pulled_back(function: Function, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
     """The value in the dtype of ``x``, and the map from a weight to its product with the Jacobian."""
-    result: Any = vjp(lambda point: function(point).to(x.dtype), x)
+    result: Any
+    if not torch.is_grad_enabled() and values_readable(x) and forward_ad._current_level < 0:
+        result = _pulled_back_without_history(function, x)
+    else:
+        result = vjp(lambda point: function(point).to(x.dtype), x)
     value, pull_back = result
     if value.shape != x.shape:
         raise ValueError(f"`function` must keep the shape {tuple(x.shape)}; it gave {tuple(value.shape)}.")
     return value, pull_back
+
+
+def _pulled_back_without_history(function: Function, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+    """The same where nothing is differentiated afterwards: ``vjp`` would record the products for a second derivative.
+
+    Inference mode, where nothing can be differentiated at all, is left for the moment.
+    """
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        point = (x.clone() if x.is_inference() else x.detach()).requires_grad_()
+        value = function(point).to(x.dtype)
+
+    def pull_back(weight: Tensor) -> tuple[Tensor]:
+        if not value.requires_grad:
+            return (torch.zeros_like(weight),)
+        with torch.inference_mode(mode=False):
+            plain = weight.clone() if weight.is_inference() else weight
+            (product,) = torch.autograd.grad(value, point, plain, retain_graph=True, allow_unused=True)
+        return (torch.zeros_like(weight) if product is None else product,)
+
+    return value.detach(), pull_back

@@ -295,6 +295,24 @@ def test_too_hard_a_problem_is_an_error():
         flow(torch.ones(3, 2))
 
 
+@pytest.mark.parametrize("divergence", ["exact", "hutchinson"])
+def test_inference_mode_gives_the_same_log_det(divergence):
+    """Nothing can be differentiated there; a divergence of zero would be silent."""
+    torch.manual_seed(0)
+    net, x, context = NetworkField(3), points(dtype=torch.float32), torch.full((7, 1), 0.3)
+    flow = ContinuousFlow(
+        lambda t, x, c: t * c * x * net(t, x), (3,), solver="rk4", steps=3, divergence=divergence, context_shape=(1,)
+    )
+    torch.manual_seed(1)
+    expected = flow.forward_and_log_det(x, context)
+    with torch.inference_mode():
+        torch.manual_seed(1)
+        got = flow.forward_and_log_det(x.clone(), context.clone())
+    assert expected[1].abs().min() > 1e-4
+    for a, b in zip(got, expected, strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
 def test_copies_and_state():
     torch.manual_seed(0)
     flow = ContinuousFlow(NetworkField(), (2,), solver="rk4", steps=3)

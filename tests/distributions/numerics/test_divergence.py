@@ -106,6 +106,21 @@ def test_derivatives_reach_parameters_and_points():
         assert torch.allclose(torch.zeros(()).double() if got is None else got, wanted.double(), atol=1e-12)
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_result_is_the_same_where_nothing_is_recorded(mode):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    x = torch.randn(4, 3, dtype=torch.float64)
+    expected = exact_divergence(net, x)
+    with mode():
+        for given in (x, x.clone()):
+            got = exact_divergence(net, given)
+            assert not any(tensor.requires_grad for tensor in got)
+            assert all(torch.allclose(a, b) for a, b in zip(got, expected, strict=True))
+        constant = exact_divergence(torch.ones_like, x)
+    assert torch.equal(constant[1], torch.zeros(4, dtype=torch.float64))
+
+
 def test_errors_name_what_came():
     with pytest.raises(ValueError, match=r"`function` must keep the shape \(3, 2\); it gave \(3, 1\)"):
         exact_divergence(lambda x: x[:, :1], torch.zeros(3, 2))
