@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import abc
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -25,13 +26,18 @@ from probgen.nn.attention import differentiable_attention
 from probgen.nn.conditioning import Conditioning, Conditions
 from probgen.nn.noise_embedding import NoiseEmbedding
 
-__all__ = ["DenoisingNetwork", "image_channels", "join_image"]
+__all__ = ["DenoisingNetwork", "image_channels", "image_shapes", "join_image"]
 
 
 class DenoisingNetwork(nn.Module, abc.ABC):
     """A network of noisy data, a log-SNR and perhaps a context (abstract): ``network(x, log_snr, context)``.
 
     A subclass writes ``_predict`` for checked input with one batch dimension; it computes every sample on its own.
+
+    Attributes:
+        event_shape: Shape of one datum.
+        out_shape: Shape of one output.
+        context_shape: Shape of one context, None if it takes none.
 
     Args:
         event_shape: Shape of one datum.
@@ -40,11 +46,6 @@ class DenoisingNetwork(nn.Module, abc.ABC):
         base_features: How many sinusoidal or Fourier features of the log-SNR.
         embedding: Which features of the log-SNR.
         conditioning: What turns a context into features; None: the network takes no context.
-
-    Attributes:
-        event_shape: Shape of one datum.
-        out_shape: Shape of one output.
-        context_shape: Shape of one context, None if it takes none.
 
     Raises:
         TypeError: ``conditioning`` is not a ``Conditioning``.
@@ -121,6 +122,33 @@ class DenoisingNetwork(nn.Module, abc.ABC):
     @abc.abstractmethod
     def _predict(self, x: Tensor, features: Tensor, conditions: Conditions) -> Tensor:
         """The output ``[N, *out_shape]`` for ``x`` ``[N, *event_shape]``, ``features`` ``[N, embedding_features]``."""
+
+
+def image_shapes(event_shape: Sequence[int], out_channels: int | None) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """The event shape of images and the output's, with ``out_channels`` (the event's if None) in place of the channels.
+
+    Args:
+        event_shape: ``(C, H, W)``.
+        out_channels: Channels of the output.
+
+    Returns:
+        Both shapes.
+
+    Raises:
+        ValueError: the event shape is not that of an image, or a size is not positive.
+
+    Example:
+        >>> from probgen.nn.denoising_network import image_shapes
+        >>> image_shapes((3, 8, 8), 6)
+        ((3, 8, 8), (6, 8, 8))
+    """
+    shape = tuple(event_shape)
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"`event_shape` must be (channels, height, width), all positive; got {shape}.")
+    channels = shape[0] if out_channels is None else out_channels
+    if channels < 1:
+        raise ValueError(f"`out_channels` must be positive; got {out_channels}.")
+    return (shape[0], shape[1], shape[2]), (channels, shape[1], shape[2])
 
 
 def image_channels(conditioning: Conditioning | None) -> int:

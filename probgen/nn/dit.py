@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from probgen.nn.attention import MultiHeadAttention, zero_initialized
 from probgen.nn.conditioning import Conditioning, Conditions
-from probgen.nn.denoising_network import DenoisingNetwork, image_channels, join_image
+from probgen.nn.denoising_network import DenoisingNetwork, image_channels, image_shapes, join_image
 
 __all__ = ["DiT", "sinusoidal_positions"]
 
@@ -73,17 +73,14 @@ class DiT(DenoisingNetwork):
         conditioning: Conditioning | None = None,
         out_channels: int | None = None,
     ) -> None:
-        shape = tuple(event_shape)
-        if len(shape) != 3 or min(*shape, patch, width, depth, 1 if out_channels is None else out_channels) < 1:
-            raise ValueError(
-                "`event_shape` must be (channels, height, width), and all sizes positive; got "
-                f"{shape}, patch {patch}, width {width}, depth {depth}, out_channels {out_channels}."
-            )
+        shape, out_shape = image_shapes(event_shape, out_channels)
+        if min(patch, width, depth) < 1:
+            raise ValueError(f"`patch`, `width` and `depth` must be positive; got {patch}, {width} and {depth}.")
         if shape[1] % patch or shape[2] % patch or width % 4:
             raise ValueError(f"`patch` must divide {shape[1:]}, and 4 must divide `width`; got {patch} and {width}.")
         super().__init__(
             shape,
-            (shape[0] if out_channels is None else out_channels, *shape[1:]),
+            out_shape,
             embedding_features=width,
             base_features=256,
             embedding=embedding,
@@ -96,7 +93,7 @@ class DiT(DenoisingNetwork):
         self.blocks = nn.ModuleList(_Block(width, heads, memory) for _ in range(depth))
         self.normalization = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(width, 2 * width)
-        self.last = nn.Linear(width, patch * patch * self.out_shape[0])
+        self.last = nn.Linear(width, patch * patch * out_shape[0])
         zero_initialized(self.modulation)
         zero_initialized(self.last)
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from probgen.nn.attention import SpatialAttention, group_normalization, zero_initialized
 from probgen.nn.conditioning import Conditioning, Conditions
-from probgen.nn.denoising_network import DenoisingNetwork, image_channels, join_image
+from probgen.nn.denoising_network import DenoisingNetwork, image_channels, image_shapes, join_image
 from probgen.nn.residual_block import Downsample, ResidualBlock, Upsample
 
 __all__ = ["UNet"]
@@ -81,17 +81,16 @@ class UNet(DenoisingNetwork):
         conditioning: Conditioning | None = None,
         out_channels: int | None = None,
     ) -> None:
-        shape, levels = tuple(event_shape), len(tuple(multipliers))
-        if len(shape) != 3 or min(*shape, width, *multipliers, blocks, levels, 1 if out_channels is None else out_channels) < 1:
+        shape, out_shape = image_shapes(event_shape, out_channels)
+        if min(width, blocks, len(multipliers), *multipliers) < 1:
             raise ValueError(
-                "`event_shape` must be (channels, height, width), and all sizes positive; got "
-                f"{shape}, width {width}, multipliers {tuple(multipliers)}, blocks {blocks}, out_channels {out_channels}."
+                f"`width`, `multipliers` and `blocks` must be positive; got {width}, {tuple(multipliers)} and {blocks}."
             )
-        if not set(attention) <= set(range(levels)):
-            raise ValueError(f"`attention` must name levels 0, ..., {levels - 1}; got {tuple(attention)}.")
+        if not set(attention) <= set(range(len(multipliers))):
+            raise ValueError(f"`attention` must name levels 0, ..., {len(multipliers) - 1}; got {tuple(attention)}.")
         super().__init__(
             shape,
-            (shape[0] if out_channels is None else out_channels, *shape[1:]),
+            out_shape,
             embedding_features=4 * width,
             base_features=max(4, width // 2 * 2),
             embedding=embedding,
@@ -105,7 +104,7 @@ class UNet(DenoisingNetwork):
         self.middle = nn.ModuleList(build.stage(channels[-1], channels[-1], attention=first) for first in (True, False))
         self.up = build.way_up(channels, skips, blocks, attention)
         self.last_normalization = group_normalization(channels[0])
-        self.last = nn.Conv2d(channels[0], self.out_shape[0], 3, padding=1)
+        self.last = nn.Conv2d(channels[0], out_shape[0], 3, padding=1)
         zero_initialized(self.last)
 
     def _predict(self, x: Tensor, features: Tensor, conditions: Conditions) -> Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 
 from probgen.distributions._checks import ContextError
 from probgen.nn import ClassConditioning, DenoisingMLP, DenoisingNetwork, DiT, UNet
-from probgen.nn.denoising_network import image_channels, join_image
+from probgen.nn.denoising_network import image_channels, image_shapes, join_image
 from tests.probgen.nn.networks import CONDITIONINGS, CONTEXTS, NETWORKS, awake, example
 
 ALL = [(network, context) for network in NETWORKS for context in CONDITIONINGS]
@@ -271,6 +271,12 @@ def test_activations_keep_their_size():
         small_or_large = {name: size for name, size in sizes.items() if not 0.03 < size < 3}
         assert len(sizes) > 40
         assert not small_or_large
+
+
+def test_shapes_of_images():
+    assert image_shapes([3, 8, 9], None) == ((3, 8, 9), (3, 8, 9))
+    with pytest.raises(ValueError, match=r"`event_shape` must be .* got \(3, 0, 9\)"):
+        image_shapes((3, 0, 9), None)
 
 
 def test_images_are_resized_and_joined():

@@ -59,8 +59,10 @@ def test_positions():
 
 def test_places_matter():
     network, x = awake(DiT((1, 4, 4), width=16, depth=2, heads=2)), torch.randn(1, 1, 4, 4)
-    turned = network(x.flip(3), torch.zeros(1)).flip(3)
-    assert (turned - network(x, torch.zeros(1))).abs().max() > 1e-3
+    moved = network(x.roll(2, 3), torch.zeros(1)).roll(2, 3)  # by one patch: without positions nothing would change
+    assert (moved - network(x, torch.zeros(1))).abs().max() > 1e-3
+    network.positions.zero_()
+    torch.testing.assert_close(network(x.roll(2, 3), torch.zeros(1)).roll(2, 3), network(x, torch.zeros(1)))
 
 
 @pytest.mark.parametrize(
@@ -69,8 +71,8 @@ def test_places_matter():
         ({"event_shape": (8, 8)}, "`event_shape` must be"),
         ({"event_shape": (1, 7, 8)}, r"`patch` must divide \(7, 8\).*got 2"),
         ({"width": 6}, "4 must divide `width`; got 2 and 6"),
-        ({"depth": 0}, "depth 0"),
-        ({"out_channels": 0}, "out_channels 0"),
+        ({"depth": 0}, "must be positive; got 2, 8 and 0"),
+        ({"out_channels": 0}, "`out_channels` must be positive"),
         ({"heads": 3}, "`heads` must divide"),
     ],
 )
