@@ -5,7 +5,11 @@ features, another one the classes:
 
 .. math::
 
-    h(x) = \mathrm{silu}(W_1\, \mathrm{conv}(x) + b_1), \qquad p(y \mid x) = \mathrm{softmax}(W_2\, h(x) + b_2).
+    z = W_1\, \mathrm{conv}(x) + b_1, \qquad h(x) = \sqrt{\text{features}}\, \frac{z}{\lVert z \rVert}, \qquad
+    p(y \mid x) = \mathrm{softmax}(W_2\, h(x) + b_2).
+
+All features have one length, so their mean square is 1: otherwise training lets them grow, a few loud images rule every
+covariance, and a cubic kernel sees nothing else.
 
 Features that separate the classes of held-out images see what a person would object to in a generated one, and not the noise
 of single pixels. The classifier's name, its accuracy and its number of features go with every number computed on it. None of
@@ -101,7 +105,7 @@ class ClassifierFeatures(nn.Module):
         return functional.cross_entropy(self.head(self.dropout(self._embed(self._checked(examples)))), labels)
 
     def _embed(self, images: Tensor) -> Tensor:
-        return functional.silu(self.embedding(self.convolutions(images)))
+        return functional.rms_norm(self.embedding(self.convolutions(images)), (self.num_features,))
 
     def _checked(self, examples: Tensor) -> Tensor:
         """Standardized images ``[n, channels, height, width]`` in the dtype and on the device of the parameters."""

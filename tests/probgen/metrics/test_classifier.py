@@ -35,6 +35,7 @@ def test_it_is_frozen_and_an_extractor(extractor, digits):
     assert not any(parameter.requires_grad for parameter in extractor.parameters())
     features = extractor(digits.test.x)
     assert features.shape == (397, 64)
+    assert torch.allclose(features.square().mean(-1), torch.ones(397), atol=1e-3)
     assert torch.equal(extractor(digits.test.x), features)
     assert torch.allclose(extractor(digits.test.x.float()), features)
     assert extractor(digits.test.x[:0]).shape == (0, 64)
