@@ -21,6 +21,11 @@ def test_it_is_its_formula():
     assert [block.skip is None for block in network.blocks] == [True, False]
 
 
+def test_blocks_start_as_the_identity():
+    block, h = DenoisingMLP(3, hidden=(8,), embedding_features=4).blocks[0], torch.randn(5, 8)
+    assert torch.equal(block(h, torch.randn(5, 4)), h)
+
+
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (1, 4, 4)])
 def test_any_event_shape(shape):
     network = awake(DenoisingMLP(shape, hidden=(8,)))
