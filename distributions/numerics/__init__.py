@@ -1,4 +1,4 @@
-"""Numerical kernels: stable scalar functions, root finding and linear algebra.
+"""Numerical kernels: stable scalar functions, root finding, differential equations and linear algebra.
 
 Pure functions on tensors. This package knows neither bijectors nor distributions.
 """

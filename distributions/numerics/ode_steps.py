@@ -21,7 +21,7 @@ from torch import Tensor
 
 from probgen.distributions.numerics.ode_tableaus import Tableau, tableau_named
 
-__all__ = ["Solution", "State", "VectorFunction", "as_grid", "combined", "solve_on_grid", "stage_slopes"]
+__all__ = ["Solution", "State", "VectorFunction", "as_grid", "solve_on_grid"]
 
 State = Tensor | tuple[Tensor, ...]
 """The state of a differential equation."""
