@@ -6,16 +6,28 @@ other views of the same denoiser.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import pyro
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
+from probgen.diffusion.conditioning import Conditional, LinearObservation, condition
 from probgen.diffusion.diffusion_law import DiffusionLaw
-from probgen.diffusion.objectives import DenoisingLoss, HybridLoss
+from probgen.diffusion.flow import probability_flow
+from probgen.diffusion.objectives import (
+    ConsistencyLoss,
+    ContinuousBoundLoss,
+    DenoisingLoss,
+    HybridLoss,
+    ProgressiveDistillationLoss,
+    ScoreMatchingLoss,
+    flow_matching_loss,
+)
 from probgen.diffusion.report import BitsReport, bits_report
+from probgen.diffusion.samplers.methods import SamplingMethods
+from probgen.distributions.bijectors import Bijector
 from probgen.distributions.chains import (
     Decoder,
     Denoiser,
@@ -31,7 +43,7 @@ from probgen.distributions.chains import (
 __all__ = ["Diffusion"]
 
 
-class Diffusion(nn.Module):
+class Diffusion(SamplingMethods):
     r"""A diffusion model of data of one shape.
 
     Args:
@@ -167,7 +179,88 @@ class Diffusion(nn.Module):
         """
         return HybridLoss(self, weighting, **options)
 
-    # ------------------------------------------------------------------------------------------------------------ law of the data
+    def continuous_bound_loss(self, **options: Any) -> ContinuousBoundLoss:
+        """The bound of infinitely many steps; see ``objectives.ContinuousBoundLoss``.
+
+        Args:
+            options: ``times``.
+        """
+        return ContinuousBoundLoss(self, **options)
+
+    def score_matching_loss(self, divergence: Literal["exact", "sliced"] = "sliced", **options: Any) -> ScoreMatchingLoss:
+        """Implicit or sliced score matching; see ``objectives.ScoreMatchingLoss``.
+
+        Args:
+            divergence: "exact" or "sliced".
+            options: ``weighting``, ``num_slices``, ``sliced_norm`` and ``times``.
+        """
+        return ScoreMatchingLoss(self, divergence, **options)
+
+    def flow_matching_loss(self, **options: Any) -> DenoisingLoss:
+        """Conditional flow matching on the straight path; see ``objectives.flow_matching_loss``.
+
+        Args:
+            options: ``times``, ``correct_times`` and ``context_dropout``.
+        """
+        return flow_matching_loss(self, **options)
+
+    def consistency_loss(self, teacher: Denoiser | None = None, **options: Any) -> ConsistencyLoss:
+        """Consistency training, or distillation from a teacher; see ``objectives.ConsistencyLoss``.
+
+        Args:
+            teacher: A trained denoiser, or None.
+            options: ``intervals``, ``times``, ``ratio_min``, ``ratio_max`` and ``rho``.
+        """
+        return ConsistencyLoss(self, teacher, **options)
+
+    def progressive_distillation_loss(self, teacher: Denoiser, **options: Any) -> ProgressiveDistillationLoss:
+        """One step for two of a teacher; see ``objectives.ProgressiveDistillationLoss``.
+
+        Args:
+            teacher: A trained denoiser.
+            options: ``weighting`` and ``times``.
+        """
+        return ProgressiveDistillationLoss(self, teacher, **options)
+
+    # ------------------------------------------------------------------------------------------------------------------ samplers
+
+    def probability_flow(self, *, stop: float | None = None, denoiser: Denoiser | None = None, **options: Any) -> Bijector:
+        """The bijector from noise to data: ``TransformedDistribution(d.prior, d.probability_flow())``; see ``probability_flow``.
+
+        Args:
+            stop: The time of the data, above 0.
+            denoiser: Another denoiser than the model's.
+            options: For ``ContinuousFlow``.
+        """
+        start = float(self.grid.times[-1])
+        return probability_flow(self.denoiser if denoiser is None else denoiser, start=start, stop=stop, **options)
+
+    # ------------------------------------------------------------------------------------------------------------- conditioning
+
+    def condition(
+        self,
+        observation: LinearObservation | Tensor | Mapping[str, Tensor],
+        method: str = "smc",
+        *,
+        context: Tensor | None = None,
+        grid: TimeGrid | int | None = None,
+        **options: Any,
+    ) -> Conditional:
+        """The law of the data given what was seen of them, with a label ``bias`` that says what it is worth; see ``condition``.
+
+        Args:
+            observation: A linear observation, or data with NaN for what is not known, as they are or as ``{"x_0": data}``.
+            method: "smc" (exact in the limit of particles) or one of the others.
+            context: Shape ``[*batch, *context_shape]``, if the network takes one.
+            grid: Other times than those of the model, or their number.
+            options: Those of the method.
+        """
+        times = self.grid if grid is None else TimeGrid(grid) if isinstance(grid, int) else grid
+        prior = self.prior if grid is None else self._prior
+        chain = GaussianChain(self.denoiser, times, prior=prior, decoder=self.decoder, context=context)
+        return condition(chain, observation, method, **options)
+
+    # ---------------------------------------------------------------------------------------------------------- law of the data
 
     def distribution(
         self, sampler: Callable[..., Tensor] | None = None, *, context: Tensor | None = None, **options: Any
@@ -184,8 +277,9 @@ class Diffusion(nn.Module):
     def single_site_model(self, x_0: Tensor | None = None, context: Tensor | None = None, *, size: int | None = None) -> Tensor:
         """The chain as a Pyro model with the data as its only site: the noisy states are integrated out by the bound.
 
-        The site "x_0" in the plate "data" scores one random step for each datum. In expectation that is the ELBO of :meth:`model` with
-        :meth:`guide`, at one evaluation of the network instead of one for every step; plates and ``poutine.scale`` act as usual.
+        The site "x_0" in the plate "data" scores one random step for each datum. In expectation that is the ELBO of :meth:`model`
+        with :meth:`guide`, at one evaluation of the network instead of one for every step; plates and ``poutine.scale`` act as
+        usual.
 
         Args:
             x_0: Data ``[size, *event]`` to condition on; None to generate.

@@ -1,0 +1,143 @@
+r"""Mixtures of noisy states: spherical interpolation of latent states, and of two noised data at any depth.
+
+Two independent standard normal vectors averaged linearly have the variance :math:`w^2 + (1 - w)^2 < 1`, a state that the
+denoiser never saw. Spherical interpolation
+
+.. math:: \frac{\sin((1 - w)\theta)}{\sin\theta}\, a + \frac{\sin(w\theta)}{\sin\theta}\, b, \qquad
+    \cos\theta = \frac{\langle a, b\rangle}{\lVert a\rVert\, \lVert b\rVert},
+
+goes along an arc and keeps the length. Angle and norms are those of each event by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from probgen.diffusion.samplers.sampler import Sampler
+
+__all__ = ["linear", "noised_interpolation", "spherical"]
+
+
+def linear(a: Tensor, b: Tensor, weights: Sequence[float] | Tensor) -> Tensor:
+    r"""The segment :math:`(1 - w) a + w b`.
+
+    Args:
+        a: Where it starts, ``[*shape]``.
+        b: Where it ends, ``[*shape]``.
+        weights: K numbers w.
+
+    Returns:
+        Points ``[K, *shape]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.diffusion.samplers import linear
+        >>> linear(torch.zeros(2), torch.ones(2), [0.0, 0.5])
+        tensor([[0.0000, 0.0000],
+                [0.5000, 0.5000]])
+    """
+    return torch.lerp(a, b, _over(weights, a))
+
+
+def spherical(a: Tensor, b: Tensor, weights: Sequence[float] | Tensor, *, event_dim: int = 1) -> Tensor:
+    r"""The arc from one state to another, event by event.
+
+    Args:
+        a: Where it starts, ``[*batch, *event]``.
+        b: Where it ends, ``[*batch, *event]``.
+        weights: K numbers w.
+        event_dim: Number of event dimensions.
+
+    Returns:
+        Points ``[K, *batch, *event]``; between parallel states the segment.
+
+    References:
+        Shoemake (1985). Animating rotation with quaternion curves. https://doi.org/10.1145/325334.325242
+
+    Example:
+        >>> import torch
+        >>> from probgen.diffusion.samplers import spherical
+        >>> spherical(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), [0.5]).norm()
+        tensor(1.)
+    """
+    axes = tuple(range(a.dim() - event_dim, a.dim()))
+    product, norm_a, norm_b = ((x * y).sum(axes, keepdim=True) for x, y in ((a, b), (a, a), (b, b)))
+    cosine = (product / torch.sqrt(norm_a * norm_b)).clamp(-1.0, 1.0)
+    angle = torch.acos(cosine)
+    apart = angle.sin() > 1e-6
+    safe = torch.where(apart, angle, torch.ones_like(angle))
+    w = _over(weights, a)
+    first = torch.where(apart, torch.sin((1 - w) * safe) / torch.sin(safe), 1 - w)
+    second = torch.where(apart, torch.sin(w * safe) / torch.sin(safe), w)
+    return first * a + second * b
+
+
+def noised_interpolation(
+    sampler: Sampler,
+    a: Tensor,
+    b: Tensor,
+    weights: Sequence[float] | Tensor,
+    t: float,
+    context: Tensor | None = None,
+    *,
+    path: Literal["linear", "spherical"] = "linear",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    r"""Noise two data to the time t, mix the noisy states, and sample from exactly that time back.
+
+    The deeper, the less of the data survives: at :math:`t \to 0` pixels are mixed, at t = 1 the result is new.
+
+    Args:
+        sampler: Any sampler to the data; it is started at t.
+        a: Data ``[*batch, *event]``.
+        b: Data ``[*batch, *event]``.
+        weights: K numbers w from 0, all a, to 1, all b. The noise is the same for all.
+        t: The depth, inside the sampler's grid.
+        context: Shape ``[*batch, *context_shape]``, if the denoiser takes one.
+        path: How noisy states are mixed; "linear" as Ho et al. do.
+        generator: The source of randomness; torch's global one if None.
+
+    Returns:
+        Data ``[K, *batch, *event]``.
+
+    Raises:
+        ValueError: the depth is not inside the sampler's grid, or there is no such path.
+
+    References:
+        Ho, Jain, Abbeel (2020). Denoising diffusion probabilistic models, Figure 8. https://arxiv.org/abs/2006.11239
+
+    Example:
+        >>> import torch
+        >>> from probgen.diffusion.samplers import ddim, noised_interpolation
+        >>> from probgen.distributions.chains import GaussianDenoiser, TimeGrid, linear_schedule
+        >>> oracle = GaussianDenoiser(linear_schedule(), torch.zeros(2), torch.tensor(0.25))
+        >>> noised_interpolation(ddim(oracle, TimeGrid(20)), torch.zeros(5, 2), torch.ones(5, 2), [0.0, 0.5, 1.0], t=0.3).shape
+        torch.Size([3, 5, 2])
+    """
+    if path not in ("linear", "spherical"):
+        raise ValueError(f"`path` must be 'linear' or 'spherical'; got {path!r}.")
+    first, last = float(sampler.grid.times[0]), float(sampler.grid.times[-1])
+    if not first < t <= last:
+        raise ValueError(f"`t` must lie inside the sampler's grid, in ({first:g}, {last:g}]; got {t}.")
+    level = sampler.denoiser.schedule.level(t)
+    alpha, sigma = float(level.alpha), float(level.sigma)
+    noisy = [
+        alpha * data + sigma * torch.randn(data.shape, dtype=data.dtype, device=data.device, generator=generator)
+        for data in (a, b)
+    ]
+    rank = sampler.denoiser.event_dim
+    first_noisy, second_noisy = noisy
+    if path == "linear":
+        mixed = linear(first_noisy, second_noisy, weights)
+    else:
+        mixed = spherical(first_noisy, second_noisy, weights, event_dim=rank)
+    return sampler.from_level(t)(mixed, context, generator=generator)
+
+
+def _over(weights: Sequence[float] | Tensor, like: Tensor) -> Tensor:
+    w = torch.as_tensor(weights, dtype=like.dtype, device=like.device)
+    return w.reshape(-1, *(1,) * like.dim())
