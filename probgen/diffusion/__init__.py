@@ -1,5 +1,8 @@
 """Diffusion models: training, sampling, conditioning and measuring what ``probgen.distributions.chains`` defines."""
 
+from probgen.diffusion.codec import Codec, CodingReport, Decoded
+from probgen.diffusion.codec_arithmetic import ArithmeticDecoder, ArithmeticEncoder, CodecError
+from probgen.diffusion.codec_samples import SampleCode
 from probgen.diffusion.diffusion_law import DiffusionLaw
 from probgen.diffusion.discrete import CategoricalDiffusion
 from probgen.diffusion.discrete_bound import CategoricalLoss, CategoricalTerm, categorical_bound_terms, categorical_term
@@ -21,14 +24,21 @@ from probgen.distributions.chains import (
 )
 
 __all__ = [
+    "ArithmeticDecoder",
+    "ArithmeticEncoder",
     "BitsReport",
     "BoundTerms",
     "CategoricalDiffusion",
     "CategoricalLoss",
     "CategoricalTerm",
+    "Codec",
+    "CodecError",
+    "CodingReport",
+    "Decoded",
     "Diffusion",
     "DiffusionLaw",
     "ProbabilityFlowField",
+    "SampleCode",
     "TimeGrid",
     "bits_report",
     "bound_terms",
