@@ -4,6 +4,7 @@ This package never downloads anything. ``probgen.data.toys`` holds the two-dimen
 """
 
 from probgen.data.batches import Batches
+from probgen.data.captions import DIGIT_WORDS, CaptionVocabulary, digit_captions
 from probgen.data.dataset import Dataset, Split, split_indices
 from probgen.data.dequantization import dequantize, from_logits, quantize, to_logits
 from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
@@ -13,7 +14,9 @@ from probgen.data.tables import load_uci
 from probgen.data.text import Text, load_shakespeare
 
 __all__ = [
+    "DIGIT_WORDS",
     "Batches",
+    "CaptionVocabulary",
     "ChecksumError",
     "DataFile",
     "DataNotFoundError",
@@ -22,6 +25,7 @@ __all__ = [
     "SpokenDigits",
     "Text",
     "dequantize",
+    "digit_captions",
     "from_logits",
     "load_digits",
     "load_faces",

@@ -3,6 +3,7 @@
 This package does not train anything and does not define networks; class, text and image contexts are those of ``probgen.nn``.
 """
 
+from probgen.diffusion.conditioning.cascade import Cascade, augmented_context
 from probgen.diffusion.conditioning.classifier_free import ClassifierFree
 from probgen.diffusion.conditioning.classifier_guided import ClassifierGuided
 from probgen.diffusion.conditioning.conditional import Conditional
@@ -24,6 +25,7 @@ from probgen.diffusion.conditioning.twisted import Particles, TwistedMonteCarlo
 __all__ = [
     "CONDITIONING_METHODS",
     "AveragePooling",
+    "Cascade",
     "ClassifierFree",
     "ClassifierGuided",
     "Conditional",
@@ -43,6 +45,7 @@ __all__ = [
     "Replacement",
     "RestorationRow",
     "TwistedMonteCarlo",
+    "augmented_context",
     "condition",
     "effective_sample_size",
     "jump_times",

@@ -7,6 +7,7 @@ with what is known, and the numbers in the labels are those of ``restoration_tab
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Self, cast
@@ -22,7 +23,7 @@ from probgen.distributions.chains import Denoiser, GaussianChain, NoiseLevel
 from probgen.distributions.chains.process import over_event
 from probgen.distributions.estimate import LogProbKind
 
-__all__ = ["Conditional", "generation_step"]
+__all__ = ["Conditional", "generation_step", "step_mean"]
 
 
 class Conditional(Distribution):
@@ -155,6 +156,27 @@ def generation_step(x_t: Tensor, mean: Tensor, t: NoiseLevel, s: NoiseLevel, var
         >>> generation_step(x, torch.zeros(2), schedule.level(0.5), schedule.level(0.0), 0.0)  # at the data: the mean
         tensor([0., 0.])
     """
-    kept = max(float(s.sigma) ** 2 - variance, 0.0) ** 0.5 / float(t.sigma)
-    x_s = (float(s.alpha) - kept * float(t.alpha)) * mean + kept * x_t
-    return x_s + variance**0.5 * torch.randn_like(x_s) if variance > 0 else x_s
+    x_s = step_mean(x_t, mean, t, s, variance)
+    return x_s + math.sqrt(variance) * torch.randn_like(x_s) if variance > 0 else x_s
+
+
+def step_mean(x_t: Tensor, mean: Tensor, t: NoiseLevel, s: NoiseLevel, variance: float) -> Tensor:
+    """The mean of :func:`generation_step`, with the same arguments.
+
+    Args:
+        x_t: Noisy states ``[*batch, *event]``.
+        mean: What is taken for the data, same shape.
+        t: The noise level of the states, a scalar.
+        s: The next noise level.
+        variance: Variance of the noise that the step adds.
+
+    Example:
+        >>> import torch
+        >>> from probgen.diffusion.conditioning.conditional import step_mean
+        >>> from probgen.distributions.chains import cosine_schedule
+        >>> schedule = cosine_schedule()
+        >>> step_mean(torch.ones(2), torch.zeros(2), schedule.level(0.5), schedule.level(0.0), 0.0)
+        tensor([0., 0.])
+    """
+    kept = math.sqrt(max(float(s.sigma) ** 2 - variance, 0.0)) / float(t.sigma)
+    return (float(s.alpha) - kept * float(t.alpha)) * mean + kept * x_t

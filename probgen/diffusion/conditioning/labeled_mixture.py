@@ -50,7 +50,8 @@ class LabeledMixture(Denoiser):
         label = torch.as_tensor(context, device=logits.device).unsqueeze(-1)
         allowed = (label == torch.arange(logits.shape[-1], device=logits.device)) | (label == self.null_context)
         chosen = torch.where(allowed, logits, -torch.inf)
-        return dist.MixtureSameFamily(dist.Categorical(logits=chosen), law.component_distribution)
+        result: TorchDistribution = dist.MixtureSameFamily(dist.Categorical(logits=chosen), law.component_distribution)
+        return result
 
     def log_classifier(self, x_t: Tensor, log_snr: Tensor, label: Tensor) -> Tensor:
         r"""The exact classifier of noisy data, :math:`\log p_t(k \mid x_t)`, shape ``[*batch]``; for ``ClassifierGuided``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import singledispatch
+from typing import cast
 
 import pyro.distributions as dist
 from pyro.distributions import TorchDistribution
@@ -45,7 +46,7 @@ def _(law: dist.Normal, shift: Tensor) -> TorchDistribution:
 
 @shifted.register
 def _(law: dist.Independent, shift: Tensor) -> TorchDistribution:
-    return shifted(law.base_dist, shift).to_event(law.reinterpreted_batch_ndims)
+    return cast(TorchDistribution, shifted(law.base_dist, shift).to_event(law.reinterpreted_batch_ndims))
 
 
 @shifted.register
@@ -56,7 +57,8 @@ def _(law: dist.MultivariateNormal, shift: Tensor) -> TorchDistribution:
 @shifted.register
 def _(law: dist.MixtureSameFamily, shift: Tensor) -> TorchDistribution:
     over = shift.unsqueeze(-1 - len(law.event_shape))
-    return dist.MixtureSameFamily(law.mixture_distribution, shifted(law.component_distribution, over))
+    result: TorchDistribution = dist.MixtureSameFamily(law.mixture_distribution, shifted(law.component_distribution, over))
+    return result
 
 
 @singledispatch
@@ -95,7 +97,7 @@ def _(law: dist.Normal, function: Callable[[Tensor, int], Tensor], extra: int = 
 @mapped.register
 def _(law: dist.Independent, function: Callable[[Tensor, int], Tensor], extra: int = 0) -> TorchDistribution:
     rank = law.reinterpreted_batch_ndims
-    return mapped(law.base_dist, function, extra + rank).to_event(rank)
+    return cast(TorchDistribution, mapped(law.base_dist, function, extra + rank).to_event(rank))
 
 
 @mapped.register
@@ -107,4 +109,6 @@ def _(law: dist.MultivariateNormal, function: Callable[[Tensor, int], Tensor], e
 @mapped.register
 def _(law: dist.MixtureSameFamily, function: Callable[[Tensor, int], Tensor], extra: int = 0) -> TorchDistribution:
     logits = function(law.mixture_distribution.logits, 1 + extra)
-    return dist.MixtureSameFamily(dist.Categorical(logits=logits), mapped(law.component_distribution, function, extra + 1))
+    components = mapped(law.component_distribution, function, extra + 1)
+    result: TorchDistribution = dist.MixtureSameFamily(dist.Categorical(logits=logits), components)
+    return result

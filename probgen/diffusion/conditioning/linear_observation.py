@@ -66,7 +66,8 @@ class LinearObservation:
 
     def norm(self, y: Tensor) -> Tensor:
         """The Euclidean length of every residual ``[*batch, *observed]``, one for each datum: shape ``[*batch]``."""
-        return torch.linalg.vector_norm(y.flatten(y.dim() - len(self.operator.observed_shape)), dim=-1)
+        result: Tensor = torch.linalg.vector_norm(y.flatten(y.dim() - len(self.operator.observed_shape)), dim=-1)
+        return result
 
     def log_likelihood(self, x: Tensor) -> Tensor:
         r"""The log-density :math:`\log \mathcal N(y;\, A x, \sigma_y^2 I)` in nats, shape ``[*batch]``.

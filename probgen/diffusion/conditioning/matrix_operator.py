@@ -50,7 +50,8 @@ class MatrixOperator(LinearOperator):
 
     def pseudo_inverse(self, y: Tensor) -> Tensor:
         """The product with the Moore–Penrose inverse."""
-        return (y @ self._inverse.mT.to(y)).reshape(*y.shape[:-1], *self.event_shape)
+        result: Tensor = (y @ self._inverse.mT.to(y)).reshape(*y.shape[:-1], *self.event_shape)
+        return result
 
     def solve(self, y: Tensor, variance: Tensor, noise: float) -> tuple[Tensor, Tensor]:
         """By a Cholesky factorization for every datum, ``M^3`` operations each."""

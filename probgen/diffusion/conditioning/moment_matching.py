@@ -92,7 +92,7 @@ class MomentMatching(Denoiser):
         """The guided mean, ``[*batch, *event]``."""
         seen, operator, noise = self.observation, self.observation.operator, self.observation.noise**2
         with torch.enable_grad():
-            mean, pullback = torch.func.vjp(lambda x: self.denoiser._mean(x, level, context), x_t)
+            mean, pullback = torch.func.vjp(lambda x: self.denoiser._mean(x, level, context), x_t)[:2]
         spread = self._spread(x_t, level, cast(_Pullback, pullback))
         residual = seen.residual(mean)
         if self.covariance == "isotropic":
@@ -107,7 +107,8 @@ class MomentMatching(Denoiser):
                 len(operator.observed_shape),
                 self.iterations,
             )
-        return mean + spread(operator.transpose(solution))
+        result: Tensor = mean + spread(operator.transpose(solution))
+        return result
 
     def _spread(
         self, x_t: Tensor, level: NoiseLevel, pullback: Callable[[Tensor], tuple[Tensor]]

@@ -15,12 +15,13 @@ step, of which only the rest is then drawn. Here A has orthogonal rows, and one 
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from probgen.diffusion.conditioning.conditional import Conditional, generation_step
+from probgen.diffusion.conditioning.conditional import Conditional, generation_step, step_mean
 from probgen.diffusion.conditioning.linear_observation import LinearObservation
 from probgen.diffusion.conditioning.matrix_operator import MatrixOperator
 from probgen.distributions.chains import GaussianChain, NoiseLevel
@@ -87,17 +88,12 @@ class NullSpace(Conditional):
     def _noisy_step(self, x: Tensor, mean: Tensor, t: NoiseLevel, s: NoiseLevel, variance: float) -> Tensor:
         """The step of DDNM+: less correction where the observation is noisier than the step, else less fresh noise."""
         seen, operator = self.observation, self.observation.operator
-        gain = float(operator.gram(torch.ones_like(mean[(0,) * (mean.dim() - len(self.event_shape))])).max()) ** 0.5
-        carried = float(s.alpha) * seen.noise / gain
+        ones = torch.ones(self.event_shape, dtype=x.dtype, device=x.device)
+        carried = float(s.alpha) * seen.noise / float(operator.gram(ones).max()) ** 0.5
         weight = min(1.0, variance**0.5 / carried)
         corrected = mean + weight * operator.pseudo_inverse(seen.residual(mean))
-        x_s = generation_step(x, corrected, t, s, 0.0) if variance == 0 else self._without_noise(x, corrected, t, s, variance)
         noise = torch.randn_like(x)
         hidden = operator.null_space(noise)
         rest = max(variance - (weight * carried) ** 2, 0.0)
-        return x_s + variance**0.5 * hidden + rest**0.5 * (noise - hidden)
-
-    def _without_noise(self, x: Tensor, mean: Tensor, t: NoiseLevel, s: NoiseLevel, variance: float) -> Tensor:
-        """The mean of a step."""
-        kept = max(float(s.sigma) ** 2 - variance, 0.0) ** 0.5 / float(t.sigma)
-        return (float(s.alpha) - kept * float(t.alpha)) * mean + kept * x
+        added = math.sqrt(variance) * hidden + math.sqrt(rest) * (noise - hidden)
+        return step_mean(x, corrected, t, s, variance) + added

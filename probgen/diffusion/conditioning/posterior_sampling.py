@@ -12,6 +12,7 @@ norm within the gradient, as here; the program differentiates the norm itself, w
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -72,7 +73,7 @@ class DiffusionPosteriorSampling(Conditional):
         seen = self.observation
         for t, s in self.steps():
             with torch.enable_grad():
-                mean, pullback = torch.func.vjp(lambda x, t=t: self.mean_at(x, t), x)
+                mean, pullback = torch.func.vjp(partial(self.mean_at, level=t), x)[:2]
             residual = seen.residual(mean)
             gradient = -2 * pullback(seen.operator.transpose(residual).expand(x.shape))[0]
             norm = over_event(seen.norm(residual), len(self.event_shape), x).clamp(min=1e-12)

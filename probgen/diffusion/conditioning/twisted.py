@@ -225,7 +225,8 @@ class TwistedMonteCarlo(Conditional):
         rank = len(self.event_shape)
         spread = torch.rsqrt(denoised.level.snr + 1 / self.prior_variance)
         mean = denoised.mean
-        return dist.Normal(mean, over_event(spread, rank, mean).expand(mean.shape)).to_event(rank)
+        result: TorchDistribution = dist.Normal(mean, over_event(spread, rank, mean).expand(mean.shape)).to_event(rank)
+        return result
 
     def _moved(self, look: _Look, s: float) -> tuple[Tensor, Tensor]:
         """Draw from the guided kernel; the second value is log p - log r."""
