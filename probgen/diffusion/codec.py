@@ -278,7 +278,7 @@ class Codec:
     def _error(self, x: Tensor, x_t: Tensor, state: int) -> float:
         return float((self._reconstructed(x_t, state) - x).double().square().mean().sqrt())
 
-    # ------------------------------------------------------------------------------------------------------------------ plumbing
+    # ----------------------------------------------------------------------------------------------------------------- plumbing
 
     def _calibrated(self, calibration: Tensor | None) -> tuple[float, ...]:
         """The expected divergence of every state 1 .. N, in bits, to an eighth of a bit."""

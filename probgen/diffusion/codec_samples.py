@@ -153,7 +153,7 @@ class SampleCode:
 
 
 def normal_divergence(q_mean: Tensor, q_std: float, p_mean: Tensor, p_std: Tensor) -> Tensor:
-    r"""Divergence :math:`\mathrm{KL}(\mathcal N(\mu, \sigma^2 I) \,\|\, \mathcal N(m, \operatorname{diag} s^2))` in nats, shape ``[*batch]``.
+    r"""Divergence of :math:`\mathcal N(\mu, \sigma^2 I)` from :math:`\mathcal N(m, \operatorname{diag} s^2)` in nats.
 
     Args:
         q_mean: The mean :math:`\mu`, shape ``[*batch, d]``.
