@@ -6,15 +6,15 @@ Among the laws :math:`\mathcal N(\hat x_0, \Sigma I)` of D coordinates the most 
     = \frac{\sigma^2}{\alpha^2}\, \frac{\mathbb E\,|\varepsilon - \hat\varepsilon|^2}{D}.
 
 The normal prior of which this is the posterior variance has the variance :math:`\kappa = \Sigma / m`, where
-:math:`m = 1 - \Sigma\alpha^2/\sigma^2` is the share of the noise's variance that the mean explains: a constant for Gaussian data,
-and slowly varying otherwise, so it is what is interpolated.
+:math:`m = 1 - \Sigma\alpha^2/\sigma^2` is the share of the noise's variance that the mean explains: a constant for Gaussian
+data, and slowly varying otherwise, so it is what is interpolated.
 
 If :math:`\hat x_0` is the true posterior mean, its error is orthogonal to it,
 :math:`\mathbb E|\varepsilon|^2 = \mathbb E|\hat\varepsilon|^2 + \mathbb E|\varepsilon - \hat\varepsilon|^2`, so that
 :math:`m = \mathbb E|\hat\varepsilon|^2 / D` can be measured as well, and
 :math:`\Sigma = (\sigma^2/\alpha^2)(1 - \mathbb E|\hat\varepsilon|^2 / D)` follows from the predictions alone: the form of
-Analytic-DPM. Here both are measured; the quotient is accurate near the data, where the error is almost all of the noise, and near
-the noise, where it is almost none.
+Analytic-DPM. Here both are measured; the quotient is accurate near the data, where the error is almost all of the noise, and
+near the noise, where it is almost none.
 """
 
 from __future__ import annotations
