@@ -8,6 +8,9 @@ with the outer bins open, so the masses sum to one and the bound of the chain is
 
 from __future__ import annotations
 
+from typing import cast
+
+import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
 
@@ -60,7 +63,8 @@ class DiscretizedDecoder:
         scale = torch.rsqrt(denoised.level.snr + 1)
         if self.scale is not None:
             scale = torch.full_like(scale, self.scale)
-        return DiscretizedNormal(denoised.mean, over_event(scale, rank, denoised.mean), self.quantization).to_event(rank)
+        law = DiscretizedNormal(denoised.mean, over_event(scale, rank, denoised.mean), self.quantization)
+        return cast(TorchDistribution, dist.Independent(law, rank))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.quantization}{'' if self.scale is None else f', scale={self.scale:g}'})"

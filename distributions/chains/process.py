@@ -104,7 +104,7 @@ class GaussianProcess(ForwardProcess):
     def prior(self, t: float = 1.0) -> TorchDistribution:
         r"""The marginal of data :math:`\mathcal N(0, I)`: a normal law of variance :math:`\alpha_t^2 + \sigma_t^2`."""
         level = self.schedule.level(t)
-        scale = float(torch.hypot(level.alpha, level.sigma))
+        scale = float(torch.hypot(level.alpha, level.sigma).detach())
         if abs(scale - 1.0) < 1e-12:
             return standard_normal(tuple(self.event_shape))
         return IsotropicNormal(self.event_shape, scale)

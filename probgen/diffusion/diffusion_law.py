@@ -196,7 +196,7 @@ class DiffusionLaw(Distribution):
         given = None if context is None else context.expand(stop - first, *context.shape)
         denoised = cast(Denoised, self.diffusion.denoiser(path[first:stop], times[first + 1 : stop + 1], given))
         kernels = denoised.reverse(self.diffusion.schedule.level(times[first:stop]))
-        return cast(Tensor, kernels.log_prob(path[first - 1 : stop - 1]).sum(0))
+        return kernels.log_prob(path[first - 1 : stop - 1]).sum(0)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.diffusion.grid}, event_shape={tuple(self.event_shape)})"

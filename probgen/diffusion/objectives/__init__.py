@@ -7,6 +7,7 @@ from probgen.diffusion.objectives.continuous_bound import ContinuousBoundLoss
 from probgen.diffusion.objectives.denoising_loss import DenoisingLoss
 from probgen.diffusion.objectives.flow_matching import flow_matching_loss
 from probgen.diffusion.objectives.hybrid_loss import HybridLoss
+from probgen.diffusion.objectives.log_uniform_noise import LogUniformNoise
 from probgen.diffusion.objectives.loss_aware_steps import LossAwareSteps
 from probgen.diffusion.objectives.progressive_distillation import ProgressiveDistillationLoss
 from probgen.diffusion.objectives.score_matching import ScoreMatchingLoss, score_function
@@ -24,6 +25,7 @@ __all__ = [
     "DenoisingLoss",
     "HybridLoss",
     "LogNormalNoise",
+    "LogUniformNoise",
     "LossAwareSteps",
     "ProgressiveDistillationLoss",
     "ScoreMatchingLoss",

@@ -27,6 +27,7 @@ from probgen.distributions.base import Distribution
 from probgen.distributions.chains import Denoised, NoiseLevel, default_decoder, posterior_coefficients
 from probgen.distributions.chains.events import over_event
 from probgen.distributions.chains.pushforward import affine_gaussian
+from probgen.distributions.numerics.stable import sum_rightmost
 
 if TYPE_CHECKING:
     from probgen.diffusion.model import Diffusion
@@ -70,9 +71,15 @@ def prior_term(diffusion: Diffusion, x_0: Tensor) -> Tensor:
         >>> round(float(prior_term(d, torch.ones(1, 2).double())) * 1e5, 3)  # next to nothing is left of the datum
         4.036
     """
-    given = diffusion.prior
+    last = diffusion.grid.times[-1]
+    given = diffusion._prior
+    if given is None:  # N(0, (alpha^2 + sigma^2) I), written out so that nothing is read on the host
+        level, rank = diffusion.schedule.level(last), len(diffusion.event_shape)
+        total = level.alpha.square() + level.sigma.square()
+        signal, noise = (over_event(value.square() / total, 0, x_0) for value in (level.alpha, level.sigma))
+        return sum_rightmost(signal * (x_0.square() - 1) - noise.log(), rank) / 2
     prior = given.like(x_0) if isinstance(given, Distribution) else given
-    q = diffusion.process.marginal(x_0, float(diffusion.grid.times[-1]))
+    q = diffusion.process.marginal(x_0, float(last))
     try:
         return torch.distributions.kl_divergence(q, prior)
     except NotImplementedError:

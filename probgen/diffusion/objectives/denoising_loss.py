@@ -11,6 +11,7 @@ of the chain as a Pyro model and guide, at one evaluation of the network instead
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -170,7 +171,7 @@ def resolve_times(times: Times | None, diffusion: Diffusion, default: str) -> Ti
         return times
     grid = diffusion.grid
     low, high = float(grid.times[1]), float(grid.times[-1])
-    samplers = {
+    samplers: dict[str, Callable[[], TimeSampler]] = {
         "steps": lambda: Steps(grid),
         "importance": lambda: LossAwareSteps(grid),
         "continuous": lambda: ContinuousTimes(low=low, high=high),

@@ -118,9 +118,9 @@ class ScoreMatchingLoss(Objective):
         level = self.diffusion.schedule.level(draws.t.to(x.device).reshape(batch))
         x_t = noised(x, torch.randn_like(x), level, denoiser.event_dim)
         twice_divergence, square = self._parts(score_function(denoiser, level, context), x_t)
-        weight = torch.exp(self._weight(denoiser, level) - level.log_snr) * level.sigma.square()
-        ratio = draws.ratio.to(x.device).reshape(batch)
-        return (weight * ratio).to(square.dtype) * (twice_divergence + square)
+        weight: Tensor = torch.exp(self._weight(denoiser, level) - level.log_snr) * level.sigma.square()
+        weight = weight * draws.ratio.to(x.device).reshape(batch)
+        return weight.to(square.dtype) * (twice_divergence + square)
 
     def _parts(self, score: Callable[[Tensor], Tensor], x_t: Tensor) -> tuple[Tensor, Tensor]:
         """Twice the divergence of the score and its squared norm, both ``[*batch]``, exactly or by slices."""

@@ -22,7 +22,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.chains.events import normal_over_event, over_event
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["step_divergence", "with_constant_mean"]
@@ -80,7 +80,9 @@ def _(law: dist.MultivariateNormal, scaled_error: Tensor, snr_lost: Tensor) -> T
     log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     whitened = torch.linalg.solve_triangular(factor, scaled_error.unsqueeze(-1), upper=False).squeeze(-1)
     inverse = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
-    return (log_det - dim + inverse.square().sum((-2, -1)) + whitened.square().sum(-1)) / 2
+    trace = inverse.square().sum((-2, -1))
+    total: Tensor = log_det - dim + trace + whitened.square().sum(-1)
+    return total / 2
 
 
 def with_constant_mean(law: TorchDistribution) -> TorchDistribution:
@@ -103,5 +105,4 @@ def with_constant_mean(law: TorchDistribution) -> TorchDistribution:
     base = law.base_dist if isinstance(law, dist.Independent) else law
     if not isinstance(base, dist.Normal):
         raise TypeError(f"only the mean of a normal law can be held constant; got {law}.")
-    rank = law.reinterpreted_batch_ndims if isinstance(law, dist.Independent) else 0
-    return dist.Normal(base.loc.detach(), base.scale).to_event(rank)
+    return normal_over_event(base.loc.detach(), base.scale, len(law.event_shape))

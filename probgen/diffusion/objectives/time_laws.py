@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import pyro.distributions as dist
 import torch
@@ -79,7 +79,8 @@ class LogNormalNoise(Distribution):
     def cdf(self, value: Tensor) -> Tensor:
         """Probability of an earlier time, float64."""
         low, high = self._ends()
-        return (torch.special.ndtr(self._standardized(value)) - low) / (high - low)
+        below: Tensor = torch.special.ndtr(self._standardized(value))
+        return (below - low) / (high - low)
 
     def icdf(self, value: Tensor) -> Tensor:
         """The time with a given probability below it, float64."""
@@ -134,4 +135,4 @@ def logit_normal_time(loc: float = 0.0, scale: float = 1.0) -> TorchDistribution
         0.5
     """
     base = dist.Normal(torch.tensor(loc, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64))
-    return dist.TransformedDistribution(base, [SigmoidTransform()])
+    return cast(TorchDistribution, dist.TransformedDistribution(base, [SigmoidTransform()]))

@@ -87,7 +87,7 @@ class TimeSampler(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
         """Move with the module, but keep the tables in float64."""
         exact = dict(self._buffers)
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, buffer in exact.items():
             if buffer is not None:
                 self._buffers[name] = buffer.to(self.get_buffer(name).device)
@@ -200,7 +200,7 @@ class ContinuousTimes(TimeSampler):
     def at_quantiles(self, quantiles: Tensor) -> TimeDraws:
         """The times at given quantiles, kept a rounding away from 0 and, under a given law, from 1."""
         if self.given is None:
-            t = self.high - (self.high - self.low) * quantiles  # quantiles lie in [0, 1), so t lies in (low, high]
+            t = (self.high - (self.high - self.low) * quantiles).clamp(min=self.low)  # a quantile is below 1, so t is above 0
             return TimeDraws(t, torch.zeros_like(t, dtype=torch.long), torch.ones_like(t))
         margin = 1e-9
         t = self.given.icdf(quantiles.clamp(margin, 1 - margin)).to(quantiles).clamp(margin, 1 - margin)
