@@ -1,5 +1,6 @@
 """Diffusion models: training, sampling, conditioning and measuring what ``probgen.distributions.chains`` defines."""
 
+from probgen.diffusion.audit import AffineLaw, SamplerAudit, affine_law, audit_sampler, exact_flow
 from probgen.diffusion.codec import Codec, CodingReport, Decoded
 from probgen.diffusion.codec_arithmetic import ArithmeticDecoder, ArithmeticEncoder, CodecError
 from probgen.diffusion.codec_samples import SampleCode
@@ -24,6 +25,7 @@ from probgen.distributions.chains import (
 )
 
 __all__ = [
+    "AffineLaw",
     "ArithmeticDecoder",
     "ArithmeticEncoder",
     "BitsReport",
@@ -39,13 +41,17 @@ __all__ = [
     "DiffusionLaw",
     "ProbabilityFlowField",
     "SampleCode",
+    "SamplerAudit",
     "TimeGrid",
+    "affine_law",
+    "audit_sampler",
     "bits_report",
     "bound_terms",
     "categorical_bound_terms",
     "categorical_term",
     "cosine_schedule",
     "edm_schedule",
+    "exact_flow",
     "flow_matching_schedule",
     "linear_keep_schedule",
     "linear_schedule",

@@ -118,6 +118,7 @@ class Sampler:
         context: Tensor | None = None,
         *,
         generator: torch.Generator | None = None,
+        noise: Callable[[Tensor], Tensor] | None = None,
         differentiable: bool = False,
         callback: Callable[[Progress], None] | None = None,
         progress: bool = False,
@@ -128,6 +129,7 @@ class Sampler:
             x: The state at the first time visited, ``[*batch, *event]``; it is not changed.
             context: Shape ``[*batch, *context_shape]``, if the denoiser takes one.
             generator: The source of randomness; torch's global one if None. It is used only where noise is added.
+            noise: Replaces it: from a tensor to independent standard normal numbers of its shape, dtype and device.
             differentiable: Keep the graph, to differentiate through all steps.
             callback: Called after each step.
             progress: Show a progress bar.
@@ -141,7 +143,9 @@ class Sampler:
         """
         self.denoiser.check(x, context)
         with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
-            run = self._run(context, generator, recording=callback is not None)
+            source = _drawn_from(generator) if noise is None else noise
+            in_place = not torch.is_grad_enabled() and values_readable()
+            run = Run(self.denoiser, context, source, in_place, recording=callback is not None)
             with _observed(len(self.grid), callback, progress=progress) as observe:
                 return self._walked(x, run, observe)
 
@@ -215,13 +219,6 @@ class Sampler:
         """The pairs (t, s) in the order in which they are visited."""
         return [(s, t) for t, s in reversed(list(self.grid))] if self.from_data else list(self.grid)
 
-    def _run(self, context: Tensor | None, generator: torch.Generator | None, *, recording: bool) -> Run:
-        def noise(like: Tensor) -> Tensor:
-            return torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=generator)
-
-        in_place = not torch.is_grad_enabled() and values_readable()
-        return Run(self.denoiser, context, noise, in_place, recording)
-
     def _walked(self, x: Tensor, run: Run, observe: Callable[[Progress], None] | None) -> Tensor:
         state = State(x)
         if observe is None:
@@ -232,6 +229,13 @@ class Sampler:
             state = step(state, run)
             observe(Progress(index, len(self.grid), t, s, state.x, state.means[0] if run.recording and state.means else None))
         return state.x
+
+
+def _drawn_from(generator: torch.Generator | None) -> Callable[[Tensor], Tensor]:
+    def noise(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=generator)
+
+    return noise
 
 
 @contextmanager
