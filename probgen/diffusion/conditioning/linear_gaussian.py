@@ -110,9 +110,9 @@ def _(law: dist.Independent, observation: LinearObservation) -> Update:
 @update.register
 def _(law: dist.MultivariateNormal, observation: LinearObservation) -> Update:
     mean, root, operator = law.loc, law.scale_tril, observation.operator
-    matrix, absent = operator.dense(mean), 1 - operator.present(mean)
+    matrix, present = operator.dense(mean), operator.present(observation.value.to(mean))
     cross = root @ (matrix @ root).mT  # V A^T
-    diagonal = observation.noise**2 + absent.flatten(absent.dim() - len(operator.observed_shape))
+    diagonal = torch.where(present > 0, observation.noise**2, 1.0).flatten(present.dim() - len(operator.observed_shape))
     factor = torch.linalg.cholesky(matrix @ cross + torch.diag_embed(diagonal))
     shape = observation.operator.observed_shape
 

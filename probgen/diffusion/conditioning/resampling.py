@@ -29,7 +29,7 @@ def effective_sample_size(log_weights: Tensor) -> Tensor:
         >>> effective_sample_size(torch.tensor([1.0, 1.0, -100.0]))
         tensor(2.)
     """
-    return torch.exp(2 * log_weights.logsumexp(0) - (2 * log_weights).logsumexp(0))
+    return torch.exp(-(2 * log_weights.log_softmax(0)).logsumexp(0))
 
 
 def systematic_ancestors(log_weights: Tensor, uniform: Tensor | None = None) -> Tensor:
