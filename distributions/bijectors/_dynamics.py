@@ -7,7 +7,13 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from probgen.distributions.numerics.divergence import exact_divergence, hutchinson_divergence
+from probgen.distributions.numerics.divergence import (
+    coordinate_probes,
+    exact_divergence,
+    hutchinson_divergence,
+    jacobian_products,
+)
+from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["Dynamics"]
 
@@ -60,3 +66,14 @@ class Dynamics(NamedTuple):
             return self.velocity(time, x), found.to(x.dtype).unsqueeze(-1)
         value, found = exact_divergence(lambda point: self.velocity(time, point), x, self.event_dim, chunk_size=self.chunk_size)
         return value, found.unsqueeze(-1)
+
+    def with_energies(self, time: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The slope of ``(x, log_dets, kinetic, jacobian)``; the last two have shape ``[N]`` and never decrease in time."""
+        x, rank = state[0], self.event_dim
+        weights = coordinate_probes(x, rank) if self.probes is None else self.probes
+        value, products = jacobian_products(lambda point: self.velocity(time, point), x, weights, chunk_size=self.chunk_size)
+        terms, squares = sum_rightmost(products * weights, rank), sum_rightmost(products.square(), rank)
+        kinetic = sum_rightmost(value.square(), rank)
+        if self.probes is None:
+            return value, terms.sum(0).unsqueeze(-1), kinetic, squares.sum(0)
+        return value, terms.mT, kinetic, squares.mean(0)

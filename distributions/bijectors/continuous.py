@@ -33,7 +33,7 @@ from probgen.distributions.numerics.ode_solver import make_solver
 from probgen.distributions.numerics.ode_steps import Solution, VectorFunction
 from probgen.distributions.numerics.ode_tableaus import MethodName
 
-__all__ = ["ContinuousFlow", "FlowSolution"]
+__all__ = ["ContinuousFlow", "FlowEnergies", "FlowSolution"]
 
 
 class FlowSolution(NamedTuple):
@@ -55,6 +55,31 @@ class FlowSolution(NamedTuple):
     value: Tensor
     log_dets: Tensor
     evaluations: int
+
+
+class FlowEnergies(NamedTuple):
+    r"""What ``ContinuousFlow.integrate_energies`` gives: the flow and two measures of how hard it is to integrate.
+
+    Attributes:
+        value: The points at the other end, shape ``[*batch, *event]``.
+        log_dets: As in ``FlowSolution``.
+        kinetic: :math:`\int \lVert v \rVert^2 |\mathrm dt|` along the way, shape ``[*batch]``; straight paths at constant speed
+            have the least.
+        jacobian: :math:`\int \lVert \partial v / \partial x \rVert_F^2 |\mathrm dt|`, shape ``[*batch]``; an unbiased estimate
+            where the divergence is one.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.bijectors import ContinuousFlow
+        >>> flow = ContinuousFlow(lambda t, x: torch.ones_like(x), (2,), solver="euler", steps=1)
+        >>> flow.integrate_energies(torch.zeros(2)).kinetic
+        tensor(2.)
+    """
+
+    value: Tensor
+    log_dets: Tensor
+    kinetic: Tensor
+    jacobian: Tensor
 
 
 class ContinuousFlow(Bijector):
@@ -208,6 +233,36 @@ class ContinuousFlow(Bijector):
         if probes is not None:
             self._check_probes(probes)
         return self._integrate(value, context, inverse=inverse, probes=probes)
+
+    def integrate_energies(
+        self, value: Tensor, context: Tensor | None = None, *, inverse: bool = False, probes: Tensor | None = None
+    ) -> FlowEnergies:
+        """Integrate also the kinetic energy and the squared norm of the Jacobian, which regularize a flow in training.
+
+        Args:
+            value: Points ``[*batch, *event]``.
+            context: The context, where the flow takes one.
+            inverse: Go from the last time to the first.
+            probes: As for ``integrate``.
+
+        References:
+            Finlay, Jacobsen, Nurbekyan, Oberman (2020). How to train your neural ODE: the world of Jacobian and kinetic
+            regularization. https://arxiv.org/abs/2002.02798
+        """
+        self._check_input("y" if inverse else "x", value, self.domain, self.domain_shape, context)
+        if probes is not None:
+            self._check_probes(probes)
+        rows, context, batch = self._rows(value, context)
+        if self.divergence == "hutchinson":
+            probes = self._probe_rows(rows, batch, probes)
+        dynamics = Dynamics(self.vector_field, context, len(self.event_shape), probes, self.chunk_size)
+        log_dets = rows.new_zeros(len(rows), 1 if probes is None else len(probes))
+        state = (rows, log_dets, rows.new_zeros(len(rows)), rows.new_zeros(len(rows)))
+        solved = self._solve(dynamics.with_energies, state, context, inverse=inverse, num_integrals=3)
+        rows, log_dets, *energies = solved.state
+        kinetic, jacobian = (energy.abs().reshape(batch) for energy in energies)
+        log_dets = log_dets.mT.reshape(log_dets.shape[-1], *batch)
+        return FlowEnergies(rows.reshape((*batch, *self.event_shape)), log_dets, kinetic, jacobian)
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         value, log_dets, _ = self._integrate(x, context, inverse=False)

@@ -33,7 +33,14 @@ from torch.func import vjp, vmap
 from probgen.distributions._checks import values_readable
 from probgen.distributions.numerics.stable import sum_rightmost
 
-__all__ = ["ProbeKind", "draw_probes", "exact_divergence", "hutchinson_divergence"]
+__all__ = [
+    "ProbeKind",
+    "coordinate_probes",
+    "draw_probes",
+    "exact_divergence",
+    "hutchinson_divergence",
+    "jacobian_products",
+]
 
 ProbeKind = Literal["rademacher", "gaussian"]
 """The law of the probes of Hutchinson's estimate."""
@@ -64,12 +71,9 @@ def exact_divergence(
         >>> exact_divergence(lambda x: x**3, torch.tensor([[1.0, 2.0]]))
         (tensor([[1., 8.]]), tensor([15.]))
     """
-    value, pull_back = _pulled_back(function, x)
-    batch, event = x.shape[: x.dim() - event_dim], x.shape[x.dim() - event_dim :]
-    count = math.prod(event)
-    basis = torch.eye(count, dtype=x.dtype, device=x.device).reshape(count, *(1,) * len(batch), *event)
-    products = vmap(lambda e: pull_back(e.expand_as(x))[0], chunk_size=chunk_size)(basis)
-    return value, products.reshape(count, *batch, count).diagonal(dim1=0, dim2=-1).sum(-1)
+    value, products = jacobian_products(function, x, coordinate_probes(x, event_dim), chunk_size=chunk_size)
+    batch = x.shape[: x.dim() - event_dim]
+    return value, products.reshape(len(products), *batch, len(products)).diagonal(dim1=0, dim2=-1).sum(-1)
 
 
 def hutchinson_divergence(function: Function, x: Tensor, probes: Tensor, event_dim: int = 1) -> tuple[Tensor, Tensor]:
@@ -100,10 +104,54 @@ def hutchinson_divergence(function: Function, x: Tensor, probes: Tensor, event_d
         tensor([[15.],
                 [15.]])
     """
-    value, pull_back = _pulled_back(function, x)
-    single = len(probes) == 1
-    products = pull_back(probes[0])[0].unsqueeze(0) if single else vmap(lambda probe: pull_back(probe)[0])(probes)
+    value, products = jacobian_products(function, x, probes)
     return value, sum_rightmost(products * probes, event_dim)
+
+
+def jacobian_products(
+    function: Function, x: Tensor, weights: Tensor, *, chunk_size: int | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""Return :math:`f(x)` and :math:`J^\top w` for each weight :math:`w`.
+
+    Args:
+        function: The vector function, as for ``exact_divergence``.
+        x: Points ``[*batch, *event]``.
+        weights: The :math:`w`, shape ``[k, *batch, *event]``, or with ones where they do not depend on the sample.
+        chunk_size: How many are multiplied at once; all by default.
+
+    Returns:
+        Values ``[*batch, *event]`` and products ``[k, *batch, *event]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.divergence import jacobian_products
+        >>> jacobian_products(lambda x: x.flip(-1) ** 2, torch.tensor([[1.0, 2.0]]), torch.ones(1, 1, 2))[1]
+        tensor([[[2., 4.]]])
+    """
+    value, pull_back = _pulled_back(function, x)
+    if len(weights) == 1:
+        return value, pull_back(weights[0].expand_as(x))[0].unsqueeze(0)
+    return value, vmap(lambda weight: pull_back(weight.expand_as(x))[0], chunk_size=chunk_size)(weights)
+
+
+def coordinate_probes(x: Tensor, event_dim: int) -> Tensor:
+    """The unit vectors of an event, shape ``[D, *ones, *event]``: products with all of them are the whole Jacobian.
+
+    Args:
+        x: Points ``[*batch, *event]``.
+        event_dim: The rank of an event.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.divergence import coordinate_probes
+        >>> coordinate_probes(torch.zeros(5, 2), 1)
+        tensor([[[1., 0.]],
+        <BLANKLINE>
+                [[0., 1.]]])
+    """
+    event = x.shape[x.dim() - event_dim :]
+    count = math.prod(event)
+    return torch.eye(count, dtype=x.dtype, device=x.device).reshape(count, *(1,) * (x.dim() - event_dim), *event)
 
 
 def draw_probes(
@@ -175,7 +223,8 @@ def _pulled_back_without_history(function: Function, x: Tensor) -> tuple[Tensor,
             return (torch.zeros_like(weight),)
         with torch.inference_mode(mode=False):
             plain = weight.clone() if weight.is_inference() else weight
-            (product,) = torch.autograd.grad(value, point, plain, retain_graph=True, allow_unused=True)
+            found: tuple[Tensor | None, ...] = torch.autograd.grad(value, point, plain, retain_graph=True, allow_unused=True)
+        product = found[0]
         return (torch.zeros_like(weight) if product is None else product,)
 
     return value.detach(), pull_back

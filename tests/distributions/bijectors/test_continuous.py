@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from probgen.distributions.bijectors import ContinuousFlow
-from probgen.distributions.bijectors.continuous import FlowSolution
+from probgen.distributions.bijectors.continuous import FlowEnergies, FlowSolution
 from probgen.distributions.numerics.divergence import draw_probes
 from probgen.distributions.numerics.ode_adaptive import IntegrationError
 from tests.cases.continuous import NetworkField, RidgeField
@@ -265,6 +265,36 @@ def test_adjoint_gradients_equal_backpropagation(settings, divergence):
     assert values[0] == pytest.approx(values[1], abs=1e-9)
     for got, expected in zip(*grads, strict=True):
         assert torch.allclose(got, expected, rtol=1e-6, atol=1e-7)
+
+
+# ------------------------------------------------------------------------------------------------------------ regularization
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_energies_of_a_linear_flow(inverse):
+    """x' = -a x: kinetic a^2 |x|^2 integrated, Jacobian 3 a^2 T, both positive whichever way time runs."""
+    flow, x = ContinuousFlow(lambda t, x: -0.5 * x, (3,), times=(0.0, 2.0), solver="verner8", steps=10), points()
+    got = flow.integrate_energies(x, inverse=inverse)
+    assert isinstance(got, FlowEnergies)
+    plain = flow.integrate(x, inverse=inverse)
+    assert torch.allclose(got.value, plain.value)
+    assert torch.allclose(got.log_dets, plain.log_dets)
+    growth = math.expm1(2.0) if inverse else -math.expm1(-2.0)
+    assert torch.allclose(got.kinetic, 0.25 * growth * x.square().sum(-1), atol=1e-10)
+    assert torch.allclose(got.jacobian, torch.full((7,), 3 * 0.25 * 2.0, dtype=torch.float64), atol=1e-12)
+
+
+def test_energies_can_be_trained_on():
+    torch.manual_seed(0)
+    field, x = NetworkField(3), points(dtype=torch.float32)
+    for adjoint in (False, True):
+        flow = ContinuousFlow(field, (3,), solver="rk4", steps=8, divergence="hutchinson", adjoint=adjoint)
+        probes = torch.ones(1, 3)
+        got = flow.integrate_energies(x, inverse=True, probes=probes)
+        (got.kinetic.sum() + got.jacobian.sum() - got.log_dets.sum()).backward()
+    assert field.outer.weight.grad.isfinite().all()
+    assert field.outer.weight.grad.abs().sum() > 0
+    assert got.kinetic.shape == got.jacobian.shape == (7,)
 
 
 # ------------------------------------------------------------------------------------------------------------ cost, plumbing

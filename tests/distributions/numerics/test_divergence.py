@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from probgen.distributions.numerics.divergence import draw_probes, exact_divergence, hutchinson_divergence
+from probgen.distributions.numerics.divergence import (
+    coordinate_probes,
+    draw_probes,
+    exact_divergence,
+    hutchinson_divergence,
+    jacobian_products,
+)
 
 ALARM = 1e-9
 
@@ -37,6 +43,14 @@ def test_exact_divergence_is_the_trace_of_the_jacobian(event, chunk_size):
     assert torch.equal(value, function(x))
     assert divergence.shape == (6,)
     assert torch.allclose(divergence, jacobians.diagonal(dim1=1, dim2=2).sum(-1), atol=1e-12)
+
+
+def test_products_with_all_coordinates_are_the_jacobian():
+    matrix, function = matrix_field()
+    x = torch.zeros(2, 4, dtype=torch.float64)
+    value, products = jacobian_products(function, x, coordinate_probes(x, 1))
+    assert torch.equal(value, x)
+    assert torch.allclose(products[:, 0], matrix)
 
 
 def test_convolution_on_images():
