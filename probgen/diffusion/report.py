@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["BitsReport", "bits_report"]
 
 
+_STREAM = 0x5DEECE66D5DEECE6
+"""Added to seeds: data drawn after ``torch.manual_seed(0)`` must not meet their own noise again under the seed 0."""
+
+
 @dataclass(frozen=True)
 class BitsReport:
     r"""The bound of a diffusion model on some data, in bits per dimension; ``str`` gives tables as in Ho et al. (2020).
@@ -153,7 +157,7 @@ def bits_report(
     offset = 0.0 if own is not None or levels is None else levels.density_bits
     training, start = diffusion.training, time.perf_counter()
     with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
-        torch.manual_seed(seed)
+        torch.manual_seed((seed + _STREAM) % 2**63)
         try:
             table = bound_terms(diffusion.eval(), x, context, num_draws=num_draws, rows=rows)
         finally:

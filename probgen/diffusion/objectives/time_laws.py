@@ -95,14 +95,17 @@ class LogNormalNoise(Distribution):
             return self.icdf(torch.rand((*sample_shape, *self.batch_shape), dtype=torch.float64, device=low.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density at times ``[*sample, *batch]`` inside (0, 1), float64."""
+        """Log-density at times ``[*sample, *batch]``, float64; minus infinity outside (0, 1)."""
         self._check_shape(value)
         if self._checks_values(value):
             self._check_support(value)
         low, high = self._ends()
-        z = self._standardized(value)
-        slope = torch.log(-self.schedule.dlog_snr(value) / 2)
+        outside = (value <= 0) | (value >= 1)
+        t = torch.where(outside, 0.5, value.double())
+        z = self._standardized(t)
+        slope = torch.log(-self.schedule.dlog_snr(t) / 2)
         density = -z.square() / 2 - 0.5 * math.log(2 * math.pi) - math.log(self.scale) + slope - torch.log(high - low)
+        density = torch.where(outside, -torch.inf, density)
         return density.expand(torch.broadcast_shapes(density.shape, self.batch_shape))
 
     def _standardized(self, t: Tensor | float) -> Tensor:
