@@ -70,7 +70,7 @@ class BetaTable(Schedule):
         return _log_snr_of_attenuation(torch.lerp(left, right, position - index))
 
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
-        attenuation = softplus(-log_snr)
+        attenuation = softplus(-log_snr).contiguous()
         index = (torch.searchsorted(self.attenuation, attenuation) - 1).clamp(0, self.steps - 1)
         left, right = self.attenuation[index], self.attenuation[index + 1]
         return (index + (attenuation - left) / (right - left)) / self.steps

@@ -113,7 +113,7 @@ def next_times(t: Tensor, grid: TimeGrid) -> Tensor:
         [0.75, 0.25]
     """
     times = grid.times.to(t.device)
-    return times[(torch.searchsorted(times, t - 1e-9) - 1).clamp(min=0)]
+    return times[(torch.searchsorted(times, (t - 1e-9).contiguous()) - 1).clamp(min=0)]
 
 
 def input_scale(level: NoiseLevel, data_std: float) -> Tensor:

@@ -195,9 +195,9 @@ class FittedVariance(PosteriorSpread):
     def _interpolated(self, log_snr: Tensor) -> Tensor:
         knots = self.log_snr.to(log_snr)
         values = self.log_variance.to(log_snr)
-        inside = log_snr.clamp(float(knots[0]), float(knots[-1])) if len(knots) > 1 else log_snr
         if len(knots) == 1:
             return values[0].expand(log_snr.shape)
+        inside = torch.minimum(torch.maximum(log_snr, knots[0]), knots[-1]).contiguous()
         index = (torch.searchsorted(knots, inside) - 1).clamp(0, len(knots) - 2)
         weight = (inside - knots[index]) / (knots[index + 1] - knots[index])
         return torch.lerp(values[index], values[index + 1], weight)

@@ -93,7 +93,7 @@ class TimeGrid:
             [-7.523..., -7.523..., -7.523..., -7.523...]
         """
         inner = steps - 1 if end_at_data else steps
-        first, last = (float(schedule.log_snr(time)) for time in (stop, start))
+        first, last = (schedule.log_snr(time).item() for time in (stop, start))
         if not (abs(first) < float("inf") and abs(last) < float("inf")):
             raise ValueError(f"the log-SNR must be finite at `stop` and `start`; it is {first} and {last}.")
         log_snr = torch.linspace(first, last, inner + 1, dtype=torch.float64)
@@ -128,7 +128,7 @@ class TimeGrid:
         """
         if steps < 2:
             raise ValueError(f"`steps` must be at least 2; got {steps}.")
-        largest = float(torch.exp(-schedule.log_snr(1.0) / 2)) if sigma_max is None else sigma_max
+        largest = torch.exp(-schedule.log_snr(1.0) / 2).item() if sigma_max is None else sigma_max
         if largest == float("inf"):
             raise ValueError("`sigma_max` must be given: this schedule leaves no signal at t = 1.")
         ratio = torch.linspace(sigma_min ** (1 / rho), largest ** (1 / rho), steps, dtype=torch.float64) ** rho
