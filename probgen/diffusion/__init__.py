@@ -8,6 +8,9 @@ from probgen.diffusion.diffusion_law import DiffusionLaw
 from probgen.diffusion.discrete import CategoricalDiffusion
 from probgen.diffusion.discrete_bound import CategoricalLoss, CategoricalTerm, categorical_bound_terms, categorical_term
 from probgen.diffusion.flow import ProbabilityFlowField, probability_flow
+from probgen.diffusion.latent import LatentDiffusion
+from probgen.diffusion.latent_law import LatentDiffusionLaw
+from probgen.diffusion.latent_losses import AutoencoderLoss, LatentDenoisingLoss, LatentDiffusionLoss
 from probgen.diffusion.model import Diffusion
 from probgen.diffusion.report import BitsReport, bits_report
 from probgen.diffusion.report_terms import BoundTerms, bound_terms
@@ -28,6 +31,7 @@ __all__ = [
     "AffineLaw",
     "ArithmeticDecoder",
     "ArithmeticEncoder",
+    "AutoencoderLoss",
     "BitsReport",
     "BoundTerms",
     "CategoricalDiffusion",
@@ -39,6 +43,10 @@ __all__ = [
     "Decoded",
     "Diffusion",
     "DiffusionLaw",
+    "LatentDenoisingLoss",
+    "LatentDiffusion",
+    "LatentDiffusionLaw",
+    "LatentDiffusionLoss",
     "ProbabilityFlowField",
     "SampleCode",
     "SamplerAudit",
