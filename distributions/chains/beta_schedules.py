@@ -15,6 +15,7 @@ from torch.nn.functional import softplus
 
 from probgen.distributions.chains.scaling import SCALINGS
 from probgen.distributions.chains.schedule import Schedule
+from probgen.distributions.chains.tables import entries
 
 __all__ = [
     "BetaTable",
@@ -62,17 +63,18 @@ class BetaTable(Schedule):
         return len(self.attenuation) - 1
 
     def _log_snr(self, t: Tensor) -> Tensor:
-        position = t * self.steps
+        position = t.to(self.attenuation.device) * self.steps
         nearest = position.round()
-        position = torch.where((position - nearest).abs() < 1e-9, nearest, position)  # i / T times T may miss i by an ulp
+        missed = torch.where((position - nearest).abs() < 1e-9, nearest - position, 0.0)  # i / T times T may miss i by an ulp
+        position = position + missed.detach()  # detached: `round` has no slope, and the schedule does
         index = position.floor().clamp(0, self.steps - 1).long()
-        left, right = self.attenuation[index], self.attenuation[index + 1]
+        left, right = entries(self.attenuation, index), entries(self.attenuation, index + 1)
         return _log_snr_of_attenuation(torch.lerp(left, right, position - index))
 
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
-        attenuation = softplus(-log_snr).contiguous()
+        attenuation = softplus(-log_snr).to(self.attenuation.device).contiguous()
         index = (torch.searchsorted(self.attenuation, attenuation) - 1).clamp(0, self.steps - 1)
-        left, right = self.attenuation[index], self.attenuation[index + 1]
+        left, right = entries(self.attenuation, index), entries(self.attenuation, index + 1)
         return (index + (attenuation - left) / (right - left)) / self.steps
 
 

@@ -166,25 +166,22 @@ class Denoiser(nn.Module):
         cut = context.dim() - len(self.context_shape)
         if cut < 0 or tuple(context.shape[cut:]) != tuple(self.context_shape):
             raise ContextError(f"`context` of {owner} must end in {self.context_shape}; got shape {tuple(context.shape)}.")
-        try:
-            fits = torch.broadcast_shapes(context.shape[:cut], batch_shape) == torch.Size(batch_shape)
-        except RuntimeError:
-            fits = False
-        if not fits:
+        if not _broadcasts_to(context.shape[:cut], batch_shape):
             raise ContextError(
                 f"the batch {tuple(context.shape[:cut])} of `context` must broadcast to that of `x_t`, {batch_shape}."
             )
 
     def _check(self, x_t: Tensor, t: Times, context: Tensor | None) -> None:
         self.check(x_t, context)
-        if isinstance(t, Tensor) and t.dim():
-            batch = x_t.shape[: x_t.dim() - self.event_dim]
-            try:
-                fits = torch.broadcast_shapes(t.shape, batch) == batch
-            except RuntimeError:
-                fits = False
-            if not fits:
-                raise ValueError(f"`t` must broadcast to the batch {tuple(batch)} of `x_t`; got shape {tuple(t.shape)}.")
+        batch = x_t.shape[: x_t.dim() - self.event_dim]
+        if isinstance(t, Tensor) and not _broadcasts_to(t.shape, batch):
+            raise ValueError(f"`t` must broadcast to the batch {tuple(batch)} of `x_t`; got shape {tuple(t.shape)}.")
+
+
+def _broadcasts_to(shape: Sequence[int], batch_shape: Sequence[int]) -> bool:
+    """Whether a tensor of the one shape can be expanded to the other."""
+    extra = len(batch_shape) - len(shape)
+    return extra >= 0 and all(size in (1, wanted) for size, wanted in zip(shape, batch_shape[extra:], strict=True))
 
 
 def _tensors_of_data(module: nn.Module) -> Iterator[Tensor]:

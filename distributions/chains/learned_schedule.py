@@ -92,11 +92,13 @@ class LearnedSchedule(Schedule):
 
     def _log_snr(self, t: Tensor) -> Tensor:
         end, width = self._ends()
+        t = t.to(end.device)
         fall = self._progress((t.clamp(min=self.first) - self.first) / (1 - self.first))[0]
         return end + width * (1 - fall) + 2 * torch.log(self.first / t.clamp(max=self.first))
 
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         end, width = self._ends()
+        log_snr = log_snr.to(end.device)
         fall = ((end + width - log_snr) / width).clamp(0.0, 1.0)
         position, _ = invert_increasing(self._progress, fall, bounds=(torch.zeros_like(fall), torch.ones_like(fall)))
         above = (log_snr - end - width).clamp(min=0.0)

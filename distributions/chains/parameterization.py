@@ -29,6 +29,7 @@ from torch import Tensor
 from probgen.distributions._checks import values_readable
 from probgen.distributions.chains.noise_level import NoiseLevel, posterior_coefficients
 from probgen.distributions.chains.schedule import Schedule
+from probgen.distributions.chains.tables import entries
 from probgen.distributions.chains.time_grid import TimeGrid
 
 __all__ = ["PARAMETERIZATIONS", "Parameterization", "input_scale", "mean_coefficients", "next_times"]
@@ -113,7 +114,7 @@ def next_times(t: Tensor, grid: TimeGrid) -> Tensor:
         [0.75, 0.25]
     """
     times = grid.times.to(t.device)
-    return times[(torch.searchsorted(times, (t - 1e-9).contiguous()) - 1).clamp(min=0)]
+    return entries(times, (torch.searchsorted(times, (t - 1e-9).contiguous()) - 1).clamp(min=0))
 
 
 def input_scale(level: NoiseLevel, data_std: float) -> Tensor:

@@ -17,17 +17,18 @@ from collections.abc import Callable
 import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
-from torch import Tensor, nn
+from torch import Tensor
 
 from probgen.distributions.chains.events import checked, normal_over_event, over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
+from probgen.distributions.chains.tables import ExactTables, entries
 
 __all__ = ["FittedVariance", "LearnedVariance", "PointMass", "PosteriorSpread", "TweedieCovariance", "UnitPrior"]
 
 MeanFunction = Callable[[Tensor], Tensor]
 
 
-class PosteriorSpread(nn.Module):
+class PosteriorSpread(ExactTables):
     """How a denoiser turns its mean into a law (abstract).
 
     Attributes:
@@ -179,8 +180,8 @@ class FittedVariance(PosteriorSpread):
                 "`log_snr` must be an increasing list, as long as `log_variance`; "
                 f"got shapes {tuple(log_snr.shape)} and {tuple(log_variance.shape)}."
             )
-        self.register_buffer("log_snr", log_snr)
-        self.register_buffer("log_variance", log_variance)
+        self.register_buffer("log_snr", log_snr.double())
+        self.register_buffer("log_variance", log_variance.double())
 
     def law(
         self, x_t: Tensor, level: NoiseLevel, mean: Tensor, raw: Tensor | None, mean_function: MeanFunction, event_dim: int
@@ -190,7 +191,8 @@ class FittedVariance(PosteriorSpread):
 
     def isotropic_variance(self, level: NoiseLevel) -> Tensor:
         """One over the posterior precision, with the interpolated prior variance."""
-        return 1 / (level.snr + torch.exp(-self._interpolated(level.log_snr)))
+        log_snr = level.log_snr.to(self.log_snr.device)
+        return 1 / (log_snr.exp() + torch.exp(-self._interpolated(log_snr)))
 
     def _interpolated(self, log_snr: Tensor) -> Tensor:
         knots = self.log_snr.to(log_snr)
@@ -199,8 +201,8 @@ class FittedVariance(PosteriorSpread):
             return values[0].expand(log_snr.shape)
         inside = torch.minimum(torch.maximum(log_snr, knots[0]), knots[-1]).contiguous()
         index = (torch.searchsorted(knots, inside) - 1).clamp(0, len(knots) - 2)
-        weight = (inside - knots[index]) / (knots[index + 1] - knots[index])
-        return torch.lerp(values[index], values[index + 1], weight)
+        left, right = entries(knots, index), entries(knots, index + 1)
+        return torch.lerp(entries(values, index), entries(values, index + 1), (inside - left) / (right - left))
 
 
 class TweedieCovariance(PosteriorSpread):

@@ -12,21 +12,21 @@ schedule.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from probgen.distributions._checks import value_checks_active
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.scaling import SCALINGS, Scaling
+from probgen.distributions.chains.tables import ExactTables
 
 __all__ = ["Schedule"]
 
 Times = Tensor | float
 
 
-class Schedule(nn.Module):
+class Schedule(ExactTables):
     r"""A noise schedule on continuous time (abstract).
 
     A subclass writes ``_log_snr``, strictly decreasing with :math:`\lambda(0) = \infty`, and ``_t_of_log_snr``, its inverse, on
@@ -53,15 +53,6 @@ class Schedule(nn.Module):
         if scaling not in SCALINGS:
             raise ValueError(f"`scaling` must be one of {list(SCALINGS)}; got {scaling!r}.")
         self.scaling: Scaling = scaling
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
-        """Move with the module, but keep the tables in float64 under ``.float()`` and ``.half()``."""
-        exact = dict(self._buffers)
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, buffer in exact.items():
-            if buffer is not None:
-                self._buffers[name] = buffer.to(self.get_buffer(name).device)
-        return self
 
     def _log_snr(self, t: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not define `_log_snr`.")

@@ -8,10 +8,17 @@ import torch
 from probgen.distributions import GaussianChain, MarkovChain
 from probgen.distributions._checks import ContextError
 from probgen.distributions.chains import (
+    FittedVariance,
     GaussianDenoiser,
     GaussianProcess,
+    LearnedSchedule,
+    LearnedVariance,
+    MixtureDenoiser,
     NetworkDenoiser,
+    PointMass,
     TimeGrid,
+    TweedieCovariance,
+    UnitPrior,
     cosine_schedule,
     edm_schedule,
     linear_schedule,
@@ -143,3 +150,45 @@ def test_gradients_of_the_bound_reach_the_network():
     path = this.posterior(x).sample()
     this.log_prob(torch.cat([x.unsqueeze(1), path], 1)).sum().backward()
     assert all(bool(weight.grad.isfinite().all()) for weight in this.denoiser.parameters())
+
+
+SPREADS = {
+    "point": PointMass,
+    "unit": UnitPrior,
+    "learned": LearnedVariance,
+    "fitted": lambda: FittedVariance(torch.tensor([-2.0, 2.0]), torch.zeros(2)),
+    "Tweedie": TweedieCovariance,
+}
+
+
+@pytest.mark.parametrize("schedule", [linear_schedule, cosine_schedule, edm_schedule, LearnedSchedule])
+@pytest.mark.parametrize("spread", sorted(SPREADS))
+def test_everything_happens_on_the_device_of_the_denoiser(schedule, spread):
+    """On the device without memory: a tensor left behind on the CPU, or a value read back, is an error there."""
+    network = TinyDenoisingNetwork(2, 4 if spread == "learned" else 2)
+    denoiser = NetworkDenoiser(network, schedule(), (2,), spread=SPREADS[spread]())
+    this = GaussianChain(denoiser, TimeGrid(4))
+    denoiser.to("meta")
+    path = this.sample((3,))
+    t = torch.rand(3, device="meta")
+    found = denoiser(path[:, 1], t)
+    for tensor in (
+        path,
+        this.log_prob(path),
+        this.posterior(path[:, 0]).sample(),
+        found.eps,
+        found.reverse(denoiser.schedule.level(t / 2)).mean,
+    ):
+        assert tensor.is_meta
+
+
+@pytest.mark.parametrize("schedule", [linear_schedule, LearnedSchedule])
+def test_oracles_move_too(schedule):
+    covariances = torch.eye(2).expand(2, 2, 2)
+    for oracle in (
+        GaussianDenoiser(schedule(), torch.zeros(2), torch.ones(2)),
+        MixtureDenoiser(schedule(), torch.zeros(2), torch.randn(2, 2), covariances),
+    ):
+        this = GaussianChain(oracle, TimeGrid(3))
+        oracle.to("meta")
+        assert this.log_prob(this.sample((3,))).is_meta
