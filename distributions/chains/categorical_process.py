@@ -100,7 +100,7 @@ class CategoricalProcess(ForwardProcess):
     def posterior(self, x_t: Tensor, x_0: Tensor, s: Times, t: Times) -> IndependentCategorical:
         r"""The law :math:`q(x_s \mid x_t, x_0)` for states and data ``[*batch, *event]`` and times ``s < t``.
 
-        ``x_t`` must be possible given ``x_0``.
+        Where ``x_t`` is impossible given ``x_0`` the law is uniform.
         """
         near, far = self.schedule.level(s), self.schedule.level(t)
         return self._law(self._row(x_0, self.schedule.level(0.0), near) + self.evidence(x_t, near, far, self.anchor))
@@ -126,7 +126,7 @@ class CategoricalProcess(ForwardProcess):
             t: Their levels.
         """
         seen = self.evidence(x_t, self.schedule.level(0.0), t, log_probs)[..., : self.values]
-        return torch.where(seen == -torch.inf, -torch.inf, log_probs).log_softmax(-1)
+        return _settled(torch.where(seen == -torch.inf, -torch.inf, log_probs)).log_softmax(-1)
 
     def reverse(self, log_probs: Tensor, x_t: Tensor, s: NoiseLevel, t: NoiseLevel) -> IndependentCategorical:
         r"""The law :math:`\sum_k p(x_0 = k)\, q(x_s \mid x_t, x_0 = k)`, every coordinate on its own.
@@ -146,7 +146,13 @@ class CategoricalProcess(ForwardProcess):
         return self.kernel.row(x, s, t, self.anchor, len(self.event_shape))
 
     def _law(self, logits: Tensor) -> IndependentCategorical:
-        return IndependentCategorical(logits, len(self.event_shape))
+        return IndependentCategorical(_settled(logits), len(self.event_shape))
+
+
+def _settled(logits: Tensor) -> Tensor:
+    """The same logits, uniform where nothing is possible: a state that never occurs has a law too, and no NaN."""
+    nothing = (logits == -torch.inf).all(-1, keepdim=True)
+    return torch.where(nothing, 0.0, logits)
 
 
 def _kernel(kind: str, values: int) -> JumpKernel:

@@ -123,7 +123,7 @@ class SampleCode:
             return y
         write_table(encoder, 0, flag)
         index = _chosen(q_mean, q_std, p_mean, p_std, log_cap, key)
-        write_index(encoder, index, max(rate, 0.25))
+        write_index(encoder, index, max(rate, 0.0625))
         return _candidate(index, p_mean, p_std, key)
 
     def read(
@@ -131,7 +131,7 @@ class SampleCode:
     ) -> Tensor:
         """Build the sample ``[d]`` from the message; arguments as of :meth:`write`."""
         if read_table(decoder, frequencies(self._flag(len(p_mean), rate))) == 0:
-            return _candidate(read_index(decoder, max(rate, 0.25)), p_mean, p_std, key)
+            return _candidate(read_index(decoder, max(rate, 0.0625)), p_mean, p_std, key)
         offset, step = _lattice(key, q_std, len(p_mean))
         cells = [
             read_cell(decoder, u, s, m, scale)

@@ -58,8 +58,9 @@ def random_chain(kind, values=2, size=2, steps=2, schedule=None):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_paths_have_mass_one(kind):
-    chain = random_chain(kind, schedule=cosine_schedule(terminal_log_snr=-3.0))
+@pytest.mark.parametrize("schedule", [None, cosine_schedule(terminal_log_snr=-3.0)], ids=["nothing left", "something left"])
+def test_all_paths_have_mass_one(kind, schedule):
+    chain = random_chain(kind, schedule=schedule)
     paths = all_paths(chain, 2)
     assert abs(float(chain.log_prob(paths).detach().logsumexp(0))) < 1e-9
 
