@@ -7,7 +7,7 @@ r"""The exact posterior of Gaussian-mixture data: the reference of every other m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from pyro.distributions import TorchDistribution
@@ -54,6 +54,13 @@ class ExactConditional(Conditional):
                 'Use "smc".'
             )
         super().__init__(chain, observation, validate_args=validate_args)
+        self._mean, self._log_evidence = self._update()[1::-1]
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
+        """The same law with another batch shape."""
+        new = self._expanded(batch_shape, _instance)
+        new._mean, new._log_evidence = new._update()[1::-1]
+        return new
 
     @property
     def data(self) -> TorchDistribution:
@@ -69,11 +76,11 @@ class ExactConditional(Conditional):
     @property
     def mean(self) -> Tensor:
         r"""The posterior mean :math:`\mathbb E[x_0 \mid y]`, shape ``[*batch, *event]``."""
-        return self._update().mean
+        return self._mean
 
     def log_evidence(self) -> Estimate:
         r"""The exact :math:`\log p(y)` in nats, shape ``[*batch]``."""
-        value = self._update().log_evidence
+        value = self._log_evidence
         return Estimate(value, torch.zeros_like(value), "exact")
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
@@ -89,7 +96,10 @@ class ExactConditional(Conditional):
         if self.observation.noise == 0:
             return super().log_prob(value)
         self._check_shape(value)
-        return self.data.log_prob(value) + self.observation.log_likelihood(value) - self._update().log_evidence
+        if not value.numel():  # torch's `Independent` cannot score an empty batch
+            lead = value.shape[: value.dim() - len(self.event_shape)]
+            return value.new_zeros(torch.broadcast_shapes(lead, self.batch_shape))
+        return self.data.log_prob(value) + self.observation.log_likelihood(value) - self._log_evidence
 
     def _update(self) -> Update:
         seen = self.observation

@@ -32,8 +32,8 @@ __all__ = ["NullSpace"]
 class NullSpace(Conditional):
     r"""Draws by null-space restoration (DDNM, and DDNM+ with noise). Biased; agrees with y exactly if there is no noise in it.
 
-    With noise the seen part varies too little, since the same y enters every step: on the 2-D Gaussian with :math:`\sigma_y = 0.5`
-    its standard deviation is 0.09, where that of the posterior is 0.45.
+    With noise the seen part varies too little, since the same y enters every step: on the 2-D Gaussian with noise 0.5 its
+    standard deviation is 0.09, where that of the posterior is 0.45.
 
     Args:
         chain: The generative chain.
