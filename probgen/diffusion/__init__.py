@@ -4,6 +4,15 @@ from probgen.diffusion.audit import AffineLaw, SamplerAudit, affine_law, audit_s
 from probgen.diffusion.codec import Codec, CodingReport, Decoded
 from probgen.diffusion.codec_arithmetic import ArithmeticDecoder, ArithmeticEncoder, CodecError
 from probgen.diffusion.codec_samples import SampleCode
+from probgen.diffusion.conditioning import (
+    Cascade,
+    ClassifierFree,
+    ClassifierGuided,
+    LinearObservation,
+    MomentMatching,
+    condition,
+)
+from probgen.diffusion.continuous_estimate import bound_estimate
 from probgen.diffusion.diffusion_law import DiffusionLaw
 from probgen.diffusion.discrete import CategoricalDiffusion
 from probgen.diffusion.discrete_bound import CategoricalLoss, CategoricalTerm, categorical_bound_terms, categorical_term
@@ -14,6 +23,7 @@ from probgen.diffusion.latent_losses import AutoencoderLoss, LatentDenoisingLoss
 from probgen.diffusion.model import Diffusion
 from probgen.diffusion.report import BitsReport, bits_report
 from probgen.diffusion.report_terms import BoundTerms, bound_terms
+from probgen.diffusion.small import image_diffusion
 from probgen.distributions.chains import (
     TimeGrid,
     cosine_schedule,
@@ -34,9 +44,12 @@ __all__ = [
     "AutoencoderLoss",
     "BitsReport",
     "BoundTerms",
+    "Cascade",
     "CategoricalDiffusion",
     "CategoricalLoss",
     "CategoricalTerm",
+    "ClassifierFree",
+    "ClassifierGuided",
     "Codec",
     "CodecError",
     "CodingReport",
@@ -47,6 +60,8 @@ __all__ = [
     "LatentDiffusion",
     "LatentDiffusionLaw",
     "LatentDiffusionLoss",
+    "LinearObservation",
+    "MomentMatching",
     "ProbabilityFlowField",
     "SampleCode",
     "SamplerAudit",
@@ -54,13 +69,16 @@ __all__ = [
     "affine_law",
     "audit_sampler",
     "bits_report",
+    "bound_estimate",
     "bound_terms",
     "categorical_bound_terms",
     "categorical_term",
+    "condition",
     "cosine_schedule",
     "edm_schedule",
     "exact_flow",
     "flow_matching_schedule",
+    "image_diffusion",
     "linear_keep_schedule",
     "linear_schedule",
     "probability_flow",
