@@ -6,8 +6,19 @@
 from probgen.demo.baselines import gaussian, logit_gaussian
 from probgen.demo.bayes import Reweighted, class_posterior, reweight, train_classifier
 from probgen.demo.detection import detect, outliers
+from probgen.demo.diffusion_model import DiffusionModel, denoising, digits_diffusion
+from probgen.demo.diffusion_pictures import (
+    forward_chain,
+    guidance_strengths,
+    inpainted,
+    interpolations,
+    progressive_generation,
+    shared_states,
+    super_resolved,
+)
 from probgen.demo.evaluation import Scores, evaluate, held_out_log_prob
 from probgen.demo.families import ENTRIES, FlowModel
+from probgen.demo.few_steps import SAMPLERS, Judge, SampleQuality, measure, noise_table, solver_table
 from probgen.demo.page import interpolation, write_page
 from probgen.demo.plane import PlaneFit, fit_plane
 from probgen.demo.problem import CLASSES, LEVELS, PIXELS, Problem, Settings, load_problem, one_hot
@@ -21,30 +32,46 @@ __all__ = [
     "ENTRIES",
     "LEVELS",
     "PIXELS",
+    "SAMPLERS",
+    "DiffusionModel",
     "DigitModel",
     "Entry",
     "FlowModel",
+    "Judge",
     "PlaneFit",
     "Problem",
     "Results",
     "Reweighted",
+    "SampleQuality",
     "Scores",
     "Settings",
     "class_posterior",
+    "denoising",
     "detect",
     "digit_batches",
+    "digits_diffusion",
     "evaluate",
     "fit_plane",
+    "forward_chain",
     "gaussian",
+    "guidance_strengths",
     "held_out_log_prob",
+    "inpainted",
     "interpolation",
+    "interpolations",
     "load_problem",
     "logit_gaussian",
     "maximum_likelihood",
+    "measure",
+    "noise_table",
     "one_hot",
     "outliers",
+    "progressive_generation",
     "reweight",
     "run",
+    "shared_states",
+    "solver_table",
+    "super_resolved",
     "train",
     "train_classifier",
     "write_page",

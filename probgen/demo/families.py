@@ -1,4 +1,4 @@
-"""The entries of the demo: flows by maximum likelihood, as Pyro models."""
+"""The entries of the demo: flows by maximum likelihood and diffusion by its bound, as Pyro models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pyro
 import torch
 from torch import Tensor
 
+from probgen.demo.diffusion_model import DiffusionModel, denoising, digits_diffusion
 from probgen.demo.problem import CLASSES, PIXELS, Problem, one_hot
 from probgen.demo.registry import DigitModel, Entry
 from probgen.distributions import TransformedDistribution, standard_normal
@@ -78,11 +79,16 @@ def _autoregressive(problem: Problem, *, conditional: bool) -> DigitModel:
     return FlowModel(neural_spline_autoregressive(PIXELS, context_shape=context, layers=3), problem.to_pixels)
 
 
+def _diffusion(problem: Problem, *, conditional: bool) -> DigitModel:
+    return DiffusionModel(digits_diffusion())
+
+
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("spline coupling", _coupling),
         Entry("spline autoregressive", _autoregressive),
+        Entry("diffusion", _diffusion, denoising, learning_rate=3e-3, share=0.5, serves_both=True),
     )
 }
 """Name to entry, in the order of the tables."""

@@ -13,13 +13,14 @@ from probgen.plot import Page, density_2d, history, image_grid
 __all__ = ["interpolation", "write_page"]
 
 _BOUND = (
-    "Bits per dimension are for images with 17 gray values, uniformly dequantized. They are exact for the dequantized density "
-    "and an upper bound of the code length of the integers. The uniform law needs log2(17) = 4.09."
+    "Bits per dimension are for images with 17 gray values. For flows they are exact for the density of uniformly dequantized "
+    "images and so an upper bound of the code length of the integers; for diffusion (<=) they are a variational bound of that "
+    "code length itself. The uniform law needs log2(17) = 4.09."
 )
 
 
 def interpolation(results: Results, name: str, *, steps: int = 10) -> Tensor:
-    """Straight lines in latent space between pairs of real test images: ``[3 * steps, 64]`` pixels.
+    """Lines (or arcs, if the model says so) in latent space between pairs of real test images: ``[3 * steps, 64]`` pixels.
 
     Args:
         results: Of a run.
@@ -33,11 +34,11 @@ def interpolation(results: Results, name: str, *, steps: int = 10) -> Tensor:
         torch.Size([30, 64])
     """
     model = results.models[name]
-    z = model.encode(results.problem.test_v[0])
-    t = torch.linspace(0, 1, steps)[:, None]
     label = results.problem.test.labels.tolist()
-    pairs = [(label.index(a), label.index(b)) for a, b in ((0, 6), (3, 8), (1, 7))]
-    return torch.cat([model.decode(z[i] + t * (z[j] - z[i])) for i, j in pairs]).clamp(0, 1)
+    ends = [label.index(digit) for digit in (0, 6, 3, 8, 1, 7)]
+    z = model.encode(results.problem.test_v[0][ends])
+    t = torch.linspace(0, 1, steps)
+    return torch.cat([model.decode(model.mix(z[k], z[k + 1], t)) for k in (0, 2, 4)]).clamp(0, 1)
 
 
 def write_page(results: Results, path: str | Path) -> Path:
@@ -65,6 +66,8 @@ def write_page(results: Results, path: str | Path) -> Path:
         images = results.reweighted[name].images[:, :10].flatten(0, 1)
         page.figure(image_grid(_square(images), columns=20, size=0.4), "p(x | y) from p(x), reweighted by a classifier.")
         page.figure(image_grid(_square(interpolation(results, name)), columns=10), "Latent interpolation between test images.")
+        for caption, rows in results.models[name].pictures().items():
+            page.figure(image_grid(_square(rows.flatten(0, 1)), columns=rows.shape[1], size=0.5), caption)
     page.heading("Classification by Bayes' rule, and reweighting")
     page.table(*results.class_table())
     page.heading("Outliers: AUROC of log p(x)")
@@ -80,7 +83,7 @@ def write_page(results: Results, path: str | Path) -> Path:
     page.figure(density_2d(pairs, columns=4), "Densities.")
     page.heading("Training")
     curves = {name: _smooth(losses) for name, losses in results.losses.items()}
-    page.figure(history(curves, ylabel="negative log-density / nats an image"), "Loss, averaged over 20 steps.")
+    page.figure(history(curves, ylabel="loss / nats an image"), "Negative log-density, or its bound; over 20 steps.")
     return page.write(path)
 
 

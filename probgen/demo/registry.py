@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from pyro.nn import PyroModule
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ class DigitModel(PyroModule):
 
     Attributes:
         kind: What ``log_prob`` is against the log-density of ``v``: "exact" or "lower".
+        dequantized: Whether the density varies inside the cell of an integer; if not, one dequantization is as good as many.
 
     Example:
         >>> from probgen.demo import ENTRIES, Settings, load_problem
@@ -31,6 +33,7 @@ class DigitModel(PyroModule):
     """
 
     kind: str = "exact"
+    dequantized: bool = True
 
     def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """Log-density of pixels ``[*batch, 64]`` in nats (given labels ``[*batch]``): ``[*batch]``."""
@@ -47,6 +50,14 @@ class DigitModel(PyroModule):
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Pixels of latent vectors."""
         raise NotImplementedError
+
+    def mix(self, a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
+        """Latent vectors on the way from ``a`` to ``b``, both ``[64]``: ``[k, 64]`` for weights ``[k]``; a straight line."""
+        return torch.lerp(a, b, weights[:, None])
+
+    def pictures(self) -> dict[str, Tensor]:
+        """What else there is to see of this family: caption to pixels ``[rows, columns, 64]``."""
+        return {}
 
 
 def maximum_likelihood(model: DigitModel) -> nn.Module:
@@ -74,14 +85,18 @@ class Entry:
         build: Builds a fresh model, unconditional or by class.
         objective: Makes the loss that trains it.
         learning_rate: The largest one of the schedule.
+        share: Steps as a share of ``Settings.steps``, for families whose steps are dear.
+        serves_both: Whether one model, trained by class, is also the unconditional one, without a label.
 
     Example:
         >>> from probgen.demo import ENTRIES
         >>> sorted(ENTRIES)
-        ['spline autoregressive', 'spline coupling']
+        ['diffusion', 'spline autoregressive', 'spline coupling']
     """
 
     name: str
     build: Callable[..., DigitModel]
     objective: Callable[[DigitModel], nn.Module] = maximum_likelihood
     learning_rate: float = 2e-3
+    share: float = 1.0
+    serves_both: bool = False

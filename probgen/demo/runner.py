@@ -38,13 +38,13 @@ def run(settings: Settings, *, report: Report | None = None, progress: bool = Tr
         >>> from probgen.demo import Settings, run
         >>> results = run(Settings.smoke(), progress=False)  # doctest: +SKIP
         >>> list(results.models)  # doctest: +SKIP
-        ['spline coupling', 'spline autoregressive']
+        ['spline coupling', 'spline autoregressive', 'diffusion']
     """
     say = report or (lambda line: None)
     results = Results(settings, load_problem(settings))
     _baselines(results)
     for entry in ENTRIES.values():
-        for conditional in (False, True):
+        for conditional in (True,) if entry.serves_both else (False, True):
             _train(results, entry, say, conditional=conditional, progress=progress)
     _classes(results)
     for name, model in results.models.items():
@@ -64,14 +64,18 @@ def _baselines(results: Results) -> None:
 
 
 def _train(results: Results, entry: Entry, say: Report, *, conditional: bool, progress: bool) -> None:
-    name = f"{entry.name}, by class" if conditional else entry.name
     start = time.perf_counter()
     model, losses = train(entry, results.problem, results.settings, conditional=conditional, progress=progress)
-    results.seconds[name] = time.perf_counter() - start
-    results.losses[name] = losses
-    (results.conditional if conditional else results.models)[entry.name] = model
-    results.scores[name] = evaluate(model, results.problem, results.settings, conditional=conditional)
-    say(f"{name}: {results.scores[name].bits} bits/dim after {results.seconds[name]:.1f} s")
+    seconds = time.perf_counter() - start
+    for by_class in (False, True) if entry.serves_both else (conditional,):
+        name = f"{entry.name}, by class" if by_class else entry.name
+        (results.conditional if by_class else results.models)[entry.name] = model
+        results.scores[name] = evaluate(model, results.problem, results.settings, conditional=by_class)
+        bound = "" if model.kind == "exact" else "<= "
+        say(f"{name}: {bound}{results.scores[name].bits} bits/dim after {seconds:.1f} s of training")
+    first = entry.name if entry.serves_both else name
+    results.seconds[first] = seconds
+    results.losses[first] = losses
 
 
 def _classes(results: Results) -> None:

@@ -65,7 +65,8 @@ def train(
     torch.manual_seed(settings.seed)
     model = entry.build(problem, conditional=conditional)
     batches = digit_batches(problem, conditional=conditional, seed=settings.seed)
-    losses = fit(entry.objective(model), batches, settings.steps, entry.learning_rate, progress=progress)
+    steps = max(1, round(entry.share * settings.steps))
+    losses = fit(entry.objective(model), batches, steps, entry.learning_rate, progress=progress)
     model.eval()
     return model, losses
 

@@ -5,8 +5,8 @@ On :math:`[t_{\min}, t_{\max}]` it has the density
 .. math:: p(t) = \frac{-\lambda'(t)}{\lambda(t_{\min}) - \lambda(t_{\max})} .
 
 The integrand of the continuous bound is :math:`\tfrac12 \mathbb E\|\hat\varepsilon - \varepsilon\|^2` per unit of
-:math:`\lambda`, between zero and half the dimension wherever a network is any good, so these times give a bound of small variance
-for any schedule.
+:math:`\lambda`, between zero and half the dimension wherever a network is any good, so these times give a bound of small
+variance for any schedule.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class LogUniformNoise(Distribution):
         >>> from probgen.distributions.chains import cosine_schedule
         >>> schedule = cosine_schedule()
         >>> law = LogUniformNoise(schedule, low=0.1, high=0.9)
-        >>> float(schedule.log_snr(law.icdf(torch.tensor(0.5))).abs()) < 1e-9  # halfway between two opposite log-SNRs
+        >>> t = law.icdf(torch.tensor([0.0, 0.5, 1.0]))
+        >>> bool(schedule.log_snr(t).diff().diff().abs() < 1e-9)  # equal steps of log-SNR
         True
     """
 
