@@ -5,10 +5,11 @@ Gaussian process reads
 
 .. math:: \frac{\mathrm d\bar x}{\mathrm d\rho} = \hat\varepsilon(x_t) .
 
-Euler's method on it is DDIM. Heun's method averages the slopes at both ends and needs two evaluations, except in the last step
-to the data, where the slope at :math:`\rho = 0` would divide zero by zero, and in a first step from :math:`\rho = \infty`;
-these are Euler steps. *Churn* first raises the noise of the state to :math:`\hat\rho = (1 + \gamma)\rho` by adding fresh noise.
-See ``docs/derivations/diffusion-sde.md``.
+Euler's method on it is DDIM. Heun's method averages the slopes at both ends and needs two evaluations, except where a step is
+Euler's: the last one to the data, where the slope at :math:`\rho = 0` would divide zero by zero, and a long one out of pure
+noise (from :math:`\rho > 200` to less than half of it, or from :math:`\rho = \infty`), where the average would overshoot.
+*Churn* first raises the noise of the state to :math:`\hat\rho = (1 + \gamma)\rho` by adding fresh noise. See
+``docs/derivations/diffusion-sde.md``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from probgen.diffusion.samplers.steps import LinearStep, Run, State, Step, StepS
 from probgen.distributions.chains import Denoiser, NoiseLevel, TimeGrid
 
 __all__ = ["HeunStep", "euler", "heun", "heun_steps"]
+
+_PURE_NOISE = 200.0
 
 
 def euler(
@@ -143,7 +146,7 @@ class HeunStep(NamedTuple):
 
 
 def heun_steps(denoiser: Denoiser, levels: Levels, first: list[LinearStep]) -> list[Step]:
-    r"""Heun's steps for Euler's, where both ends have a finite noise-to-signal ratio and noise is left at the end.
+    r"""Heun's steps for Euler's, except to the data and out of (or into) pure noise.
 
     Args:
         denoiser: The denoiser.
@@ -155,7 +158,7 @@ def heun_steps(denoiser: Denoiser, levels: Levels, first: list[LinearStep]) -> l
         >>> heun_steps.__name__
         'heun_steps'
     """
-    inner = ((levels.t.alpha > 0) & (levels.s.sigma > 0)).tolist()
+    inner = (~_beyond_heun(levels) & (levels.s.sigma > 0)).tolist()
     last = int(float(levels.s.sigma[-1]) == 0)
     ends = levels.s[: len(levels) - last]
     skip, out = mean_coefficients_of(denoiser, ends)
@@ -171,6 +174,13 @@ def heun_steps(denoiser: Denoiser, levels: Levels, first: list[LinearStep]) -> l
         end = 0.5 + slope * (1 - alpha[index] * skip[index])
         steps.append(HeunStep(euler_step, level, 0.5 * ratio[index], end, -slope * alpha[index] * out[index]))
     return steps
+
+
+def _beyond_heun(levels: Levels) -> Tensor:
+    r"""Where the noisier end has :math:`\rho > 200` and the other less than half of it: the average of slopes would overshoot."""
+    ratios = levels.t.sigma / levels.t.alpha, levels.s.sigma / levels.s.alpha
+    noisy, clean = torch.maximum(*ratios), torch.minimum(*ratios)
+    return (noisy > _PURE_NOISE) & (noisy > 2 * clean)
 
 
 def _half_step(levels: Levels) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import torch
+
 from probgen.distributions.chains import Schedule, Spacing, TimeGrid
 
 __all__ = ["SamplerSpacing", "sampling_grid"]
@@ -12,7 +14,7 @@ __all__ = ["SamplerSpacing", "sampling_grid"]
 SamplerSpacing = Spacing | Literal["log_snr", "rho"]
 """How the times are spaced: picked from the model's grid, or placed by the noise."""
 
-_SMALLEST_RATIO = 0.002
+_SMALLEST_RATIO, _LARGEST_RATIO = 0.002, 80.0
 
 
 def sampling_grid(schedule: Schedule, grid: TimeGrid, steps: int | None = None, spacing: SamplerSpacing = "even") -> TimeGrid:
@@ -23,12 +25,13 @@ def sampling_grid(schedule: Schedule, grid: TimeGrid, steps: int | None = None, 
         grid: The model's grid.
         steps: Number of steps; None takes the grid as it is.
         spacing: "even", "trailing", "leading" or "quadratic" pick times of the grid. "log_snr" takes equal steps in log-SNR and
-            "rho" the steps of Karras et al., both from the first time of the grid to the ratio :math:`\sigma / \alpha` of its
-            last but one time (at least 0.002), and then to the data. All but "leading" start at the first time of the grid.
+            "rho" the steps of Karras et al., both down to the ratio :math:`\sigma / \alpha` of the last but one time of the
+            grid (at least 0.002), and then to the data. Where the grid begins beyond the ratio 80, in pure noise, the first
+            step goes straight to 80. All but "leading" start at the first time of the grid.
 
     Raises:
-        ValueError: more steps than the grid has, where times are picked; no signal at the first time, where they are placed; or
-            no such spacing.
+        ValueError: more steps than the grid has, where times are picked; fewer than three, where they are placed; or no such
+            spacing.
 
     Example:
         >>> from probgen.diffusion.samplers.grids import sampling_grid
@@ -42,17 +45,17 @@ def sampling_grid(schedule: Schedule, grid: TimeGrid, steps: int | None = None, 
         return grid
     if spacing != "log_snr" and spacing != "rho":
         return grid.respaced(steps, spacing)
-    if steps < 2:
-        raise ValueError(f"`steps` must be at least 2 with spacing {spacing!r}; got {steps}.")
+    if steps < 3:
+        raise ValueError(f"`steps` must be at least 3 with spacing {spacing!r}; got {steps}.")
     start = float(grid.times[-1])
     largest, closest = (math.exp(-float(schedule.log_snr(time)) / 2) for time in (start, float(grid.times[1])))
-    if not math.isfinite(largest):
-        raise ValueError(
-            f"spacing {spacing!r} needs a finite log-SNR at the first time; this schedule leaves no signal there. "
-            'Use spacing="even", or give a `grid` that starts earlier.'
-        )
-    smallest = max(closest, _SMALLEST_RATIO) if closest < largest else _SMALLEST_RATIO
+    jump = largest > _LARGEST_RATIO * 1.01
+    smallest = max(closest, _SMALLEST_RATIO) if closest < _LARGEST_RATIO else _SMALLEST_RATIO
+    begin, rest = min(largest, _LARGEST_RATIO), steps - int(jump)
     if spacing == "rho":
-        return TimeGrid.rho(schedule, steps, smallest, largest)
-    stop = float(schedule.t_of_log_snr(-2 * math.log(smallest)))
-    return TimeGrid.log_snr(schedule, steps, stop, start)
+        times = TimeGrid.rho(schedule, rest, smallest, begin).times
+    else:
+        stop, top = (float(schedule.t_of_log_snr(-2 * math.log(ratio))) for ratio in (smallest, begin))
+        times = TimeGrid.log_snr(schedule, rest, stop, top).times
+    first = torch.tensor([start], dtype=torch.float64)
+    return TimeGrid(torch.cat([times, first] if jump else [times[:-1], first]))

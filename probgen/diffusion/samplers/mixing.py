@@ -66,10 +66,9 @@ def spherical(a: Tensor, b: Tensor, weights: Sequence[float] | Tensor, *, event_
     """
     axes = tuple(range(a.dim() - event_dim, a.dim()))
     product, norm_a, norm_b = ((x * y).sum(axes, keepdim=True) for x, y in ((a, b), (a, a), (b, b)))
-    cosine = (product / torch.sqrt(norm_a * norm_b)).clamp(-1.0, 1.0)
-    angle = torch.acos(cosine)
-    apart = angle.sin() > 1e-6
-    safe = torch.where(apart, angle, torch.ones_like(angle))
+    cosine = product / torch.sqrt(norm_a * norm_b)
+    apart = 1 - cosine.square() > 1e-10
+    safe = torch.acos(torch.where(apart, cosine, torch.zeros_like(cosine)))
     w = _over(weights, a)
     first = torch.where(apart, torch.sin((1 - w) * safe) / torch.sin(safe), 1 - w)
     second = torch.where(apart, torch.sin(w * safe) / torch.sin(safe), w)

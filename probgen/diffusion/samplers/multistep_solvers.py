@@ -165,7 +165,10 @@ def _exponential(halves: list[float], alpha: list[float], index: int, order: int
 
 def _added(first: list[float], second: list[float]) -> list[float]:
     length = max(len(first), len(second))
-    return [a + b for a, b in zip(_padded(first, length), _padded(second, length), strict=True)]
+    total = [a + b for a, b in zip(_padded(first, length), _padded(second, length), strict=True)]
+    while len(total) > 1 and total[-1] == 0.0:
+        total.pop()
+    return total
 
 
 def _padded(values: list[float], length: int) -> list[float]:
