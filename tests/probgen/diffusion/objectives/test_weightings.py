@@ -44,6 +44,13 @@ def test_likelihood_is_minus_half_the_derivative_of_the_snr():
     assert torch.allclose(WEIGHTINGS["likelihood"](STRAIGHT, level).exp(), -derivative / 2)
 
 
+def test_likelihood_at_the_times_of_a_chain():
+    denoiser = GaussianDenoiser(linear_schedule(), torch.zeros(1).double(), torch.tensor(1.0).double())
+    times = torch.arange(1, 1000).double() / 1000
+    at, beside = (WEIGHTINGS["likelihood"](denoiser, denoiser.schedule.level(t)).exp() for t in (times, times + 1e-7))
+    assert torch.allclose(at, beside, rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", WEIGHTINGS)
 def test_no_nan_where_no_signal_is_left(name):
     weight = WEIGHTINGS[name](STRAIGHT, STRAIGHT.schedule.level(torch.tensor([1.0, 0.5]))).exp()
