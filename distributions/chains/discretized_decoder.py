@@ -1,7 +1,10 @@
 r"""The decoder of integer data: the last step of a chain gives every level a mass.
 
-.. math:: p(x_0 \mid x_1) = \prod_d \Bigl[\Phi\Bigl(\frac{x_0 + w/2 - \hat x_0}{s}\Bigr) - \Phi\Bigl(\frac{x_0 - w/2 - \hat
-x_0}{s}\Bigr)\Bigr]_d
+.. math::
+
+    p(x_0 \mid x_1) = \prod_d \Bigl[
+        \Phi\Bigl(\frac{x_0 + w/2 - \hat x_0}{s}\Bigr) - \Phi\Bigl(\frac{x_0 - w/2 - \hat x_0}{s}\Bigr)
+    \Bigr]_d
 
 with the outer bins open, so the masses sum to one and the bound of the chain is a bound of a probability: a codelength.
 """

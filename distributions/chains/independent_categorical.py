@@ -1,7 +1,9 @@
 r"""Independent categorical coordinates of one event, with impossible states: the laws of categorical processes.
 
-.. math:: \log p(x) = \sum_d \log\pi_d(x_d), \qquad \mathrm{KL}(p \,\|\, q) = \sum_d \sum_k \pi_d(k)
-\log\frac{\pi_d(k)}{\rho_d(k)} .
+.. math::
+
+    \log p(x) = \sum_d \log\pi_d(x_d), \qquad
+    \mathrm{KL}(p \,\|\, q) = \sum_d \sum_k \pi_d(k) \log\frac{\pi_d(k)}{\rho_d(k)} .
 
 A log-probability may be minus infinity: such a state has no mass, contributes nothing to a divergence from the left, and
 passes no NaN to gradients.

@@ -146,7 +146,7 @@ class MixtureDenoiser(Denoiser):
         rest = x_t.unsqueeze(-2) - alpha * self.means
         noisy = dist.MultivariateNormal(torch.zeros_like(rest), total.expand(*rest.shape, rest.shape[-1]), validate_args=False)
         gain = torch.linalg.solve(total, self.covariances.expand_as(total)).mT  # S C^-1
-        means = self.means + alpha * (gain @ rest.unsqueeze(-1)).squeeze(-1)
+        means = self.means + alpha * (gain * rest.unsqueeze(-2)).sum(-1)  # elementwise: autocast would round a product
         spread = sigma.square() * gain
         spread = (spread + spread.mT) / 2
         return self._mixture(self.logits + scored(noisy, rest), means, spread.expand(*means.shape, means.shape[-1]))

@@ -247,5 +247,6 @@ class TweedieCovariance(PosteriorSpread):
         values, vectors = torch.linalg.eigh(relative)
         values = values.clamp(torch.finfo(mean.dtype).eps, self.largest)
         scale = over_event(level.sigma / level.alpha, 2, mean).square()
-        covariance = scale * (vectors * values.unsqueeze(-2)) @ vectors.mT
+        wide = vectors.double()  # autocast leaves float64 alone; rounded to half precision it would not be a covariance
+        covariance = scale * ((wide * values.unsqueeze(-2)) @ wide.mT).to(mean.dtype)
         return dist.MultivariateNormal(mean, covariance, validate_args=checked(mean))

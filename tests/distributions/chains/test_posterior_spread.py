@@ -135,3 +135,18 @@ def test_arguments_are_checked():
         law_of(TweedieCovariance(), SCHEDULE.level(0.5), event_dim=2)
     with pytest.raises(NotImplementedError, match="PosteriorSpread does not define `law`"):
         law_of(PosteriorSpread(), SCHEDULE.level(0.5))
+
+
+def test_covariance_and_oracle_under_autocast():
+    """Linear algebra stays in the precision of the data, whatever the network around it runs in."""
+    oracle = MixtureDenoiser(cosine_schedule(), torch.zeros(2), torch.randn(2, 2), torch.eye(2).expand(2, 2, 2) * 0.3)
+    x, level = torch.randn(4, 2), cosine_schedule().level(0.3)
+
+    def law():
+        return TweedieCovariance(100.0).law(x, level, oracle.mean(x, 0.3), None, lambda y: oracle.mean(y, 0.3), 1)
+
+    exact = law()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = law()
+    assert torch.allclose(found.mean, exact.mean, atol=1e-5)
+    assert torch.allclose(found.covariance_matrix, exact.covariance_matrix, atol=1e-5)
