@@ -21,6 +21,7 @@ from torch.nn.functional import logsigmoid
 
 from probgen.distributions.chains.categorical_kernels import JumpKernel, log_keep
 from probgen.distributions.chains.noise_level import NoiseLevel
+from probgen.distributions.chains.tables import ExactTables
 
 __all__ = ["GeneratorJumps", "gaussian_rates"]
 
@@ -28,7 +29,7 @@ _LONGEST = 60.0  # exp(-60) of the slowest mode is left: nothing, in float64
 _TERMS = 18  # of the exponential series, for arguments up to one half
 
 
-class GeneratorJumps(JumpKernel):
+class GeneratorJumps(JumpKernel, ExactTables):
     r"""Jumps with given rates: :math:`Q_{t \mid s} = \exp((\tau(t) - \tau(s)) R)`.
 
     Args:
@@ -65,13 +66,6 @@ class GeneratorJumps(JumpKernel):
         fastest = float(-rates.diagonal().min())
         self._fastest = fastest
         self._squarings = max(0, math.ceil(math.log2(2 * _LONGEST * fastest)))
-
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, FBT002
-        """Move with the module, but keep the rates in float64."""
-        exact = self.rates
-        super()._apply(fn, recurse)
-        self.rates = exact.to(self.rates.device)
-        return self
 
     def log_matrix(self, keep: Tensor) -> Tensor:
         r""":math:`\log Q` for log keep probabilities ``[*batch]``: shape ``[*batch, states, states]``, float64."""
@@ -142,4 +136,5 @@ def gaussian_rates(values: int, width: float = 0.15) -> Tensor:
     distance = (place[:, None] - place) / (width * (values - 1))
     rates = torch.exp(-0.5 * distance.square())
     rates = rates - torch.diag(rates.sum(1))
-    return rates / -torch.linalg.eigvalsh(rates)[-2]
+    slowest: Tensor = -torch.linalg.eigvalsh(rates)[-2]
+    return rates / slowest
