@@ -12,7 +12,14 @@ from probgen.diffusion.objectives.loss_aware_steps import LossAwareSteps
 from probgen.diffusion.objectives.progressive_distillation import ProgressiveDistillationLoss
 from probgen.diffusion.objectives.score_matching import ScoreMatchingLoss, score_function
 from probgen.diffusion.objectives.time_laws import LogNormalNoise, logit_normal_time
-from probgen.diffusion.objectives.time_samplers import ContinuousTimes, Coupling, Steps, TimeDraws, TimeSampler, batch_quantiles
+from probgen.diffusion.objectives.time_samplers import (
+    ContinuousTimes,
+    Steps,
+    TimeCoupling,
+    TimeDraws,
+    TimeSampler,
+    batch_quantiles,
+)
 from probgen.diffusion.objectives.weightings import WEIGHTINGS, Weighting, min_snr, p2, sigmoid_weight
 
 __all__ = [
@@ -21,7 +28,6 @@ __all__ = [
     "ConsistencySampler",
     "ContinuousBoundLoss",
     "ContinuousTimes",
-    "Coupling",
     "DenoisingLoss",
     "HybridLoss",
     "LogNormalNoise",
@@ -31,6 +37,7 @@ __all__ = [
     "ScoreMatchingLoss",
     "StepTerm",
     "Steps",
+    "TimeCoupling",
     "TimeDraws",
     "TimeSampler",
     "Weighting",

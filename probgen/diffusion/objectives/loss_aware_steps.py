@@ -12,7 +12,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from probgen.diffusion.objectives.time_samplers import Coupling, TimeDraws, TimeSampler, steps_at
+from probgen.diffusion.objectives.time_samplers import TimeCoupling, TimeDraws, TimeSampler, steps_at
 from probgen.distributions.chains import TimeGrid
 
 __all__ = ["LossAwareSteps"]
@@ -58,7 +58,7 @@ class LossAwareSteps(TimeSampler):
         *,
         history: int = 10,
         uniform_share: float = 1e-3,
-        coupling: Coupling = "stratified",
+        coupling: TimeCoupling = "stratified",
     ) -> None:
         super().__init__(coupling)
         if history < 1:

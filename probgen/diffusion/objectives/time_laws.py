@@ -39,6 +39,7 @@ class LogNormalNoise(Distribution):
         schedule: Gives the log-SNR.
         loc: Mean :math:`\mu` of :math:`\log(\sigma_t/\alpha_t)`.
         scale: Its standard deviation :math:`s > 0`.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the scale is not positive.

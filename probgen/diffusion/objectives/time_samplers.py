@@ -30,9 +30,9 @@ from torch import Tensor, nn
 
 from probgen.distributions.chains import TimeGrid
 
-__all__ = ["ContinuousTimes", "Coupling", "Steps", "TimeDraws", "TimeSampler", "batch_quantiles", "steps_at"]
+__all__ = ["ContinuousTimes", "Steps", "TimeCoupling", "TimeDraws", "TimeSampler", "batch_quantiles", "steps_at"]
 
-Coupling = Literal["independent", "stratified", "low-discrepancy"]
+TimeCoupling = Literal["independent", "stratified", "low-discrepancy"]
 """How the times of one batch hang together."""
 
 
@@ -77,11 +77,11 @@ class TimeSampler(nn.Module):
 
     anchor: Tensor
 
-    def __init__(self, coupling: Coupling = "stratified") -> None:
+    def __init__(self, coupling: TimeCoupling = "stratified") -> None:
         super().__init__()
         if coupling not in _COUPLINGS:
             raise ValueError(f"`coupling` must be one of {list(_COUPLINGS)}; got {coupling!r}.")
-        self.coupling: Coupling = coupling
+        self.coupling: TimeCoupling = coupling
         self.register_buffer("anchor", torch.zeros((), dtype=torch.float64), persistent=False)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
@@ -134,7 +134,7 @@ class Steps(TimeSampler):
     times: Tensor
     probabilities: Tensor
 
-    def __init__(self, grid: TimeGrid, probabilities: Tensor | None = None, *, coupling: Coupling = "stratified") -> None:
+    def __init__(self, grid: TimeGrid, probabilities: Tensor | None = None, *, coupling: TimeCoupling = "stratified") -> None:
         super().__init__(coupling)
         weights = torch.ones(len(grid)) if probabilities is None else probabilities
         if weights.shape != (len(grid),) or not bool((weights > 0).all()):
@@ -181,7 +181,7 @@ class ContinuousTimes(TimeSampler):
         *,
         low: float = 0.0,
         high: float = 1.0,
-        coupling: Coupling = "stratified",
+        coupling: TimeCoupling = "stratified",
     ) -> None:
         super().__init__(coupling)
         if not 0 <= low < high <= 1:
@@ -209,7 +209,7 @@ class ContinuousTimes(TimeSampler):
         return TimeDraws(t, torch.zeros_like(t, dtype=torch.long), ratio)
 
 
-def batch_quantiles(count: int, coupling: Coupling, device: torch.device | str | None = None) -> Tensor:
+def batch_quantiles(count: int, coupling: TimeCoupling, device: torch.device | str | None = None) -> Tensor:
     """Uniform quantiles in [0, 1) for a batch, each uniform by itself, float64.
 
     Args:

@@ -74,6 +74,9 @@ def p2(k: float = 1.0, gamma: float = 1.0) -> Weighting:
         k: Keeps the weight finite, positive.
         gamma: How much is taken; 0 is "simple".
 
+    Raises:
+        ValueError: ``k`` is not positive.
+
     References:
         Choi, Lee, Shin, Kim, Kim, Yoon (2022). Perception prioritized training of diffusion models.
         https://arxiv.org/abs/2204.00227
@@ -144,6 +147,9 @@ WEIGHTINGS: dict[str, Weighting] = {
 
 def resolve_weighting(weighting: str | Weighting) -> Weighting:
     """The weighting of a name, or the given function.
+
+    Args:
+        weighting: A name of ``WEIGHTINGS``, or a weighting.
 
     Raises:
         ValueError: there is no such name.
