@@ -38,6 +38,9 @@ _CELL_TOTAL = 1 << 30
 def frequencies(probs: Sequence[float]) -> list[int]:
     r"""Cumulative integer shares of a table of probabilities; every entry gets at least one part in :math:`2^{24}`.
 
+    Args:
+        probs: Probabilities, or weights, of the symbols.
+
     Example:
         >>> from probgen.diffusion.codec_symbols import frequencies
         >>> [round(c / 2**24, 6) for c in frequencies([0.5, 0.0, 0.5])]
@@ -53,12 +56,37 @@ def frequencies(probs: Sequence[float]) -> list[int]:
 
 
 def write_table(encoder: ArithmeticEncoder, symbol: int, cumulative: Sequence[int]) -> None:
-    """Write a symbol of a table made by ``frequencies``."""
+    """Write a symbol of a table.
+
+    Args:
+        encoder: Where to.
+        symbol: The symbol, from 0.
+        cumulative: The table, made by ``frequencies``.
+
+    Example:
+        >>> from probgen.diffusion import ArithmeticDecoder, ArithmeticEncoder
+        >>> from probgen.diffusion.codec_symbols import frequencies, read_table, write_table
+        >>> encoder = ArithmeticEncoder()
+        >>> write_table(encoder, 1, frequencies([0.5, 0.5]))
+        >>> read_table(ArithmeticDecoder(encoder.finish()), frequencies([0.5, 0.5])), encoder.information
+        (1, 1.0)
+    """
     encoder.write(cumulative[symbol], cumulative[symbol + 1], cumulative[-1])
 
 
 def read_table(decoder: ArithmeticDecoder, cumulative: Sequence[int]) -> int:
-    """Read a symbol of a table made by ``frequencies``."""
+    """Read a symbol of a table.
+
+    Args:
+        decoder: Where from.
+        cumulative: The table, made by ``frequencies``.
+
+    Example:
+        >>> from probgen.diffusion import ArithmeticDecoder
+        >>> from probgen.diffusion.codec_symbols import frequencies, read_table
+        >>> read_table(ArithmeticDecoder(bytes([128])), frequencies([0.5, 0.5]))  # the fraction one half
+        1
+    """
     found = 0
 
     def find(target: int) -> tuple[int, int]:
@@ -71,7 +99,21 @@ def read_table(decoder: ArithmeticDecoder, cumulative: Sequence[int]) -> int:
 
 
 def write_uniform(encoder: ArithmeticEncoder, value: int, bits: int) -> None:
-    r"""Write an integer below :math:`2^{\mathrm{bits}}`, most significant part first."""
+    r"""Write an integer below :math:`2^{\mathrm{bits}}`, most significant part first.
+
+    Args:
+        encoder: Where to.
+        value: The integer.
+        bits: How many bits it has.
+
+    Example:
+        >>> from probgen.diffusion import ArithmeticDecoder, ArithmeticEncoder
+        >>> from probgen.diffusion.codec_symbols import read_uniform, write_uniform
+        >>> encoder = ArithmeticEncoder()
+        >>> write_uniform(encoder, 1000, 10)
+        >>> read_uniform(ArithmeticDecoder(encoder.finish()), 10), encoder.information
+        (1000, 10.0)
+    """
     while bits > 0:
         part = min(bits, 16)
         bits -= part
@@ -80,7 +122,18 @@ def write_uniform(encoder: ArithmeticEncoder, value: int, bits: int) -> None:
 
 
 def read_uniform(decoder: ArithmeticDecoder, bits: int) -> int:
-    """Read what ``write_uniform`` wrote."""
+    """Read what ``write_uniform`` wrote.
+
+    Args:
+        decoder: Where from.
+        bits: How many bits the integer has.
+
+    Example:
+        >>> from probgen.diffusion import ArithmeticDecoder
+        >>> from probgen.diffusion.codec_symbols import read_uniform
+        >>> read_uniform(ArithmeticDecoder(bytes([0b01100000])), 3)
+        3
+    """
     value = 0
     while bits > 0:
         part = min(bits, 16)
@@ -95,7 +148,24 @@ def _octaves(mean: float) -> list[int]:
 
 
 def write_index(encoder: ArithmeticEncoder, index: int, mean_octave: float) -> None:
-    """Write an index from 1, whose binary logarithm is about ``mean_octave``."""
+    """Write an index from 1.
+
+    Args:
+        encoder: Where to.
+        index: The index.
+        mean_octave: About what its binary logarithm is expected to be.
+
+    Raises:
+        ValueError: an index below 1, or of more than 40 bits.
+
+    Example:
+        >>> from probgen.diffusion import ArithmeticDecoder, ArithmeticEncoder
+        >>> from probgen.diffusion.codec_symbols import read_index, write_index
+        >>> encoder = ArithmeticEncoder()
+        >>> write_index(encoder, 5, mean_octave=1.0)
+        >>> read_index(ArithmeticDecoder(encoder.finish()), 1.0), round(encoder.information, 3)
+        (5, 5.0)
+    """
     octave = index.bit_length() - 1
     if not 0 <= octave < _OCTAVES:
         raise ValueError(f"`index` must lie in 1 .. 2**{_OCTAVES} - 1; got {index}.")
@@ -104,7 +174,18 @@ def write_index(encoder: ArithmeticEncoder, index: int, mean_octave: float) -> N
 
 
 def read_index(decoder: ArithmeticDecoder, mean_octave: float) -> int:
-    """Read what ``write_index`` wrote."""
+    """Read what ``write_index`` wrote.
+
+    Args:
+        decoder: Where from.
+        mean_octave: As in writing.
+
+    Example:
+        >>> from probgen.diffusion import ArithmeticDecoder
+        >>> from probgen.diffusion.codec_symbols import read_index
+        >>> read_index(ArithmeticDecoder(bytes(1)), mean_octave=1.0)
+        1
+    """
     octave = read_table(decoder, _octaves(mean_octave))
     return (1 << octave) + read_uniform(decoder, octave)
 
@@ -146,6 +227,14 @@ def write_cell(encoder: ArithmeticEncoder, k: int, offset: float, step: float, m
         step: The width s of a cell.
         mean: Mean of the normal law.
         scale: Its standard deviation.
+
+    Example:
+        >>> from probgen.diffusion import ArithmeticDecoder, ArithmeticEncoder
+        >>> from probgen.diffusion.codec_symbols import read_cell, write_cell
+        >>> encoder = ArithmeticEncoder()
+        >>> write_cell(encoder, -3, 0.25, 0.5, 0.0, 1.0)
+        >>> read_cell(ArithmeticDecoder(encoder.finish()), 0.25, 0.5, 0.0, 1.0)
+        -3
     """
     cells = _Cells(offset, step, mean, scale)
     j = k - cells.first
@@ -158,7 +247,24 @@ def write_cell(encoder: ArithmeticEncoder, k: int, offset: float, step: float, m
 
 
 def read_cell(decoder: ArithmeticDecoder, offset: float, step: float, mean: float, scale: float) -> int:
-    """Read what ``write_cell`` wrote."""
+    """Read what ``write_cell`` wrote.
+
+    Args:
+        decoder: Where from.
+        offset: As in writing.
+        step: As in writing.
+        mean: As in writing.
+        scale: As in writing.
+
+    Raises:
+        CodecError: the message is damaged.
+
+    Example:
+        >>> from probgen.diffusion import ArithmeticDecoder
+        >>> from probgen.diffusion.codec_symbols import read_cell
+        >>> read_cell(ArithmeticDecoder(bytes([128])), 0.0, 1.0, 7.0, 1.0)  # the middle of the law
+        7
+    """
     cells = _Cells(offset, step, mean, scale)
     found = 0
 

@@ -122,6 +122,9 @@ class CategoricalLoss(Objective):
         diffusion: The model.
         auxiliary: The weight w of the cross-entropy, per step of the bound (it is multiplied by N too).
 
+    Raises:
+        ValueError: a negative weight.
+
     References:
         Austin, Johnson, Ho, Tarlow, van den Berg (2021). Structured denoising diffusion models in discrete state-spaces, eq.
         5.

@@ -35,15 +35,15 @@ __all__ = ["LatentDiffusion"]
 class LatentDiffusion(nn.Module):
     r"""A latent-variable model whose prior is a diffusion model.
 
+    Attributes:
+        shift: The number m that is subtracted from latents.
+        scale: The number s by which they are divided.
+
     Args:
         encoder: A module from data ``[n, *event]`` to the law :math:`q(z \mid x)` over latents, reparameterized.
         decoder: A module from latents ``[n, *latent]`` to the law :math:`p(x \mid z)` over data.
         diffusion: The model of the standardized latents; its ``event_shape`` is that of a latent.
         event_shape: Shape of one datum.
-
-    Attributes:
-        shift: The number m that is subtracted from latents.
-        scale: The number s by which they are divided.
 
     References:
         Vahdat, Kreis, Kautz (2021). Score-based generative modeling in latent space. https://arxiv.org/abs/2106.05931
