@@ -88,7 +88,7 @@ def test_a_network_that_returns_its_input_or_a_buffer_is_safe(name):
         x, noise = torch.randn(3, 2), torch.randn(3, 2)
         found, expected = (
             FACTORIES[name](NetworkDenoiser(net, linear_schedule(), (2,), parameterization="x0"), GRID)(
-                x, noise=lambda like: noise
+                x, noise=lambda like, noise=noise: noise
             )
             for net in (network, honest)
         )
