@@ -67,6 +67,7 @@ class Cascade(Distribution):
         event_shape: Shape of what the last stage returns.
         schedule: Noise for the conditioning augmentation; None gives every stage the images as they are.
         augmentation: The time u of the augmentation when drawing.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: there is no stage, the base has a batch, or a stage returns another shape at the end.

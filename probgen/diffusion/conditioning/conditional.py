@@ -31,12 +31,13 @@ class Conditional(Distribution):
 
     A subclass writes ``generate``. Draws come from torch's global generator, as those of any distribution.
 
+    Attributes:
+        bias: What the draws are worth.
+
     Args:
         chain: The generative chain: denoiser, time grid, prior, decoder, context.
         observation: What was seen.
-
-    Attributes:
-        bias: What the draws are worth.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the observation is of other data.

@@ -29,6 +29,7 @@ class ExactConditional(Conditional):
     Args:
         chain: A chain with such a denoiser; its grid does not matter.
         observation: What was seen.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         TypeError: the denoiser does not know the law of its data.

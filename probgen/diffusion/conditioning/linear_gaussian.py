@@ -36,6 +36,15 @@ class Update(NamedTuple):
         log_evidence: :math:`\log p(y)` in nats, shape ``[*batch]``.
         mean: :math:`\mathbb E[x \mid y]`, shape ``[*batch, *event]``.
         draw: Draws from :math:`p(x \mid y)`; its argument is the sample shape.
+
+    Example:
+        >>> import torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.diffusion.conditioning import LinearObservation, Masking
+        >>> from probgen.diffusion.conditioning.linear_gaussian import update
+        >>> seen = LinearObservation(torch.tensor([1.0, 0.0]), Masking(torch.tensor([True, False])))
+        >>> update(dist.Normal(torch.zeros(2), 1.0).to_event(1), seen).draw(torch.Size((5,))).shape
+        torch.Size([5, 2])
     """
 
     log_evidence: Tensor

@@ -27,6 +27,7 @@ class MomentMatched(Conditional):
         iterations: Steps of conjugate gradients.
         prior_variance: Variance of a coordinate of the data.
         eta: 1 for ancestral steps, 0 for deterministic ones.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: there is no such covariance, or ``eta`` is not in [0, 1].

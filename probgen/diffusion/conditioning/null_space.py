@@ -39,6 +39,7 @@ class NullSpace(Conditional):
         chain: The generative chain.
         observation: What was seen.
         fresh: The share :math:`\eta` of noise that is drawn anew at every step, between 0 and 1.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the share is out of range, or the observation is noisy and nothing is drawn anew or A is a general matrix.

@@ -33,6 +33,7 @@ class DiffusionPosteriorSampling(Conditional):
         chain: The generative chain.
         observation: What was seen, with noise or without; its noise level does not enter.
         strength: :math:`\zeta > 0`.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the strength is not positive.

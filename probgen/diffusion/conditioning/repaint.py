@@ -69,6 +69,7 @@ class RePaint(Conditional):
         chain: The generative chain.
         observation: What was seen.
         times: The walk, from the first time of the grid to 0; ``jump_times(grid)`` by default.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the observation is noisy, or the walk does not lead from the noise to the data.
@@ -117,6 +118,7 @@ class Replacement(Conditional):
     Args:
         chain: The generative chain.
         observation: What was seen, without noise.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the observation is noisy.

@@ -103,6 +103,7 @@ class TwistedMonteCarlo(Conditional):
         threshold: Particles are resampled when fewer than this share of them count.
         proposal: "gradient", through the network, or "conjugate", without.
         prior_variance: Variance of a coordinate of the data; sets the twist where the denoiser reports a point mass.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: an argument is out of range.
