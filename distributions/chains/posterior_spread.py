@@ -151,7 +151,8 @@ class LearnedVariance(PosteriorSpread):
 class FittedVariance(PosteriorSpread):
     r"""One variance per time, fitted to data: the optimal isotropic one of Analytic-DPM.
 
-    Holds the prior variance :math:`\kappa` at some log-SNRs and interpolates :math:`\log\kappa` linearly between them.
+    Holds the prior variance :math:`\kappa` at some log-SNRs and interpolates :math:`\log\kappa` linearly between them; made by
+    ``fit_variance``.
 
     Args:
         log_snr: Increasing log-SNRs, shape ``[K]``.
