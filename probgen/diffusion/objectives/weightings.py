@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -64,7 +65,7 @@ def min_snr(gamma: float = 5.0) -> Weighting:
     """
     if not gamma > 0:
         raise ValueError(f"`gamma` must be positive; got {gamma}.")
-    return lambda denoiser, level: level.log_snr.clamp(max=math.log(gamma))
+    return partial(_min_snr, math.log(gamma))
 
 
 def p2(k: float = 1.0, gamma: float = 1.0) -> Weighting:
@@ -91,8 +92,7 @@ def p2(k: float = 1.0, gamma: float = 1.0) -> Weighting:
     """
     if not k > 0:
         raise ValueError(f"`k` must be positive; got {k}.")
-    shift = math.log(k)
-    return lambda denoiser, level: level.log_snr - gamma * (shift + softplus(level.log_snr - shift))
+    return partial(_p2, math.log(k), gamma)
 
 
 def sigmoid_weight(bias: float = 2.0) -> Weighting:
@@ -113,7 +113,39 @@ def sigmoid_weight(bias: float = 2.0) -> Weighting:
         >>> float(sigmoid_weight(0.0)(denoiser, denoiser.schedule.level(0.5)).exp())
         0.5
     """
-    return lambda denoiser, level: level.log_snr + logsigmoid(bias - level.log_snr)
+    return partial(_sigmoid, bias)
+
+
+def _min_snr(log_gamma: float, denoiser: Denoiser, level: NoiseLevel) -> Tensor:
+    return level.log_snr.clamp(max=log_gamma)
+
+
+def _p2(shift: float, gamma: float, denoiser: Denoiser, level: NoiseLevel) -> Tensor:
+    return level.log_snr - gamma * (shift + softplus(level.log_snr - shift))
+
+
+def _sigmoid(bias: float, denoiser: Denoiser, level: NoiseLevel) -> Tensor:
+    return level.log_snr + logsigmoid(bias - level.log_snr)
+
+
+def _eps(denoiser: Denoiser, level: NoiseLevel) -> Tensor:
+    return level.log_snr
+
+
+def _x0(denoiser: Denoiser, level: NoiseLevel) -> Tensor:
+    return torch.zeros_like(level.log_snr)
+
+
+def _v(denoiser: Denoiser, level: NoiseLevel) -> Tensor:
+    return softplus(level.log_snr)
+
+
+def _truncated(denoiser: Denoiser, level: NoiseLevel) -> Tensor:
+    return level.log_snr.clamp(min=0.0)
+
+
+def _velocity(denoiser: Denoiser, level: NoiseLevel) -> Tensor:
+    return 2 * softplus(level.log_snr / 2)
 
 
 def _likelihood(denoiser: Denoiser, level: NoiseLevel) -> Tensor:
@@ -130,15 +162,15 @@ def _edm(denoiser: Denoiser, level: NoiseLevel) -> Tensor:
 
 
 WEIGHTINGS: dict[str, Weighting] = {
-    "simple": lambda denoiser, level: level.log_snr,
-    "eps": lambda denoiser, level: level.log_snr,
-    "x0": lambda denoiser, level: torch.zeros_like(level.log_snr),
-    "v": lambda denoiser, level: softplus(level.log_snr),
-    "truncated-snr": lambda denoiser, level: level.log_snr.clamp(min=0.0),
+    "simple": _eps,
+    "eps": _eps,
+    "x0": _x0,
+    "v": _v,
+    "truncated-snr": _truncated,
     "min-snr": min_snr(),
     "p2": p2(),
     "edm": _edm,
-    "velocity": lambda denoiser, level: 2 * softplus(level.log_snr / 2),
+    "velocity": _velocity,
     "sigmoid": sigmoid_weight(),
     "likelihood": _likelihood,
 }

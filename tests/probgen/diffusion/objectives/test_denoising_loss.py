@@ -1,6 +1,8 @@
 """The denoising loss: one number for every parameterization, unbiased times, the chain's ELBO at one site."""
 
+import copy
 import math
+import pickle
 
 import pyro
 import pytest
@@ -8,7 +10,15 @@ import torch
 from pyro.infer import Trace_ELBO
 
 import probgen as pg
-from probgen.diffusion.objectives import WEIGHTINGS, ContinuousTimes, DenoisingLoss, LossAwareSteps, Steps, logit_normal_time
+from probgen.diffusion.objectives import (
+    WEIGHTINGS,
+    ContinuousTimes,
+    DenoisingLoss,
+    LossAwareSteps,
+    Steps,
+    logit_normal_time,
+    min_snr,
+)
 from probgen.diffusion.objectives.denoising_loss import drop_context, resolve_times
 from probgen.distributions.chains import LearnedVariance, NetworkDenoiser, TimeGrid
 from probgen.distributions.chains.parameterization import PARAMETERIZATIONS
@@ -264,3 +274,19 @@ def test_fit_brings_the_bound_near_the_entropy():
     after = pg.diffusion.bound_terms(d, data[:1000]).total.mean()
     assert after < before - 0.4
     assert entropy - 0.15 < after < entropy + 0.35
+
+
+@pytest.mark.parametrize("weighting", ["simple", "elbo", "likelihood", min_snr(3.0)])
+def test_copies_pickles_and_states(weighting):
+    d = pg.diffusion.Diffusion(pg.nn.DenoisingMLP(2, hidden=(8,)), pg.diffusion.linear_schedule(), (2,), 10)
+    loss = d.denoising_loss(weighting, times="importance" if weighting == "elbo" else None)
+    x = torch.randn(8, 2)
+    loss(x).backward()
+    again = pickle.loads(pickle.dumps(copy.deepcopy(loss)))
+    again.load_state_dict(loss.state_dict())
+    values = []
+    for one in (loss, again):
+        torch.manual_seed(0)
+        values.append(one(x))
+    assert torch.equal(*values)
+    assert again.double()(x.double()).dtype == torch.float64
