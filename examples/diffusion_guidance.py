@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> float:
         spread = float(drawn.reshape(10, copies, -1).std(1, correction=0).mean())
         print(f"scale {scale:g}: {share[scale]:.2f} look like the digit asked for; standard deviation of a pixel {spread:.2f}")
         rows.append(drawn[::copies])
-    pg.plot.image_grid(torch.cat(rows)[:, 0], columns=10).savefig(options.picture)
+    pg.plot.image_grid(torch.cat(rows)[:, 0].clamp(-1, 1), columns=10).savefig(options.picture)
     print(f"{options.picture}: one row for each scale, the same noise in all")
     return share[2.0]
 

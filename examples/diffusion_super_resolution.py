@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> float:
     first, last = cascade.path((10,))
     first = first.repeat_interleave(2, -1).repeat_interleave(2, -2)
     images = torch.cat([blocks, conditional, restored, truth, first, last])
-    pg.plot.image_grid(images[:, 0], columns=10).savefig(options.picture)
+    pg.plot.image_grid(images[:, 0].clamp(-1, 1), columns=10).savefig(options.picture)
     print(f"{options.picture}: small, conditional model, null space, truth; the cascade's small and large draws")
     return errors["conditional model"]
 

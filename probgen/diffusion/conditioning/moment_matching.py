@@ -30,7 +30,9 @@ _Pullback = Callable[[Tensor], tuple[Tensor]]
 class MomentMatching(Denoiser):
     r"""A denoiser of data of which a linear observation was made.
 
-    It reports a point mass at the guided mean. What is computed for one datum does not depend on others.
+    It reports a point mass at the guided mean. Errors of a network's Jacobian are multiplied by :math:`\sigma^2/\alpha`: with a
+    network that is not well trained the noisiest times diverge, and a grid should begin later. What is computed for one datum
+    does not depend on others.
 
     Args:
         denoiser: The unconditional denoiser.
