@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> float:
     parser.add_argument("--smoke", action="store_true", help="a few steps")
     options = parser.parse_args(argv)
     torch.manual_seed(0)
-    steps, grid, count = (60, 4, 2) if options.smoke else (8000, 20, 20)
+    steps, grid, count = (60, 4, 2) if options.smoke else (8000, 10, 20)
     digits, levels = load_digits(), Quantization(17, -1.0, 1.0)
     train, test = (levels.decode(part.x.flatten(1).long()) for part in (digits.train, digits.test))
 

@@ -1,5 +1,6 @@
 """The three laws of a categorical process against matrices, and against Bayes' rule by enumeration."""
 
+import itertools
 import math
 
 import pytest
@@ -18,6 +19,7 @@ from probgen.distributions.chains import (
     gaussian_rates,
     linear_keep_schedule,
 )
+from probgen.distributions.chains.categorical_kernels import log_keep
 
 KINDS = ["uniform", "absorbing", "gaussian"]
 
@@ -99,6 +101,15 @@ def test_keep_probability_is_the_second_eigenvalue():
         process = CategoricalProcess(6, (1,), kind).double()
         eigenvalues = torch.linalg.eigvals(matrices(process, 0.2, 0.6)).real.sort(descending=True).values
         torch.testing.assert_close(eigenvalues[1], torch.tensor(0.4 / 0.8).double())
+
+
+def test_keep_probabilities_multiply_and_have_exact_limits():
+    schedule = cosine_schedule(terminal_log_snr=None)
+    levels = [schedule.level(t) for t in (0.0, 0.2, 0.7, 1.0)]
+    steps = [log_keep(s, t) for s, t in itertools.pairwise(levels)]
+    torch.testing.assert_close(steps[0] + steps[1], log_keep(levels[0], levels[2]))
+    assert float(log_keep(levels[0], levels[0])) == 0.0
+    assert float(steps[2].exp()) == 0.0
 
 
 def test_linear_keep_is_an_equal_share_in_every_step():
