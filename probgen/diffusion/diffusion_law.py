@@ -4,12 +4,13 @@ Its density is an integral over paths, :math:`p(x_0) = \int p(x_{0:N})\,\mathrm 
 at hand:
 
 * one term: :math:`L_N + N L_{i-1}` at one random step, cheap, differentiable, the training form;
-* whole paths: with n paths :math:`x^{(k)}_{1:N} \sim q(\cdot \mid x_0)`
+* whole paths: with n paths :math:`x^{(k)}_{1:N} \sim q(\cdot \mid x_0)`, in expectation
 
-.. math:: \log \frac1n \sum_{k=1}^n \frac{p(x_0, x^{(k)}_{1:N})}{q(x^{(k)}_{1:N} \mid x_0)} \;\le\; \log p(x_0) \quad\text{in
-expectation,}
+  .. math::
 
-which rises with n and is exact for every path if the reverse kernels are.
+      \log \frac1n \sum_{k=1}^n \frac{p(x_0, x^{(k)}_{1:N})}{q(x^{(k)}_{1:N} \mid x_0)} \;\le\; \log p(x_0),
+
+  which rises with n and is exact for every path if the reverse kernels are.
 """
 
 from __future__ import annotations
