@@ -1,7 +1,9 @@
 r"""Sampling a consistency model: one jump, or a few with fresh noise between them.
 
-.. math:: \hat x = f(x_{t_1}, t_1), \qquad \hat x \leftarrow f(\alpha_{t_k} \hat x + \sigma_{t_k} z_k,\; t_k) \quad\text{for }
-t_1 > t_2 > \dots
+.. math::
+
+    \hat x = f(x_{t_1}, t_1), \qquad
+    \hat x \leftarrow f(\alpha_{t_k} \hat x + \sigma_{t_k} z_k,\; t_k) \quad\text{for } t_1 > t_2 > \dots
 """
 
 from __future__ import annotations

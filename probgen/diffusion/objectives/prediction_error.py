@@ -3,9 +3,10 @@ r"""The error of a denoiser in the coordinates in which its network speaks.
 With :math:`\hat x_0 = c_{\mathrm{skip}} x_t + c_{\mathrm{out}} F` and :math:`x_t = \alpha x_0 + \sigma\varepsilon`, the
 prediction that would be right is
 
-.. math:: F^* = \frac{1 - c_{\mathrm{skip}}\alpha}{c_{\mathrm{out}}}\, x_0 - \frac{c_{\mathrm{skip}}\sigma}{c_{\mathrm{out}}}\,
-\varepsilon,
-          \qquad \hat x_0 - x_0 = c_{\mathrm{out}} (F - F^*) .
+.. math::
+
+    F^* = \frac{1 - c_{\mathrm{skip}}\alpha}{c_{\mathrm{out}}}\, x_0
+    - \frac{c_{\mathrm{skip}}\sigma}{c_{\mathrm{out}}}\, \varepsilon, \qquad \hat x_0 - x_0 = c_{\mathrm{out}} (F - F^*) .
 
 Near the data :math:`\hat x_0 - x_0` is tiny and its weight huge. Here the coefficients are combined in float64 and the two
 tensors of order one are subtracted, so neither happens: the weight of :math:`\|F - F^*\|^2` is :math:`w\, c_{\mathrm{out}}^2`.
