@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> float:
     parser.add_argument("--smoke", action="store_true", help="a few steps")
     options = parser.parse_args(argv)
     torch.manual_seed(0)
-    steps, repeats = (40, 1) if options.smoke else (3000, 20)
+    steps, repeats = (40, 1) if options.smoke else (500, 20)
     digits = load_digits()
     train, test = (LEVELS.decode(part.x.flatten(1).long()) for part in (digits.train, digits.test))
     prior = pg.diffusion.Diffusion(

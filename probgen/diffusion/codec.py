@@ -2,8 +2,10 @@ r"""A lossy and lossless codec: a diffusion model that writes files.
 
 Sender and receiver share the model and a seed. The sender transmits *samples* of the forward process, noisiest first,
 
-.. math:: x_N \sim q(x_N \mid x_0), \qquad x_{i-1} \sim q(x_{i-1} \mid x_i, x_0), \qquad \text{each against } p(x_{i-1} \mid
-x_i),
+.. math::
+
+    x_N \sim q(x_N \mid x_0), \qquad x_{i-1} \sim q(x_{i-1} \mid x_i, x_0), \qquad
+    \text{each against } p(x_{i-1} \mid x_i),
 
 by relative-entropy coding (``codec_samples``), which costs about the divergence of each step; then, for data with levels, the
 data themselves under the decoder's law. So the size of a file is the bound of the model, up to an overhead that is measured. A

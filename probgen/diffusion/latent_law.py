@@ -1,8 +1,10 @@
 r"""The law of the data under latent diffusion: draws, and a bound by weighted draws of latents and paths.
 
-.. math:: \log \frac1n \sum_{k=1}^n \frac{p(x \mid u^{(k)})\; p(u^{(k)}, u^{(k)}_{1:N})}{q(u^{(k)} \mid x)\; q(u^{(k)}_{1:N}
-\mid u^{(k)})}
-   \;\le\; \log p(x) \quad\text{in expectation.}
+.. math::
+
+    \log \frac1n \sum_{k=1}^n
+    \frac{p(x \mid u^{(k)})\; p(u^{(k)}, u^{(k)}_{1:N})}{q(u^{(k)} \mid x)\; q(u^{(k)}_{1:N} \mid u^{(k)})}
+    \;\le\; \log p(x) \quad\text{in expectation.}
 """
 
 from __future__ import annotations
