@@ -211,7 +211,8 @@ def exact_flow(oracle: Oracle, x: Tensor, t: float, s: float) -> Tensor:
     values, vectors = torch.linalg.eigh(total_t)
     stretch = torch.sqrt(torch.einsum("ji,jk,ki->i", vectors, total_s, vectors) / values)  # both are functions of one matrix
     rest = x.double().reshape(-1, len(mean_t)) - mean_t
-    return (mean_s + ((rest @ vectors) * stretch) @ vectors.mT).reshape(x.shape).to(x)
+    moved: Tensor = mean_s + ((rest @ vectors) * stretch) @ vectors.mT
+    return moved.reshape(x.shape).to(x)
 
 
 def _is_mixture(oracle: Oracle) -> bool:

@@ -17,7 +17,7 @@ from tests.benchmarks.report import flow_table, write
 from tests.benchmarks.store import merged, save
 from tests.benchmarks.suites import Plan, Results, run
 
-PARTS = ("flows", "incremental", "steps", "compiled")
+PARTS = ("flows", "incremental", "steps", "compiled", "samplers")
 
 
 def main(argv: list[str] | None = None) -> Path:
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> Path:
     begin = time.perf_counter()
 
     def show(results: Results) -> None:
-        cells = [*results.flows, *results.incremental, *results.compiled, *results.steps]
+        cells = [*results.flows, *results.incremental, *results.compiled, *results.steps, *results.samplers]
         cell = cells[-1]
         times = ", ".join(f"{name} {cell.milliseconds(name):.3g} ms" for name in cell.seconds)
         failed = f"; failed: {', '.join(cell.errors)}" if cell.errors else ""

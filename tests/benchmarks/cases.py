@@ -58,6 +58,35 @@ STEP_CASES = (
 )
 
 
+SAMPLERS = ("ddim", "ancestral", "dpm_solver", "heun", "uni_pc")
+
+
+@dataclass(frozen=True)
+class SamplerCase:
+    """One run of a sampler in float32 with a network that does nothing (a tenth of its input), on a linear chain."""
+
+    sampler: str
+    batch: int
+    channels: int
+    size: int
+    steps: int = 50
+    device: str = "cpu"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (self.batch, self.channels, self.size, self.size)
+
+    @property
+    def label(self) -> str:
+        return f"{self.sampler}, {list(self.shape)}, {self.steps} steps"
+
+
+def sampler_cases(*, quick: bool, device: str) -> list[SamplerCase]:
+    """All samplers on a batch of small images, and on next to nothing: the cost of a step beside the network's."""
+    sizes = ((8, 2, 1),) if quick else ((64, 3, 32), (8, 2, 1))
+    return [SamplerCase(name, *size, device=device) for size in sizes for name in SAMPLERS]
+
+
 def flow_cases(dims: tuple[int, ...], *, quick: bool, device: str) -> list[FlowCase]:
     """All kinds at every dimension (quick: at D = 16 and a small batch)."""
     if quick:
@@ -71,7 +100,7 @@ def step_cases(*, quick: bool, device: str) -> list[StepCase]:
     return [replace(case, device=device) for case in cases]
 
 
-def to_message(case: FlowCase | StepCase) -> dict[str, object]:
+def to_message(case: FlowCase | StepCase | SamplerCase) -> dict[str, object]:
     """As JSON for a worker."""
     return asdict(case)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from tests.benchmarks.cases import FlowCase, StepCase, to_message
+from tests.benchmarks.cases import FlowCase, SamplerCase, StepCase, to_message
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -136,7 +136,7 @@ def _warmed_up(entry: Entry) -> list[dict[str, Any]]:
     return answers
 
 
-def build(processes: list[Process], case: FlowCase | StepCase) -> tuple[list[Process], dict[str, dict[str, Any]]]:
+def build(processes: list[Process], case: FlowCase | StepCase | SamplerCase) -> tuple[list[Process], dict[str, dict[str, Any]]]:
     """Build a case in every process; return those that could, and every answer."""
     answers = {process.name: process.ask(build=to_message(case)) for process in processes}
     return [process for process in processes if "error" not in answers[process.name]], answers

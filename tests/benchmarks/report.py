@@ -23,6 +23,10 @@ Adam on every side except in Pyro's own SVI.
 """
 
 
+SAMPLERS = """Whole runs on one thread with a network that does nothing, so that what is left is the sampler.
+"torch by hand" is the loop that one would write, with coefficients worked out before."""
+
+
 def write(results: Results, plan: Plan, folder: Path) -> Path:
     """Write ``benchmarks.md`` and its plots into ``folder``; return the page."""
     parts = [HEAD, "## Machine", f"{machine(plan)}\n\nVersions: {versions(results)}."]
@@ -37,6 +41,8 @@ def write(results: Results, plan: Plan, folder: Path) -> Path:
         parts += ["## Compiled: forward and backward", table(*cell_table(results.compiled[0], OWN), markdown=True)]
     for cell in results.steps:
         parts += [f"## Optimization step: {cell.label}", table(*cell_table(cell, "torch", compiled=True), markdown=True)]
+    if results.samplers:
+        parts += ["## Samplers of diffusion models", SAMPLERS, table(*sampler_table(results.samplers), markdown=True)]
     parts += _failures(results)
     (folder / "benchmarks").mkdir(parents=True, exist_ok=True)
     if results.flows:
@@ -92,6 +98,18 @@ def cell_table(cell: Cell, reference: str, *, compiled: bool = False) -> tuple[l
         ratio = _ratio(spread(cell.ratios(name, to))) if to in cell.seconds else "n/a"
         rows.append([name, f"{cell.milliseconds(name):.3g}", ratio, to])
     return ["", "ms", "ratio", "to"], rows
+
+
+def sampler_table(cells: list[Cell]) -> tuple[list[str], list[list[str]]]:
+    """One row a case: our microseconds a step, then every other time over ours with quartiles."""
+    names = list(dict.fromkeys(name for cell in cells for name in cell.seconds if name != OWN))
+    rows = []
+    for cell in cells:
+        if OWN in cell.seconds:
+            steps = int(cell.label.rsplit(", ", 1)[1].split()[0])
+            ratios = [_ratio(spread(cell.ratios(name)) if name in cell.seconds else None) for name in names]
+            rows.append([cell.label, f"{1e3 * cell.milliseconds(OWN) / steps:.3g}", *ratios])
+    return ["run", f"{OWN}, us a step", *names], rows
 
 
 def incremental_table(cells: list[Cell]) -> tuple[list[str], list[list[str]]]:
@@ -154,6 +172,6 @@ def _ratio(value: tuple[float, float, float] | None, *, bold: bool = False) -> s
 
 
 def _failures(results: Results) -> list[str]:
-    cells = [*results.flows, *results.compiled, *results.incremental, *results.steps]
+    cells = [*results.flows, *results.compiled, *results.incremental, *results.steps, *results.samplers]
     lines = [f"- {cell.label}, {cell.operation}, {name}: {error}" for cell in cells for name, error in cell.errors.items()]
     return ["## What could not be timed", "\n".join(lines)] if lines else []

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.benchmarks.driver import Cell
 from tests.benchmarks.suites import Plan, Results
 
-CELLS = ("flows", "compiled", "incremental", "steps")
+CELLS = ("flows", "compiled", "incremental", "steps", "samplers")
 MAPPINGS = ("memory", "parameters", "versions")
 
 
@@ -29,7 +29,7 @@ def merged(path: Path, plan: Plan, new: Results) -> Results:
     old = stored["results"]
     result = Results()
     for name in CELLS:
-        cells = {(cell["label"], cell["operation"]): Cell(**cell) for cell in old[name]}
+        cells = {(cell["label"], cell["operation"]): Cell(**cell) for cell in old.get(name, [])}
         cells |= {(cell.label, cell.operation): cell for cell in getattr(new, name)}
         setattr(result, name, list(cells.values()))
     for name in MAPPINGS:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.benchmarks.cases import OPERATIONS, FlowCase, flow_cases, slow_for_peers, step_cases
+from tests.benchmarks.cases import OPERATIONS, FlowCase, flow_cases, sampler_cases, slow_for_peers, step_cases
 from tests.benchmarks.driver import Cell, Entry, Process, build, measure, start
 
 OWN = "probgen"
 PEERS = {"peer_zuko": "zuko", "peer_nflows": "nflows", "peer_normflows": "normflows", "peer_pyro": "pyro"}
+SAMPLER_PEERS = {"peer_diffusers": "diffusers", "peer_azula": "azula"}
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,14 @@ class Results:
     compiled: list[Cell] = field(default_factory=list)
     incremental: list[Cell] = field(default_factory=list)
     steps: list[Cell] = field(default_factory=list)
+    samplers: list[Cell] = field(default_factory=list)
     memory: dict[str, dict[str, float]] = field(default_factory=dict)
     parameters: dict[str, dict[str, int]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
 
 def run(plan: Plan, parts: frozenset[str], on_cell: Callable[[Results], None]) -> Results:
-    """Measure the wanted parts ("flows", "compiled", "incremental", "steps"); ``on_cell`` is called after each cell."""
+    """Measure the wanted parts, named as the fields of the results; ``on_cell`` is called after each cell."""
     results = Results()
     if parts & {"flows", "compiled", "incremental"}:
         processes = start(["own", *PEERS], threads=plan.threads, own=sys.executable)
@@ -65,12 +67,14 @@ def run(plan: Plan, parts: frozenset[str], on_cell: Callable[[Results], None]) -
                 process.close()
     if "steps" in parts:
         _steps(plan, results, on_cell)
+    if "samplers" in parts:
+        _samplers(plan, results, on_cell)
     return results
 
 
 def name_of(process: Process) -> str:
     """The library's name."""
-    return PEERS.get(process.name, OWN)
+    return {**PEERS, **SAMPLER_PEERS}.get(process.name, OWN)
 
 
 def _present(processes: list[Process], results: Results) -> list[Process]:
@@ -142,6 +146,27 @@ def _steps(plan: Plan, results: Results, on_cell: Callable[[Results], None]) -> 
                 Entry(f"{OWN} compiled", own, "compiled step"),
             ]
             results.steps.append(measure(entries, case.label, "step", rounds=2 * plan.rounds - 1, budget=2 * plan.budget))
+            on_cell(results)
+    finally:
+        for process in processes:
+            process.close()
+
+
+def _samplers(plan: Plan, results: Results, on_cell: Callable[[Results], None]) -> None:
+    """Runs of samplers against a loop by hand and against peers, each on one thread: most of a step is overhead."""
+    processes = start(["sampler_own", "sampler_torch", *SAMPLER_PEERS], threads=1, own=sys.executable)
+    names = {"sampler_own": OWN, "sampler_torch": "torch by hand", **SAMPLER_PEERS}
+    try:
+        for process in processes:
+            reply = process.ask(versions=True)
+            if "error" in reply:
+                print(f"{names[process.name]}: left out ({reply['error']})", flush=True)
+            else:
+                results.versions.setdefault(str(reply["package"]), str(reply["version"]))
+        for case in sampler_cases(quick=plan.quick, device=plan.device):
+            built, _ = build(processes, case)
+            entries = [Entry(names[process.name], process, "sample") for process in built]
+            results.samplers.append(measure(entries, case.label, "sample", rounds=plan.rounds, budget=plan.budget))
             on_cell(results)
     finally:
         for process in processes:

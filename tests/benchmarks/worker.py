@@ -75,7 +75,7 @@ class Worker:
         }
 
     def build(self, message: dict[str, Any]) -> dict[str, object]:
-        from tests.benchmarks.cases import FlowCase, StepCase
+        from tests.benchmarks.cases import FlowCase, SamplerCase, StepCase
 
         self.torch.manual_seed(0)
         self.device = message["device"]
@@ -84,6 +84,9 @@ class Worker:
             flow = self.module.build(case)
             self.operations = flow_operations(flow, case)
             return {"parameters": flow.parameters}
+        if "sampler" in message:
+            self.operations = {"sample": self.torch.no_grad()(self.module.build_sampler(SamplerCase(**message)))}
+            return {}
         case_step = StepCase(**message)
         self.operations = {"step": self.module.build_step(case_step, compiled=False)}
         self.lazy = lambda: self.module.build_step(case_step, compiled=True)

@@ -115,6 +115,13 @@ def implicit_coefficients(levels: Levels, eta: float = 0.0) -> ImplicitCoefficie
 def one_mean_steps(denoiser: Denoiser, levels: Levels, scale: Tensor, weight: Tensor, noise: Tensor) -> list[LinearStep]:
     """Linear steps that use the current mean only, from vectors of coefficients ``[N]``.
 
+    Args:
+        denoiser: The denoiser.
+        levels: Where the steps begin and end.
+        scale: Coefficients of the state.
+        weight: Coefficients of the mean.
+        noise: Standard deviations of the noise.
+
     Example:
         >>> import torch
         >>> from probgen.diffusion.samplers.ddim_family import implicit_coefficients, one_mean_steps

@@ -177,7 +177,7 @@ def heun_steps(denoiser: Denoiser, levels: Levels, first: list[LinearStep]) -> l
 
 
 def _beyond_heun(levels: Levels) -> Tensor:
-    r"""Where the noisier end has :math:`\rho > 200` and the other less than half of it: the average of slopes would overshoot."""
+    r"""Where the noisier end has :math:`\rho > 200` and the other less than half of it."""
     ratios = levels.t.sigma / levels.t.alpha, levels.s.sigma / levels.s.alpha
     noisy, clean = torch.maximum(*ratios), torch.minimum(*ratios)
     return (noisy > _PURE_NOISE) & (noisy > 2 * clean)

@@ -62,6 +62,10 @@ class Levels:
 def levels_at(schedule: Schedule, times: Tensor) -> NoiseLevel:
     """Levels at times ``[N]``, in float64 on the CPU wherever the schedule lives.
 
+    Args:
+        schedule: The noise schedule.
+        times: Times in [0, 1], shape ``[N]``.
+
     Example:
         >>> import torch
         >>> from probgen.distributions.chains import cosine_schedule
@@ -75,6 +79,10 @@ def levels_at(schedule: Schedule, times: Tensor) -> NoiseLevel:
 
 def level_at_log_snr(schedule: Schedule, log_snr: Tensor) -> NoiseLevel:
     r"""The level of a log-SNR, also of one that lies beyond the ends of the schedule; its time is then that of the end.
+
+    Args:
+        schedule: The noise schedule.
+        log_snr: Log-SNRs of any shape, float64.
 
     Example:
         >>> import torch
@@ -93,6 +101,10 @@ def level_at_log_snr(schedule: Schedule, log_snr: Tensor) -> NoiseLevel:
 def mean_coefficients_of(denoiser: Denoiser, levels: NoiseLevel) -> tuple[list[float], list[float]]:
     r"""The coefficients of :math:`\hat x_0 = c_{\mathrm{skip}} x_t + c_{\mathrm{out}} F` at levels ``[N]``, as floats.
 
+    Args:
+        denoiser: The denoiser.
+        levels: Levels ``[N]``.
+
     Example:
         >>> import torch
         >>> from probgen.distributions.chains import NetworkDenoiser, cosine_schedule
@@ -108,6 +120,10 @@ def mean_coefficients_of(denoiser: Denoiser, levels: NoiseLevel) -> tuple[list[f
 
 def separate(denoiser: Denoiser, levels: NoiseLevel) -> list[NoiseLevel]:
     """Levels ``[N]`` as N levels without dimensions, where the denoiser lives.
+
+    Args:
+        denoiser: The denoiser.
+        levels: Levels ``[N]``.
 
     Example:
         >>> import torch

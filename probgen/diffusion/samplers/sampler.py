@@ -81,17 +81,17 @@ class Sampler:
     The coefficients are those of the schedule when the sampler is made; only where the schedule itself has parameters to learn
     are they worked out anew at each call. The denoiser is shared, not copied.
 
+    Attributes:
+        denoiser: The denoiser.
+        grid: The times.
+        evaluations: How often one run calls the denoiser.
+
     Args:
         name: What the sampler is called, with its settings, for ``repr``.
         denoiser: The denoiser.
         grid: The times to visit.
         steps_of: Makes the steps.
         from_data: Go from the last time of the grid to its first, from the data to the noise.
-
-    Attributes:
-        denoiser: The denoiser.
-        grid: The times.
-        evaluations: How often one run calls the denoiser.
 
     Example:
         >>> import torch

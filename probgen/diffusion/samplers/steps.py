@@ -23,7 +23,7 @@ from torch import Tensor
 
 from probgen.distributions.chains import Denoiser, NoiseLevel
 
-__all__ = ["LinearStep", "Run", "State", "Step", "StepSequence", "weighted_sum"]
+__all__ = ["LinearStep", "Run", "State", "StepSequence", "weighted_sum"]
 
 
 class State(NamedTuple):
