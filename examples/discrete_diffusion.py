@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     parser.add_argument("--smoke", action="store_true", help="a few steps")
     options = parser.parse_args(argv)
     torch.manual_seed(0)
-    steps, grid, rows = (20, 8, 16) if options.smoke else (4000, 64, 397)
+    steps, grid, rows = (20, 8, 16) if options.smoke else (1000, 64, 397)
     digits = load_digits()
     train, test = ((part.x.long() * 4 // 17).flatten(1) for part in (digits.train, digits.test))
     found = {}
