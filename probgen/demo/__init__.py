@@ -19,6 +19,8 @@ from probgen.demo.diffusion_pictures import (
 from probgen.demo.evaluation import Scores, evaluate, held_out_log_prob
 from probgen.demo.families import ENTRIES, FlowModel
 from probgen.demo.few_steps import SAMPLERS, Judge, SampleQuality, measure, noise_table, solver_table
+from probgen.demo.flow_likelihood import FlowBits, flow_bits, flow_log_prob
+from probgen.demo.measured import Measured, software
 from probgen.demo.page import interpolation, write_page
 from probgen.demo.plane import PlaneFit, fit_plane
 from probgen.demo.problem import CLASSES, LEVELS, PIXELS, Problem, Settings, load_problem, one_hot
@@ -36,8 +38,10 @@ __all__ = [
     "DiffusionModel",
     "DigitModel",
     "Entry",
+    "FlowBits",
     "FlowModel",
     "Judge",
+    "Measured",
     "PlaneFit",
     "Problem",
     "Results",
@@ -52,6 +56,8 @@ __all__ = [
     "digits_diffusion",
     "evaluate",
     "fit_plane",
+    "flow_bits",
+    "flow_log_prob",
     "forward_chain",
     "gaussian",
     "guidance_strengths",
@@ -70,6 +76,7 @@ __all__ = [
     "reweight",
     "run",
     "shared_states",
+    "software",
     "solver_table",
     "super_resolved",
     "train",

@@ -147,7 +147,7 @@ def guidance_strengths(diffusion: Diffusion, noise: Tensor, context: Tensor, str
     return torch.stack([sampler(noise, context) for sampler in samplers])
 
 
-def inpainted(diffusion: Diffusion, x: Tensor, context: Tensor, *, method: str = "moment matching", draws: int = 3) -> Tensor:
+def inpainted(diffusion: Diffusion, x: Tensor, context: Tensor, *, method: str = "null space", draws: int = 3) -> Tensor:
     """The lower half filled in, without retraining: a column for each datum; the datum, what is seen, then draws.
 
     Args:
@@ -172,7 +172,7 @@ def inpainted(diffusion: Diffusion, x: Tensor, context: Tensor, *, method: str =
 
 
 def super_resolved(
-    diffusion: Diffusion, x: Tensor, context: Tensor, *, factor: int = 2, method: str = "moment matching", draws: int = 3
+    diffusion: Diffusion, x: Tensor, context: Tensor, *, factor: int = 2, method: str = "null space", draws: int = 3
 ) -> Tensor:
     """Details for an image of lower resolution, without retraining: a column for each datum; the datum, what is seen, draws.
 

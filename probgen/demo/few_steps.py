@@ -24,7 +24,7 @@ Table = tuple[list[str], list[list[str]]]
 
 
 def _heun(diffusion: Diffusion, evaluations: int) -> Sampler:
-    return diffusion.heun(max(2, (evaluations + 1) // 2))
+    return diffusion.heun(max(3, (evaluations + 1) // 2))
 
 
 SAMPLERS: dict[str, Callable[[Diffusion, int], Sampler]] = {
@@ -134,6 +134,7 @@ def noise_table(
     *,
     steps: Sequence[int] = (5, 10, 20, 50, 100),
     etas: Sequence[float] = (0.0, 0.2, 0.5, 1.0),
+    larger_variance: bool = True,
 ) -> Table:
     r"""The table of the DDIM paper: steps against the strength of the noise, with :math:`\hat\sigma` last.
 
@@ -144,6 +145,7 @@ def noise_table(
         judge: The reference.
         steps: Numbers of steps, no more than those of the model's grid.
         etas: Strengths of the noise.
+        larger_variance: Whether the last row is that of the larger variance.
 
     Returns:
         Header and rows; a row for each strength.
@@ -156,10 +158,10 @@ def noise_table(
         >>> noise_table(None, None, None, None, steps=(), etas=(0.0, 1.0))[1]
         [['0'], ['1'], ['1, larger variance']]
     """
-    columns = [(f"{eta:g}", {"eta": eta}) for eta in etas] + [("1, larger variance", {"eta": 1.0, "fixed_large": True})]
+    kinds = [(f"{eta:g}", eta, False) for eta in etas] + [("1, larger variance", 1.0, True)] * larger_variance
     rows = []
-    for name, settings in columns:
-        found = [measure(diffusion.ddim(count, **settings), noise, context, judge) for count in steps]  # type: ignore[arg-type]
+    for name, eta, large in kinds:
+        found = [measure(diffusion.ddim(count, eta, fixed_large=large), noise, context, judge) for count in steps]
         rows.append([name, *map(str, found)])
     return ["eta", *(f"{count} steps" for count in steps)], rows
 

@@ -16,7 +16,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["density_2d", "history", "image_grid"]
+__all__ = ["curves", "density_2d", "history", "image_grid"]
 
 
 def image_grid(images: Tensor, *, columns: int = 10, size: float = 0.6, titles: Sequence[str] | None = None) -> Figure:
@@ -117,6 +117,37 @@ def history(curves: Mapping[str, Sequence[float] | Tensor], *, ylabel: str = "lo
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.legend(frameon=False)
+    figure.tight_layout()
+    return figure
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float] | Tensor, Sequence[float] | Tensor]], *, xlabel: str, ylabel: str
+) -> Figure:
+    """Curves in one pair of axes.
+
+    Args:
+        lines: Label to the coordinates of its points; an empty label stays out of the legend.
+        xlabel: Name of the first coordinate, with its unit.
+        ylabel: Name of the second.
+
+    Raises:
+        ImportError: matplotlib is missing.
+
+    Example:
+        >>> from probgen.plot import curves
+        >>> curves({"model": ([0.0, 1.0], [2.0, 1.0])}, xlabel="rate / bits", ylabel="distortion").axes[0].get_xlabel()
+        'rate / bits'
+    """
+    figure = _figure(5.0, 3.0)
+    axes = figure.subplots()
+    for label, points in lines.items():
+        x, y = (torch.as_tensor(values).detach().float().cpu().numpy() for values in points)
+        axes.plot(x, y, label=label or None, linewidth=1.2)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    if any(lines):
+        axes.legend(frameon=False)
     figure.tight_layout()
     return figure
 

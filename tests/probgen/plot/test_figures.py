@@ -5,7 +5,7 @@ import torch
 
 pytest.importorskip("matplotlib")
 
-from probgen.plot import density_2d, history, image_grid
+from probgen.plot import curves, density_2d, history, image_grid
 
 
 def test_image_grid_holds_the_images_in_reading_order():
@@ -48,3 +48,11 @@ def test_pyplot_is_not_imported_by_the_package():
     code = "import sys, torch, probgen.plot as p; p.image_grid(torch.rand(2, 4, 4)); print('matplotlib.pyplot' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+def test_curves_have_their_coordinates_and_no_legend_without_labels():
+    axes = curves({"": ([0.0, 2.0], torch.tensor([1.0, 0.5]))}, xlabel="rate", ylabel="distortion").axes[0]
+    assert axes.lines[0].get_xdata().tolist() == [0.0, 2.0]
+    assert axes.lines[0].get_ydata().tolist() == [1.0, 0.5]
+    assert axes.get_legend() is None
+    assert curves({"a": ([0], [1])}, xlabel="x", ylabel="y").axes[0].get_legend() is not None
