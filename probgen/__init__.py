@@ -1,8 +1,8 @@
 """probgen: deep generative models as probability distributions, for PyTorch and Pyro.
 
 ``probgen.distributions`` holds the mathematics (bijectors, distributions, the law kit), ``probgen.nn`` networks,
-``probgen.infer`` objectives and training, ``probgen.flows`` and ``probgen.diffusion`` recipes; ``probgen.data``, ``probgen.metrics`` and
-``probgen.plot`` stand around them.
+``probgen.infer`` objectives and training, ``probgen.flows`` and ``probgen.diffusion`` recipes; ``probgen.data``,
+``probgen.metrics`` and ``probgen.plot`` stand around them.
 """
 
 import importlib

@@ -170,7 +170,8 @@ def _centered(v: Tensor) -> Tensor:
 
 def _pixels(x: Tensor) -> Tensor:
     """Pixels ``[n, 64]`` in the unit cube from centered images."""
-    return ((x.flatten(1) + 1) * 8 + 0.5).div(LEVELS).clamp(0, 1)
+    pixels: Tensor = ((x.flatten(1) + 1) * 8 + 0.5) / LEVELS
+    return pixels.clamp(0, 1)
 
 
 def _rows(x: Tensor) -> Tensor:

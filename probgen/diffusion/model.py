@@ -222,10 +222,10 @@ class Diffusion(SamplingMethods):
         """
         return ProgressiveDistillationLoss(self, teacher, **options)
 
-    # ------------------------------------------------------------------------------------------------------------------ samplers
+    # ----------------------------------------------------------------------------------------------------------------- samplers
 
     def probability_flow(self, *, stop: float | None = None, denoiser: Denoiser | None = None, **options: Any) -> Bijector:
-        """The bijector from noise to data: ``TransformedDistribution(d.prior, d.probability_flow())``; see ``probability_flow``.
+        """The bijector from noise to data: ``TransformedDistribution(d.prior, d.probability_flow())``.
 
         Args:
             stop: The time of the data, above 0.
@@ -277,9 +277,9 @@ class Diffusion(SamplingMethods):
     def single_site_model(self, x_0: Tensor | None = None, context: Tensor | None = None, *, size: int | None = None) -> Tensor:
         """The chain as a Pyro model with the data as its only site: the noisy states are integrated out by the bound.
 
-        The site "x_0" in the plate "data" scores one random step for each datum. In expectation that is the ELBO of :meth:`model`
-        with :meth:`guide`, at one evaluation of the network instead of one for every step; plates and ``poutine.scale`` act as
-        usual.
+        The site "x_0" in the plate "data" scores one random step for each datum. In expectation that is the ELBO of
+        :meth:`model` with :meth:`guide`, at one evaluation of the network instead of one for every step; plates and
+        ``poutine.scale`` act as usual.
 
         Args:
             x_0: Data ``[size, *event]`` to condition on; None to generate.

@@ -4,7 +4,7 @@ import torch
 
 import probgen as pg
 from probgen.diffusion import DiffusionLaw
-from probgen.diffusion.objectives import LogNormalNoise
+from probgen.diffusion.objectives import LogNormalNoise, LogUniformNoise
 from probgen.distributions import Quantization
 from probgen.distributions.chains import DiscretizedDecoder, GaussianDenoiser
 from probgen.distributions.testing import DistributionCase
@@ -31,4 +31,5 @@ DISTRIBUTIONS = {
         lambda: oracle_model(decoder=DiscretizedDecoder(Quantization(5, -2.0, 2.0), 0.5)).distribution()
     ),
     "LogNormalNoise": DistributionCase(lambda: LogNormalNoise(pg.diffusion.edm_schedule(), -0.5, 1.0)),
+    "LogUniformNoise": DistributionCase(lambda: LogUniformNoise(pg.diffusion.cosine_schedule(), 0.05, 0.95)),
 }

@@ -32,6 +32,7 @@ class LogUniformNoise(Distribution):
         schedule: Gives the log-SNR.
         low: The time nearest to the data.
         high: The time nearest to the noise.
+        validate_args: As in ``torch.distributions``.
 
     Raises:
         ValueError: the interval is empty or not inside [0, 1], or the log-SNR is infinite at one of its ends.

@@ -8,7 +8,14 @@ import torch
 
 import probgen as pg
 from probgen.diffusion import Codec, CodecError, CodingReport, Decoded, Diffusion
-from probgen.diffusion.codec_steps import LevelTables, forward_step, level_tables, model_fingerprint, reverse_normal
+from probgen.diffusion.codec_steps import (
+    ForwardStep,
+    LevelTables,
+    forward_step,
+    level_tables,
+    model_fingerprint,
+    reverse_normal,
+)
 from probgen.distributions import Quantization
 from probgen.distributions.chains import DiscretizedDecoder, GaussianDenoiser, MixtureDenoiser
 
@@ -138,6 +145,7 @@ def test_correlated_kernels_are_refused():
 def test_laws_of_sender_and_model():
     d, x = model(), data(2)
     step = forward_step(d, 2)
+    assert isinstance(step, ForwardStep)
     law = d.process.posterior(x, x / 2, float(d.grid.times[2]), float(d.grid.times[3]))
     torch.testing.assert_close(step.mean(x / 2, x), law.mean)
     assert abs(step.std - float(law.variance.flatten()[0]) ** 0.5) < 1e-6
