@@ -114,7 +114,7 @@ class CategoricalLoss(Objective):
     r"""The bound by one random step for each datum, and the auxiliary cross-entropy.
 
     .. math:: L = \tfrac1B \sum_b \bigl[N\, L_{i_b} + L_N + w\,(-\log p(x_0 \mid x_{i_b}))\bigr], \qquad i_b \sim
-    \mathrm{Uniform}\{1, \dots, N\}
+        \mathrm{Uniform}\{1, \dots, N\}
 
     Without the auxiliary term its expectation is the chain's bound in nats per datum.
 
@@ -126,9 +126,8 @@ class CategoricalLoss(Objective):
         ValueError: a negative weight.
 
     References:
-        Austin, Johnson, Ho, Tarlow, van den Berg (2021). Structured denoising diffusion models in discrete state-spaces, eq.
-        5.
-        https://arxiv.org/abs/2107.03006
+        Austin, Johnson, Ho, Tarlow, van den Berg (2021). Structured denoising diffusion models in discrete
+        state-spaces, equation 5. https://arxiv.org/abs/2107.03006
 
     Example:
         >>> import torch

@@ -2,8 +2,8 @@ r"""The objectives of latent diffusion: end to end, and in two stages.
 
 * ``LatentDiffusionLoss``: the negative bound of the whole model; every network gets its gradient.
 * ``AutoencoderLoss``: :math:`\mathbb E_q[-\log p(x \mid z)] + w\, \mathrm{KL}(q(z \mid x) \,\|\, \mathcal N(0, I))` for
-encoder and decoder. * ``LatentDenoisingLoss``: a denoising loss on latents that are drawn from the frozen encoder, for the
-chain alone.
+  encoder and decoder.
+* ``LatentDenoisingLoss``: a denoising loss on latents that are drawn from the frozen encoder, for the chain alone.
 """
 
 from __future__ import annotations

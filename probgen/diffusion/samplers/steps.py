@@ -15,7 +15,7 @@ is drawn where :math:`c = 0`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import torch
@@ -66,7 +66,7 @@ class Run:
 
     denoiser: Denoiser
     context: Tensor | None = None
-    noise: Callable[[Tensor], Tensor] = torch.randn_like
+    noise: Callable[[Tensor], Tensor] = field(default_factory=lambda: torch.randn_like)
     in_place: bool = False
     recording: bool = False
 
