@@ -6,6 +6,7 @@ import os
 import platform
 from pathlib import Path
 
+from probgen.demo import Measured
 from probgen.plot import table
 from tests.benchmarks.driver import Cell, spread
 from tests.benchmarks.suites import OWN, PEERS, Plan, Results
@@ -44,6 +45,7 @@ def write(results: Results, plan: Plan, folder: Path) -> Path:
     if results.samplers:
         parts += ["## Samplers of diffusion models", SAMPLERS, table(*sampler_table(results.samplers), markdown=True)]
     parts += _failures(results)
+    parts += [Measured.read(path).markdown() for path in sorted((folder / "benchmarks").glob("diffusion_*.json"))]
     (folder / "benchmarks").mkdir(parents=True, exist_ok=True)
     if results.flows:
         try:
