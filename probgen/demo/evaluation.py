@@ -21,7 +21,7 @@ class Scores:
 
     Attributes:
         bits: Test bits per dimension with standard error over images.
-        train_bits: The same on training images: the gap to ``bits`` is overfitting.
+        train_bits: The same on as many training images: the gap to ``bits`` is overfitting.
         samples_per_second: Draws in a batch of ``settings.samples``.
         round_trip: Largest ``|decode(encode(v)) - v|`` over the first hundred test images.
 
@@ -78,12 +78,13 @@ def evaluate(model: DigitModel, problem: Problem, settings: Settings, *, conditi
         True
     """
     label = problem.test.y if conditional else None
-    train_label = problem.train.y if conditional else None
+    count = len(problem.test)
+    train_label = problem.train.labels[:count] if conditional else None
     v, some = problem.test_v[0][:100], None if label is None else label[:100]
     round_trip = float((model.decode(model.encode(v, some), some) - v).abs().max())
     return Scores(
         bits_per_dim(held_out_log_prob(model, problem, conditional=conditional), PIXELS, levels=LEVELS),
-        bits_per_dim(model.log_prob(problem.noisy(problem.train.x, 3), train_label), PIXELS, levels=LEVELS),
+        bits_per_dim(model.log_prob(problem.noisy(problem.train.x[:count], 3), train_label), PIXELS, levels=LEVELS),
         _speed(model, settings.samples, conditional=conditional),
         round_trip,
         model.kind,

@@ -80,7 +80,7 @@ def _autoregressive(problem: Problem, *, conditional: bool) -> DigitModel:
 
 
 def _diffusion(problem: Problem, *, conditional: bool) -> DigitModel:
-    return DiffusionModel(digits_diffusion())
+    return DiffusionModel(digits_diffusion(width=problem.width), draws=2 * len(problem.test_v))
 
 
 ENTRIES: dict[str, Entry] = {

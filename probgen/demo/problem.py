@@ -33,6 +33,7 @@ class Settings:
         samples: Samples for reweighting and for speed.
         toys: How many two-dimensional laws to fit.
         seed: Fixes everything.
+        width: Channels of networks on images.
 
     Example:
         >>> from probgen.demo import Settings
@@ -46,11 +47,12 @@ class Settings:
     samples: int = 2000
     toys: int = 6
     seed: int = 0
+    width: int = 32
 
     @classmethod
     def smoke(cls) -> Settings:
         """A few steps of everything, to see that it runs."""
-        return cls(steps=20, toy_steps=5, draws=1, samples=100, toys=2)
+        return cls(steps=20, toy_steps=5, draws=1, samples=100, toys=2, width=8)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Problem:
         test_v: The test images, dequantized: ``[draws, n, 64]``, the same for every model.
         loc: Mean of the training images' logits, ``[64]``.
         scale: Their standard deviation, ``[64]``.
+        width: Channels of networks on images.
 
     Example:
         >>> from probgen.demo import Settings, load_problem
@@ -77,6 +80,7 @@ class Problem:
     test_v: Tensor
     loc: Tensor
     scale: Tensor
+    width: int = 32
 
     @property
     def to_pixels(self) -> Bijector:
@@ -93,7 +97,7 @@ def load_problem(settings: Settings) -> Problem:
     """Load the embedded digits and prepare what all models share.
 
     Args:
-        settings: ``draws`` and ``seed`` are used.
+        settings: ``draws``, ``seed`` and ``width`` are used.
 
     Example:
         >>> from probgen.demo import Settings, load_problem
@@ -105,7 +109,7 @@ def load_problem(settings: Settings) -> Problem:
     generator = torch.Generator().manual_seed(settings.seed)
     logits, _ = to_logits(dequantize(train.x, LEVELS, generator=generator), ALPHA)
     test_v = torch.stack([dequantize(test.x, LEVELS, generator=generator) for _ in range(settings.draws)])
-    return Problem(train, validation, test, test_v, logits.mean(0), logits.std(0))
+    return Problem(train, validation, test, test_v, logits.mean(0), logits.std(0), settings.width)
 
 
 def one_hot(label: Tensor) -> Tensor:
