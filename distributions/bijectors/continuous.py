@@ -286,7 +286,7 @@ class ContinuousFlow(Bijector):
         return solved.state[0].reshape((*batch, *self.event_shape))
 
     def _integrate(self, value: Tensor, context: Tensor | None, *, inverse: bool, probes: Tensor | None = None) -> FlowSolution:
-        if torch.is_inference_mode_enabled() and not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
             with torch.inference_mode(mode=False), torch.no_grad():  # in inference mode no divergence can be differentiated
                 given = [None if tensor is None else tensor.clone() for tensor in (context, probes)]
                 return self._integrate(value.clone(), given[0], inverse=inverse, probes=given[1])

@@ -178,7 +178,8 @@ def _march(
             time, parts, slope = time + length, new, slopes[-1]
         length *= _factor(size, previous, rejected=rejected)
         previous, rejected = (max(size, 1e-4), False) if size <= 1.0 else (previous, True)
-        _require_length(length, time, grid)
+        if rejected:
+            _require_length(length, time, grid)
     raise IntegrationError(
         f"{max_steps} steps (`max_steps`) reached t = {time:.6g} of {end:.6g} at rtol = {control.rtol:.3g}, "
         f"atol = {control.atol:.3g}; allow more steps, a larger tolerance, or make the vector function smoother."
@@ -203,9 +204,9 @@ def _first_length(
     """A first length such that an Euler step is small and the second derivative changes little (Hairer and others, II.4)."""
     span = grid[1] - grid[0]
     state_size, slope_size = (_number(control.size(value, parts, parts, slope, 0.0)) for value in (parts, slope))
-    tiny = 1e-10 < min(state_size, slope_size) < math.inf
-    guess = min(0.01 * state_size / slope_size if tiny else 1e-4 * abs(span), abs(span))
-    guess = math.copysign(guess, span)
+    usable = 1e-10 < min(state_size, slope_size) and max(state_size, slope_size) < math.inf
+    guess = 0.01 * state_size / slope_size if usable else 1e-4 * abs(span)
+    guess = math.copysign(min(max(guess, 1e-6 * abs(span)), abs(span)), span)  # a state near zero sets no length
     with torch.no_grad():
         moved = combined(parts, [slope], (1.0,), guess)
         other = function(time_of(grid[0] + guess, parts), moved)

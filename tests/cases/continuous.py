@@ -51,7 +51,7 @@ class RidgeField(nn.Module):
 
 BIJECTORS = {
     "ContinuousFlow(network)": BijectorCase(
-        lambda: ContinuousFlow(NetworkField(), (2,), times=(0.0, 0.15), solver="verner8", steps=2),
+        lambda: ContinuousFlow(NetworkField(), (2,), times=(0.0, 0.1), solver="verner8", steps=2),
         event_shape=(2,),
         exempt={"exports": "torch.export cannot trace the vjp that differentiates the divergence; a closed form exports"},
     ),
@@ -63,7 +63,7 @@ BIJECTORS = {
         lambda: ContinuousFlow(RidgeField(features=1), (), times=(0.0, 0.08), solver="verner8", steps=2)
     ),
     "ContinuousFlow(adaptive)": BijectorCase(
-        lambda: ContinuousFlow(RidgeField(features=4), (1, 2, 2), times=(0.0, 0.1), rtol=1e-12, atol=1e-12),
+        lambda: ContinuousFlow(RidgeField(features=4), (1, 2, 2), times=(0.0, 0.05), rtol=1e-14, atol=1e-14),
         event_shape=(1, 2, 2),
         exempt={"vmap_equals_batch": NO_VMAP, "forward_jacobian_matches_reverse": NO_VMAP},
     ),

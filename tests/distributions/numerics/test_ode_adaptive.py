@@ -106,6 +106,14 @@ def test_nothing_moves_and_nothing_is_there():
     assert solve_adaptively(lambda t, y: -y, torch.ones(0, 2), (0.0, 1.0), batch_dims=1).state.shape == (0, 2)
 
 
+def test_a_start_near_zero_does_not_make_the_first_step_vanish():
+    start = torch.full((3, 2), 1e-17, dtype=torch.float64)
+    solution = solve_adaptively(lambda t, y: torch.cos(y), start, (0.0, 0.05), rtol=1e-14, atol=1e-14, batch_dims=1)
+    assert solution.evaluations < 200
+    gudermann = 2 * math.atan(math.tanh(0.025))  # of y' = cos y
+    assert torch.allclose(solution.state, torch.full((3, 2), gudermann, dtype=torch.float64), atol=1e-14)
+
+
 def test_too_few_steps_is_an_error_that_says_how_far_it_came():
     with pytest.raises(IntegrationError, match=r"5 steps \(`max_steps`\) reached t = 0\.\d+ of 1 at rtol = 1e-09"):
         solve_adaptively(lambda t, y: torch.cos(50 * t) * y, torch.ones(2, dtype=torch.float64), (0, 1), rtol=1e-9, max_steps=5)
