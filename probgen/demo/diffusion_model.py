@@ -176,4 +176,5 @@ def _pixels(x: Tensor) -> Tensor:
 
 def _rows(x: Tensor) -> Tensor:
     """Rows of images as pixels ``[rows, columns, 64]``."""
-    return _pixels(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    rows: Tensor = _pixels(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    return rows
