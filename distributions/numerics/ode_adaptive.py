@@ -204,7 +204,7 @@ def _first_length(
     """A first length such that an Euler step is small and the second derivative changes little (Hairer and others, II.4)."""
     span = grid[1] - grid[0]
     state_size, slope_size = (_number(control.size(value, parts, parts, slope, 0.0)) for value in (parts, slope))
-    usable = 1e-10 < min(state_size, slope_size) and max(state_size, slope_size) < math.inf
+    usable = min(state_size, slope_size) > 1e-10 and max(state_size, slope_size) < math.inf
     guess = 0.01 * state_size / slope_size if usable else 1e-4 * abs(span)
     guess = math.copysign(min(max(guess, 1e-6 * abs(span)), abs(span)), span)  # a state near zero sets no length
     with torch.no_grad():
