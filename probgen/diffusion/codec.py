@@ -13,8 +13,8 @@ receiver may stop at any state and report :math:`\mathbb E[x_0 \mid x_i]`: every
 a chain" (``docs/derivations/diffusion-coding.md``).
 
 Decoding repeats the sender's evaluations of the network bit by bit. That holds on one machine with one version of torch; other
-processors, threads or versions round differently, and then the decoder, which cannot notice, would go astray. A file belongs
-to the machine that wrote it.
+processors, threads or versions round differently, and then the decoder would go astray. The fingerprint in the file holds a few
+values of the network, which betray most such differences but not all. A file belongs to the machine that wrote it.
 """
 
 from __future__ import annotations
@@ -40,12 +40,15 @@ from probgen.diffusion.codec_steps import (
     reverse_normal,
 )
 from probgen.diffusion.codec_symbols import read_table, write_table
+from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.model import Diffusion
 
 __all__ = ["Codec", "CodingReport", "Decoded"]
 
 _MAGIC, _VERSION = b"PGDC", 1
-_HEADER = struct.Struct("<4sB8sQIHI")  # magic, version, fingerprint, seed, data, last state, checksum of the rest
+_HEADER = struct.Struct("<4sB8sQIH")  # magic, version, fingerprint, seed, data, last state
+_CHECKSUM = struct.Struct("<I")  # of header and message; it stands between them
+_OVERHEAD = _HEADER.size + _CHECKSUM.size
 
 
 class Decoded(NamedTuple):
@@ -101,7 +104,7 @@ class CodingReport:
     def __repr__(self) -> str:
         bound, coded = sum(self.bound_bits), sum(self.coded_bits)
         return (
-            f"{self.count} data, {len(self.data)} bytes: {coded:.1f} bits and {8 * _HEADER.size} of the header; "
+            f"{self.count} data, {len(self.data)} bytes: {coded:.1f} bits and {8 * _OVERHEAD} of the header; "
             f"the bound is {bound:.1f} (overhead {coded - bound:.1f} bits, {100 * (coded / bound - 1):.0f} %)"
         )
 
@@ -149,8 +152,8 @@ class Codec:
         budget: float = 2.0**16,
         seed: int = 0,
     ) -> None:
-        if not block_bits > 0:
-            raise ValueError(f"`block_bits` must be positive; got {block_bits}.")
+        if not 0 < block_bits < math.inf:
+            raise ValueError(f"`block_bits` must be positive and finite; got {block_bits}.")
         if not 0 <= seed < 2**63:
             raise ValueError(f"`seed` must lie in 0 .. 2**63 - 1; got {seed}.")
         self.diffusion = diffusion
@@ -190,10 +193,11 @@ class Codec:
             if stop == 0:
                 rows.append((0, self._send_data(encoder, x, x_t), encoder.information, 0.0))
         body = encoder.finish()
-        header = (_MAGIC, _VERSION, self._fingerprint(), self.seed, len(x), stop, zlib.crc32(body))
+        header = _HEADER.pack(_MAGIC, _VERSION, self._fingerprint(), self.seed, len(x), stop)
+        data = header + _CHECKSUM.pack(zlib.crc32(header + body)) + body
         states, bounds, totals, errors = zip(*rows, strict=True)
         spent = [after - before for before, after in zip((0.0, *totals), totals, strict=False)]
-        return CodingReport(states, bounds, tuple(spent), errors, _HEADER.pack(*header) + body, len(x))
+        return CodingReport(states, bounds, tuple(spent), errors, data, len(x))
 
     def decode(self, data: bytes, stop: int | None = None) -> Decoded:
         """Read a file, or its beginning.
@@ -236,8 +240,8 @@ class Codec:
 
     def _send(self, encoder: ArithmeticEncoder, x: Tensor, x_t: Tensor, step: ForwardStep) -> tuple[Tensor, float]:
         """Write one state of all data; return it and its divergence in bits."""
-        q_mean = step.mean(x, x_t).flatten(1)
-        p_mean, p_std = (part.flatten(1) for part in reverse_normal(self.diffusion, x_t, step.state))
+        q_mean = _as_rows(step.mean(x, x_t))
+        p_mean, p_std = (_as_rows(part) for part in reverse_normal(self.diffusion, x_t, step.state))
         blocks, sent = self._blocks(step.state), torch.empty_like(q_mean)
         for row in range(len(x)):
             for part, at in enumerate(blocks):
@@ -249,7 +253,7 @@ class Codec:
 
     def _receive(self, decoder: ArithmeticDecoder, x_t: Tensor, step: ForwardStep, seed: int) -> Tensor:
         """Read one state of all data."""
-        p_mean, p_std = (part.flatten(1) for part in reverse_normal(self.diffusion, x_t, step.state))
+        p_mean, p_std = (_as_rows(part) for part in reverse_normal(self.diffusion, x_t, step.state))
         blocks, received = self._blocks(step.state), torch.empty_like(p_mean)
         for row in range(len(x_t)):
             for part, at in enumerate(blocks):
@@ -293,7 +297,7 @@ class Codec:
             x_t = calibration
             for step in self._steps(1):
                 q_mean, (p_mean, p_std) = step.mean(calibration, x_t), reverse_normal(self.diffusion, x_t, step.state)
-                parts = (part.flatten(1).double() for part in (q_mean, p_mean, p_std))
+                parts = (_as_rows(part).double() for part in (q_mean, p_mean, p_std))
                 mean, other, scale = parts
                 bits = float(normal_divergence(mean, step.std, other, scale).mean()) / math.log(2)
                 rates.append(math.ceil(8 * bits) / 8)
@@ -302,22 +306,20 @@ class Codec:
 
     def _fingerprint(self) -> bytes:
         settings = (self.rates, self.block_bits, self._code.budget, str(self._dtype))
-        return model_fingerprint(self.diffusion, repr(settings))
+        with self._evaluating():
+            return model_fingerprint(self.diffusion, repr(settings))
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        was = self.diffusion.training
-        self.diffusion.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            self.diffusion.train(was)
+        with evaluating(self.diffusion), torch.no_grad():
+            yield
 
     def _check(self, x: Tensor, stop: int) -> None:
         event: Sequence[int] = self.diffusion.event_shape
         if x.dim() != len(event) + 1 or tuple(x.shape[1:]) != tuple(event) or not len(x):
             raise ValueError(f"data must have shape [n, *{tuple(event)}] with n at least 1; got {tuple(x.shape)}.")
+        if not bool(x.isfinite().all()):
+            raise ValueError("data must be finite; some are NaN or infinite.")
         if not 0 <= stop <= len(self.diffusion.grid):
             raise ValueError(f"`stop` must lie in 0 .. {len(self.diffusion.grid)}; got {stop}.")
 
@@ -326,13 +328,19 @@ class Codec:
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"`data` must be bytes; got {type(data).__name__}.")
         data = bytes(data)
-        if len(data) < _HEADER.size or data[:4] != _MAGIC:
+        if len(data) < _OVERHEAD or data[:4] != _MAGIC:
             raise CodecError("these bytes are no file of this codec.")
-        _, version, fingerprint, seed, count, last, checksum = _HEADER.unpack_from(data)
+        header, body = data[: _HEADER.size], data[_OVERHEAD:]
+        _, version, fingerprint, seed, count, last = _HEADER.unpack(header)
         if version != _VERSION:
             raise CodecError(f"the file has version {version}; this codec reads version {_VERSION}.")
-        if fingerprint != self._fingerprint():
-            raise CodecError("the file was written with another model, grid or calibration.")
-        if zlib.crc32(data[_HEADER.size :]) != checksum:
+        if _CHECKSUM.unpack_from(data, _HEADER.size) != (zlib.crc32(header + body),):
             raise CodecError("the file is damaged or cut: its checksum is wrong.")
-        return seed, count, last, data[_HEADER.size :]
+        if fingerprint != self._fingerprint():
+            raise CodecError("the file was written with another model, grid or calibration, or on another machine.")
+        return seed, count, last, body
+
+
+def _as_rows(x: Tensor) -> Tensor:
+    """``[n, *event]`` to ``[n, d]``, of scalars too."""
+    return x.unsqueeze(-1).flatten(1)

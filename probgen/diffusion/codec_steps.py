@@ -3,6 +3,7 @@ r"""The laws that a codec needs of a diffusion model: those of the sender, those
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ class LevelTables:
     def rows(self) -> Iterator[tuple[int, list[list[int]]]]:
         """For each datum its number and one table of shares for each coordinate."""
         probs = self._base.log_prob(self._base.enumerate_support()).double().exp()  # [levels, n, *event]
-        table = probs.flatten(2).permute(1, 2, 0).tolist()
+        table = probs.unsqueeze(-1).flatten(2).permute(1, 2, 0).tolist()
         return ((row, [frequencies(entry) for entry in entries]) for row, entries in enumerate(table))
 
 
@@ -183,7 +184,9 @@ def level_tables(diffusion: Diffusion, x_1: Tensor) -> LevelTables:
 
 
 def model_fingerprint(diffusion: Diffusion, settings: str) -> bytes:
-    """Eight bytes that tell two models apart: weights, times, shape, decoder and the codec's settings.
+    """Eight bytes that tell two models apart: weights, times, shape, decoder, the codec's settings, and a few of its values.
+
+    What a network's output means (its parameterization, the scale of the data) is no weight; the values at a fixed state tell.
 
     Args:
         diffusion: The model.
@@ -193,7 +196,7 @@ def model_fingerprint(diffusion: Diffusion, settings: str) -> bytes:
         >>> import torch
         >>> import probgen as pg
         >>> from probgen.diffusion.codec_steps import model_fingerprint
-        >>> d = pg.diffusion.Diffusion(torch.nn.Linear(2, 2), pg.diffusion.linear_schedule(), event_shape=(2,))
+        >>> d = pg.diffusion.Diffusion(pg.nn.DenoisingMLP(2), pg.diffusion.linear_schedule(), event_shape=(2,))
         >>> model_fingerprint(d, "a") != model_fingerprint(d, "b")
         True
     """
@@ -201,10 +204,27 @@ def model_fingerprint(diffusion: Diffusion, settings: str) -> bytes:
     level = diffusion.schedule.level(diffusion.grid.times)
     parts = repr((diffusion.event_shape, diffusion.decoder, diffusion.denoiser))
     digest.update(re.sub(r" at 0x[0-9a-f]+", "", parts).encode())  # addresses differ from process to process
-    for tensor in (level.alpha, level.sigma):
-        digest.update(tensor.detach().cpu().numpy().tobytes())
+    for tensor in (level.alpha, level.sigma, *_values(diffusion)):
+        digest.update(_as_bytes(tensor))
     for name, tensor in sorted(diffusion.state_dict().items()):
         if isinstance(tensor, Tensor):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            digest.update(_as_bytes(tensor))
     return digest.digest()
+
+
+def _values(diffusion: Diffusion) -> Iterator[Tensor]:
+    """What the model makes of a fixed state, and its prior."""
+    reference: Tensor | None = diffusion.denoiser.reference
+    dtype = torch.get_default_dtype() if reference is None else reference.dtype
+    x = torch.linspace(-1.0, 1.0, math.prod(diffusion.event_shape), dtype=dtype).reshape(1, *diffusion.event_shape)
+    last = len(diffusion.grid)
+    with torch.no_grad():
+        yield diffusion.denoiser.mean(x, float(diffusion.grid.times[last]))
+        for state in sorted({1, last}):
+            yield from reverse_normal(diffusion, x, state)
+
+
+def _as_bytes(tensor: Tensor) -> bytes:
+    plain = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)  # one element may have any stride
+    return plain.reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.objectives import ContinuousTimes, DenoisingLoss, LogUniformNoise, prior_term, step_term
 
 if TYPE_CHECKING:
@@ -101,20 +102,14 @@ def bound_estimate(
         )
     times = log_uniform_times(diffusion)
     loss = DenoisingLoss(diffusion, "likelihood", times=times)
-    training = diffusion.training
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), evaluating(diffusion, loss):
         torch.manual_seed(seed)
-        try:
-            diffusion.eval()
-            loss.eval()
-            parts = []
-            for part in torch.arange(len(x), device=x.device).split(max(1, rows // num_draws)):
-                given = None if context is None else context[part]
-                between = _repeated(loss.per_datum, x[part], given, num_draws) * (times.high - times.low)
-                parts.append(between + _ends(diffusion, x[part], given, decoder_draws))
-            return torch.cat(parts)
-        finally:
-            diffusion.train(training)
+        parts = []
+        for part in torch.arange(len(x), device=x.device).split(max(1, rows // num_draws)):
+            given = None if context is None else context[part]
+            between = _repeated(loss.per_datum, x[part], given, num_draws) * (times.high - times.low)
+            parts.append(between + _ends(diffusion, x[part], given, decoder_draws))
+        return torch.cat(parts)
 
 
 def _ends(diffusion: Diffusion, x: Tensor, context: Tensor | None, draws: int) -> Tensor:

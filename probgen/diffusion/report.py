@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.report_terms import BoundTerms, bound_terms
 from probgen.distributions.quantization import Quantization
 
@@ -155,13 +156,10 @@ def bits_report(
     own = getattr(diffusion.decoder, "quantization", None)
     levels = own if quantization is None else quantization
     offset = 0.0 if own is not None or levels is None else levels.density_bits
-    training, start = diffusion.training, time.perf_counter()
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+    start = time.perf_counter()
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), evaluating(diffusion):
         torch.manual_seed((seed + _STREAM) % 2**63)
-        try:
-            table = bound_terms(diffusion.eval(), x, context, num_draws=num_draws, rows=rows)
-        finally:
-            diffusion.train(training)
+        table = bound_terms(diffusion, x, context, num_draws=num_draws, rows=rows)
     meaning = "of levels" if levels is not None else "of a density"
     return _summary(diffusion, table, levels, offset, meaning, time.perf_counter() - start, num_draws)
 

@@ -3,6 +3,7 @@
 import math
 import struct
 
+import pyro.distributions as dist
 import pytest
 import torch
 
@@ -115,6 +116,35 @@ def test_wrong_bytes_are_refused():
         codec.decode(codec.encode(data(2), stop=3), stop=1)
 
 
+def test_no_flipped_bit_goes_unnoticed():
+    """Each one, of the header too: number of data, seed and last state steer the decoder."""
+    codec = Codec(model(steps=2))
+    written = codec.encode(data(1))
+    for place in range(8 * len(written)):
+        flipped = bytearray(written)
+        flipped[place // 8] ^= 1 << place % 8
+        with pytest.raises(CodecError):
+            codec.decode(bytes(flipped))
+
+
+@pytest.mark.parametrize("change", [{"parameterization": "eps"}, {"prior": dist.Normal(torch.zeros(SIZE), 2.0).to_event(1)}])
+def test_models_that_differ_in_no_weight_are_told_apart(change):
+    schedule, network = pg.diffusion.cosine_schedule(), pg.nn.DenoisingMLP(SIZE, hidden=(8,))
+    plain, other = (Diffusion(network, schedule, (SIZE,), grid=3, **options) for options in ({}, change))
+    with pytest.raises(CodecError, match="another model"):
+        Codec(other).decode(Codec(plain).encode(data(1), stop=1))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+def test_any_event_shape(shape):
+    schedule = pg.diffusion.cosine_schedule()
+    oracle = GaussianDenoiser(schedule, torch.zeros(shape), torch.tensor(1.0))
+    codec = Codec(Diffusion(oracle, schedule, shape, grid=3, decoder=DiscretizedDecoder(LEVELS)))
+    x = LEVELS.snap(torch.randn(4, *shape))
+    assert torch.equal(codec.decode(codec.encode(x)).x, x)
+    assert codec.decode(codec.encode(x, stop=2)).x.shape == x.shape
+
+
 def test_wrong_data_and_models_are_refused():
     codec, x = Codec(model()), data(2)
     with pytest.raises(ValueError, match=r"shape \[n, \*\(12,\)\]"):
@@ -125,11 +155,16 @@ def test_wrong_data_and_models_are_refused():
         codec.encode(x, stop=7)
     with pytest.raises(ValueError, match="bin centers"):
         codec.encode(x + 0.01)
+    for value in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="must be finite"):
+            codec.encode(x + value, stop=2)
     with pytest.raises(TypeError, match="needs a decoder with levels"):
         Codec(model(decoder=False)).encode(x)
     assert Codec(model(decoder=False)).decode(Codec(model(decoder=False)).encode(x + 0.01, stop=1)).state == 1
     with pytest.raises(ValueError, match="`block_bits` must be positive"):
         Codec(model(), block_bits=0.0)
+    with pytest.raises(ValueError, match="`block_bits` must be positive and finite"):
+        Codec(model(), block_bits=math.inf)
     with pytest.raises(ValueError, match="`seed` must lie"):
         Codec(model(), seed=-1)
 
