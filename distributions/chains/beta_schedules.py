@@ -1,8 +1,9 @@
 r"""Schedules given by the rate :math:`\beta` at which a variance-preserving chain forgets its start.
 
 With the attenuation :math:`B(t) = -\log\alpha^2(t)` the log-SNR is :math:`\lambda = -\log(e^{B} - 1)`, which does not cancel
-near the data. A discrete chain :math:`\beta_1, \dots, \beta_T` has :math:`B(i / T) = -\sum_{j \le i} \log(1 - \beta_j)` and is
-interpolated linearly in :math:`B`, a constant rate within each step, so its own times :math:`i / T` are exact.
+near the data, and its slope :math:`\lambda' = -B' / (1 - e^{-B})`. A discrete chain :math:`\beta_1, \dots, \beta_T` has
+:math:`B(i / T) = -\sum_{j \le i} \log(1 - \beta_j)` and is interpolated linearly in :math:`B`, a constant rate within each
+step, so its own times :math:`i / T` are exact.
 """
 
 from __future__ import annotations
@@ -63,13 +64,21 @@ class BetaTable(Schedule):
         return len(self.attenuation) - 1
 
     def _log_snr(self, t: Tensor) -> Tensor:
+        left, right, along = self._step_of(t)
+        return _log_snr_of_attenuation(torch.lerp(left, right, along))
+
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        left, right, along = self._step_of(t)
+        return (right - left) * self.steps / torch.expm1(-torch.lerp(left, right, along))
+
+    def _step_of(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The attenuation at both ends of the step that a time lies in, and how far along the step it lies."""
         position = t.to(self.attenuation.device) * self.steps
         nearest = position.round()
         missed = torch.where((position - nearest).abs() < 1e-9, nearest - position, 0.0)  # i / T times T may miss i by an ulp
         position = position + missed.detach()  # detached: `round` has no slope, and the schedule does
         index = position.floor().clamp(0, self.steps - 1).long()
-        left, right = entries(self.attenuation, index), entries(self.attenuation, index + 1)
-        return _log_snr_of_attenuation(torch.lerp(left, right, position - index))
+        return entries(self.attenuation, index), entries(self.attenuation, index + 1), position - index
 
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         attenuation = softplus(-log_snr).to(self.attenuation.device).contiguous()
@@ -112,8 +121,15 @@ class LinearRate(Schedule):
         self.beta_max = beta_max
         self.sub = sub
 
+    def _attenuation(self, t: Tensor) -> Tensor:
+        return t * (self.beta_min + (self.beta_max - self.beta_min) * t / 2)
+
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        attenuation, rate = self._attenuation(t), self.beta_min + (self.beta_max - self.beta_min) * t
+        return -rate / torch.tanh(attenuation / 2) if self.sub else rate / torch.expm1(-attenuation)
+
     def _log_snr(self, t: Tensor) -> Tensor:
-        attenuation = t * (self.beta_min + (self.beta_max - self.beta_min) * t / 2)
+        attenuation = self._attenuation(t)
         if self.sub:
             return -attenuation - 2 * torch.log(-torch.expm1(-attenuation))
         return _log_snr_of_attenuation(attenuation)

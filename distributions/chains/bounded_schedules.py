@@ -58,11 +58,21 @@ class CosineSchedule(Schedule):
         start = math.pi / 2 * self.offset / (1 + self.offset)
         return start, math.pi / 2 / (1 + self.offset)
 
-    def _log_snr(self, t: Tensor) -> Tensor:
+    def _signal(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        r"""The signal's scale :math:`\alpha` and :math:`1 - \alpha`, neither as a difference."""
         start, width = self._angles()
         angle = t * self._end * width
-        lost = torch.sin(angle / 2) * torch.sin(angle / 2 + start) * 2 / math.cos(start)  # 1 - alpha
-        alpha = torch.sin((1 - t * self._end) * width) / math.cos(start)
+        lost = torch.sin(angle / 2) * torch.sin(angle / 2 + start) * 2 / math.cos(start)
+        return torch.sin((1 - t * self._end) * width) / math.cos(start), lost
+
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        start, width = self._angles()
+        alpha, lost = self._signal(t)
+        fall = torch.cos((1 - t * self._end) * width) * (self._end * width / math.cos(start))
+        return -2 * fall / (alpha * lost * (1 + alpha))
+
+    def _log_snr(self, t: Tensor) -> Tensor:
+        alpha, lost = self._signal(t)
         return 2 * torch.log(alpha) - torch.log(lost) - torch.log1p(alpha)
 
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
@@ -119,12 +129,21 @@ class SigmoidSchedule(Schedule):
         if terminal_log_snr is not None:
             self._end = float(self._t_of_log_snr(torch.tensor(terminal_log_snr, dtype=torch.float64)))
 
-    def _log_snr(self, t: Tensor) -> Tensor:
+    def _shares(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """How far the logistic function still rises, and how far it has risen, in its own units."""
         low, width = self.start / self.temperature, (self.end - self.start) / self.temperature
         u = t * self._end
-        kept = _logistic_rise(low + u * width, (1 - u) * width)
-        lost = _logistic_rise(torch.full_like(u, low), u * width)
+        return _logistic_rise(low + u * width, (1 - u) * width), _logistic_rise(torch.full_like(u, low), u * width)
+
+    def _log_snr(self, t: Tensor) -> Tensor:
+        kept, lost = self._shares(t)
         return torch.log(kept) - torch.log(lost)
+
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        kept, lost = self._shares(t)
+        low, rate = self.start / self.temperature, (self.end - self.start) / self.temperature * self._end
+        place = low + t * rate
+        return -rate * torch.sigmoid(place) * torch.sigmoid(-place) * (1 / kept + 1 / lost)
 
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         low, high = self.start / self.temperature, self.end / self.temperature

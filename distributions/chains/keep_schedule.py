@@ -34,6 +34,9 @@ class LinearKeep(Schedule):
     def _log_snr(self, t: Tensor) -> Tensor:
         return torch.log1p(-t) - torch.log(t)
 
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        return -1 / (t * (1 - t))
+
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         return torch.sigmoid(-log_snr)
 

@@ -96,6 +96,13 @@ class LearnedSchedule(Schedule):
         fall = self._progress((t.clamp(min=self.first) - self.first) / (1 - self.first))[0]
         return end + width * (1 - fall) + 2 * torch.log(self.first / t.clamp(max=self.first))
 
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        _, width = self._ends()
+        t = t.to(width.device)
+        log_slope = self._progress((t.clamp(min=self.first) - self.first) / (1 - self.first))[1]
+        learned = -width * log_slope.exp() / (1 - self.first)
+        return torch.where(t < self.first, -2 / t.clamp(max=self.first), learned)  # at `first`, the slope toward the noise
+
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         end, width = self._ends()
         log_snr = log_snr.to(end.device)

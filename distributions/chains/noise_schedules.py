@@ -51,6 +51,10 @@ class GeometricNoise(Schedule):
         growth = 2 * math.log(self.sigma_max / self.sigma_min)
         return -2 * math.log(self.sigma_min) - torch.log(torch.expm1(growth * t))
 
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        growth = 2 * math.log(self.sigma_max / self.sigma_min)
+        return growth / torch.expm1(-growth * t)
+
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         growth = 2 * math.log(self.sigma_max / self.sigma_min)
         return torch.log1p(torch.exp(-log_snr) / self.sigma_min**2) / growth
@@ -88,6 +92,9 @@ class PowerNoise(Schedule):
     def _log_snr(self, t: Tensor) -> Tensor:
         return -2 * (math.log(self.sigma_max) + self.exponent * torch.log(t))
 
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        return -2 * self.exponent / t
+
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         return torch.exp((-log_snr / 2 - math.log(self.sigma_max)) / self.exponent)
 
@@ -112,6 +119,9 @@ class StraightPath(Schedule):
 
     def _log_snr(self, t: Tensor) -> Tensor:
         return 2 * (torch.log1p(-t) - torch.log(t))
+
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        return -2 / (t * (1 - t))
 
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         return torch.sigmoid(-log_snr / 2)

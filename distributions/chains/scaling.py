@@ -11,8 +11,10 @@ variance exploding          1                           :math:`e^{-\lambda/2}`
 linear (flow matching)      :math:`s(\lambda / 2)`      :math:`s(-\lambda / 2)`
 =========================== =========================== ===========================
 
-where :math:`s` is the logistic function. Each function below returns :math:`\log\alpha` and :math:`\log\sigma`, finite wherever
-they are and right in the limits :math:`\lambda = \pm\infty`.
+where :math:`s` is the logistic function. Each function of ``SCALINGS`` returns :math:`\log\alpha` and :math:`\log\sigma`,
+finite wherever they are and right in the limits :math:`\lambda = \pm\infty`; those of ``SIGNAL_SLOPES`` the share
+:math:`\mathrm d\log\alpha / \mathrm d\lambda` of a change that the signal bears, which is :math:`\sigma^2 / 2`,
+:math:`\sigma / (4 - 2\sigma)`, 0 and :math:`\sigma / 2` in the order of the table.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-__all__ = ["SCALINGS", "Scaling"]
+__all__ = ["SCALINGS", "SIGNAL_SLOPES", "Scaling"]
 
 Scaling = Literal["variance preserving", "sub-variance preserving", "variance exploding", "linear"]
 """How signal and noise are scaled for a given log-SNR."""
@@ -66,3 +68,25 @@ SCALINGS: dict[Scaling, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
     "linear": _linear,
 }
 """Name of a scaling to the function from log-SNR to log alpha and log sigma."""
+
+
+def _variance_preserving_slope(log_snr: Tensor) -> Tensor:
+    return torch.sigmoid(-log_snr) / 2
+
+
+def _sub_variance_preserving_slope(log_snr: Tensor) -> Tensor:
+    sigma = _sub_variance_preserving(log_snr)[1].exp()
+    return sigma / (4 - 2 * sigma)
+
+
+def _linear_slope(log_snr: Tensor) -> Tensor:
+    return torch.sigmoid(-log_snr / 2) / 2
+
+
+SIGNAL_SLOPES: dict[Scaling, Callable[[Tensor], Tensor]] = {
+    "variance preserving": _variance_preserving_slope,
+    "sub-variance preserving": _sub_variance_preserving_slope,
+    "variance exploding": torch.zeros_like,
+    "linear": _linear_slope,
+}
+"""Name of a scaling to the derivative of log alpha by log-SNR."""

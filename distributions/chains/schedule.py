@@ -11,14 +11,12 @@ schedule.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from probgen.distributions._checks import value_checks_active
 from probgen.distributions.chains.noise_level import NoiseLevel
-from probgen.distributions.chains.scaling import SCALINGS, Scaling
+from probgen.distributions.chains.scaling import SCALINGS, SIGNAL_SLOPES, Scaling
 from probgen.distributions.chains.tables import ExactTables
 
 __all__ = ["Schedule"]
@@ -30,7 +28,8 @@ class Schedule(ExactTables):
     r"""A noise schedule on continuous time (abstract).
 
     A subclass writes ``_log_snr``, strictly decreasing with :math:`\lambda(0) = \infty`, and ``_t_of_log_snr``, its inverse, on
-    float64 tensors.
+    float64 tensors; and ``_dlog_snr``, the derivative, which is otherwise taken by forward-mode differentiation (right, but
+    closed to ``infer.compile``).
 
     Args:
         scaling: Units of signal and noise: "variance preserving", "sub-variance preserving", "variance exploding", "linear".
@@ -59,6 +58,10 @@ class Schedule(ExactTables):
 
     def _t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not define `_t_of_log_snr`.")
+
+    def _dlog_snr(self, t: Tensor) -> Tensor:
+        derivative: Tensor = torch.func.jvp(self._log_snr, (t,), (torch.ones_like(t),))[1]
+        return derivative
 
     def log_snr(self, t: Times) -> Tensor:
         r"""Log signal-to-noise ratio :math:`\lambda(t)` at times ``t`` of any shape, float64.
@@ -93,11 +96,12 @@ class Schedule(ExactTables):
 
     def dlog_snr(self, t: Times) -> Tensor:
         r"""Derivative :math:`\lambda'(t) < 0`, for times inside (0, 1), float64."""
-        return _derivative(self._log_snr, _as_times(t))
+        return self._dlog_snr(_as_times(t))
 
     def drift(self, t: Times) -> Tensor:
-        r"""The rate :math:`f(t) = \mathrm d\log\alpha/\mathrm dt` at which the signal decays, float64."""
-        return _derivative(lambda u: SCALINGS[self.scaling](self._log_snr(u))[0], _as_times(t))
+        r"""The rate :math:`f(t) = \mathrm d\log\alpha/\mathrm dt` at which the signal decays, for t inside (0, 1), float64."""
+        t = _as_times(t)
+        return SIGNAL_SLOPES[self.scaling](self._log_snr(t)) * self._dlog_snr(t)
 
     def squared_diffusion(self, t: Times) -> Tensor:
         r"""The rate :math:`g^2(t) = -\sigma^2 \lambda'(t)` at which noise is added, float64."""
@@ -110,8 +114,3 @@ def _as_times(t: Times) -> Tensor:
     if value_checks_active(times) and not bool(((times >= 0) & (times <= 1)).all()):
         raise ValueError(f"`t` must lie in [0, 1] (0 is the data, 1 the noise); got {times.flatten()[:3].tolist()}...")
     return times
-
-
-def _derivative(function: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
-    derivative: Tensor = torch.func.jvp(function, (t,), (torch.ones_like(t),))[1]
-    return derivative

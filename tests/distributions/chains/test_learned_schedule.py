@@ -63,6 +63,22 @@ def test_gradient_of_the_inverse_is_the_implicit_one():
         assert torch.allclose(left, -right / slope, rtol=1e-5, atol=1e-9)
 
 
+def test_slope_where_the_learned_curve_begins_is_that_of_the_curve():
+    """Differentiating through both clamps would add the slopes of both sides, at the very time where a grid begins."""
+    schedule = LearnedSchedule(first=0.01)
+    at, above, below = (schedule.dlog_snr(0.01 + shift).item() for shift in (0.0, 1e-9, -1e-9))
+    assert at == pytest.approx(above, rel=1e-6)
+    assert below == pytest.approx(-200, rel=1e-6)
+
+
+def test_gradients_reach_parameters_through_the_slope():
+    schedule = LearnedSchedule(hidden=4)
+    slope = schedule.dlog_snr(torch.tensor([1e-4, 1e-3, 0.2, 0.5]))
+    _, *others = schedule.parameters()  # the last log-SNR shifts the curve only
+    gradients = torch.autograd.grad((slope * torch.arange(1, 5)).sum(), others)
+    assert all(bool(gradient.isfinite().all()) and bool((gradient != 0).any()) for gradient in gradients)
+
+
 def test_interior_can_be_trained_without_moving_the_ends():
     """The curve is flexible enough to follow a bend, by gradients through log_snr alone."""
     schedule = LearnedSchedule(10.0, -6.0, hidden=8)

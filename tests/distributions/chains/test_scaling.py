@@ -4,7 +4,7 @@ import mpmath
 import pytest
 import torch
 
-from probgen.distributions.chains.scaling import SCALINGS, Scaling
+from probgen.distributions.chains.scaling import SCALINGS, SIGNAL_SLOPES, Scaling
 
 LOG_SNR = torch.tensor([-700.0, -40.0, -1.0, 0.0, 1e-8, 3.0, 40.0, 700.0], dtype=torch.float64)
 IDENTITY = {
@@ -16,7 +16,7 @@ IDENTITY = {
 
 
 def test_names_are_those_of_the_type():
-    assert set(SCALINGS) == set(Scaling.__args__) == set(IDENTITY)
+    assert set(SCALINGS) == set(SIGNAL_SLOPES) == set(Scaling.__args__) == set(IDENTITY)
 
 
 @pytest.mark.parametrize("name", sorted(SCALINGS))
@@ -24,6 +24,14 @@ def test_identity_and_ratio(name):
     log_alpha, log_sigma = SCALINGS[name](LOG_SNR)
     assert torch.allclose(2 * (log_alpha - log_sigma), LOG_SNR, rtol=1e-14, atol=1e-13)
     assert torch.allclose(IDENTITY[name](log_alpha.exp(), log_sigma.exp()), torch.ones_like(LOG_SNR), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", sorted(SCALINGS))
+def test_slope_of_the_signal_is_its_derivative(name):
+    log_snr = LOG_SNR.clone().requires_grad_()
+    log_alpha = SCALINGS[name](log_snr)[0]
+    slope = torch.autograd.grad(log_alpha.sum(), log_snr)[0] if name != "variance exploding" else torch.zeros_like(LOG_SNR)
+    assert torch.allclose(SIGNAL_SLOPES[name](LOG_SNR), slope, rtol=1e-12, atol=1e-150)
 
 
 @pytest.mark.parametrize("log_snr", LOG_SNR.tolist())

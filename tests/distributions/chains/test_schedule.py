@@ -7,10 +7,12 @@ import hypothesis.strategies as st
 import pytest
 import torch
 import torch._dynamo
+import torch.fx.experimental.proxy_tensor
 from hypothesis import given
 
 from probgen.distributions.chains import (
     LearnedSchedule,
+    LinearKeep,
     Schedule,
     cosine_schedule,
     edm_schedule,
@@ -23,6 +25,7 @@ from probgen.distributions.chains import (
     variance_exploding_schedule,
     variance_preserving_schedule,
 )
+from probgen.distributions.chains.scaling import SCALINGS
 
 SCHEDULES = {
     "linear": linear_schedule,
@@ -36,10 +39,11 @@ SCHEDULES = {
     "VE": variance_exploding_schedule,
     "EDM": edm_schedule,
     "flow matching": flow_matching_schedule,
+    "linear keep": LinearKeep,
     "learned": LearnedSchedule,
 }
 SMOOTH = sorted(set(SCHEDULES) - {"linear", "linear(10)"})
-NO_SIGNAL_LEFT = {"cosine(zero terminal SNR)", "sigmoid(zero terminal SNR)", "flow matching"}
+NO_SIGNAL_LEFT = {"cosine(zero terminal SNR)", "sigmoid(zero terminal SNR)", "flow matching", "linear keep"}
 every = pytest.mark.parametrize("name", sorted(SCHEDULES))
 
 
@@ -102,6 +106,59 @@ def test_derivatives_agree_with_differences(name):
     assert torch.allclose(schedule.drift(t), decay, rtol=1e-6, atol=1e-8)
     rate = growth - 2 * decay * schedule.sigma(t).square()  # g^2 = d sigma^2/dt - 2 f sigma^2
     assert torch.allclose(schedule.squared_diffusion(t), rate, rtol=1e-5)
+
+
+@every
+def test_slopes_are_those_of_forward_mode(name):
+    """Schedules say their slope in closed form; the base class would differentiate: same numbers, dense at both ends."""
+    schedule, t = SCHEDULES[name](), interior(98)
+    t = t[t != 1e-3]  # where the learned curve begins, the slope has two sides
+    assert type(schedule)._dlog_snr is not Schedule._dlog_snr
+    taken = Schedule._dlog_snr(schedule, t)
+    assert torch.allclose(schedule.dlog_snr(t), taken, rtol=1e-9)
+    decay = torch.func.jvp(lambda u: SCALINGS[schedule.scaling](schedule._log_snr(u))[0], (t,), (torch.ones_like(t),))[1]
+    assert torch.allclose(schedule.drift(t), decay, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [linear_schedule, lambda: linear_schedule(10, 0.01, 0.4)], ids=["1000", "10"])
+def test_slopes_of_a_table_are_those_of_the_step_toward_the_noise(make):
+    schedule = make()
+    times = torch.arange(1, schedule.steps, dtype=torch.float64) / schedule.steps
+    h = 1e-4 / schedule.steps
+    ahead = (schedule.log_snr(times + h) - schedule.log_snr(times)) / h
+    assert torch.allclose(schedule.dlog_snr(times), ahead, rtol=1e-3)
+    assert torch.allclose(schedule.dlog_snr(times + h / 2), ahead, rtol=1e-6)
+
+
+@every
+def test_slopes_compile_and_have_gradients(name):
+    schedule, t = SCHEDULES[name](), torch.tensor([0.2, 0.7], dtype=torch.float64)
+
+    def rates(u):
+        return schedule.drift(u), schedule.squared_diffusion(u)
+
+    torch._dynamo.reset()
+    compiled = torch.compile(rates, fullgraph=True, backend="aot_eager")
+    for found, expected in zip(compiled(t), rates(t), strict=True):
+        assert torch.allclose(found, expected, rtol=1e-12)
+    traced = torch.fx.experimental.proxy_tensor.make_fx(rates)(t)
+    assert torch.allclose(traced(t)[1], rates(t)[1], rtol=1e-12)
+
+
+class HalfCosine(Schedule):
+    """A schedule of a user who says no slope."""
+
+    def _log_snr(self, t):
+        return -2 * torch.log(torch.tan(t * 1.5))
+
+    def _t_of_log_snr(self, log_snr):
+        return torch.atan(torch.exp(-log_snr / 2)) / 1.5
+
+
+def test_a_schedule_that_says_no_slope_is_differentiated():
+    t = torch.linspace(0.05, 0.95, 19, dtype=torch.float64)
+    assert torch.allclose(HalfCosine().dlog_snr(t), -6 / torch.sin(3 * t), rtol=1e-12)
+    assert torch.allclose(HalfCosine().drift(t), -1.5 * torch.tan(1.5 * t), rtol=1e-12)
 
 
 @every
