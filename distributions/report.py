@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from probgen.distributions._seeding import random_stream
 from probgen.distributions.estimate import DensityUnavailable, LogProbKind
 
 if TYPE_CHECKING:
@@ -120,9 +121,7 @@ def make_report(distribution: Distribution, value: Tensor, *, num_draws: int = 1
     if count < 2:
         raise ValueError(f"`value` must hold at least two data; got {count}.")
     lead = value.shape[: max(cut - len(distribution.batch_shape), 0)]
-    devices = [value.device] if value.is_cuda else []
-    with torch.random.fork_rng(devices=devices), torch.no_grad():
-        torch.manual_seed(seed)
+    with random_stream(seed, value.device), torch.no_grad():
         nats = _mean_nats(distribution, value, num_draws)
         uniform = distribution.probability_integral_transform(value)
         draws = distribution.sample(lead)

@@ -42,6 +42,7 @@ from probgen.diffusion.codec_steps import (
 from probgen.diffusion.codec_symbols import read_table, write_table
 from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.model import Diffusion
+from probgen.distributions._seeding import random_stream
 
 __all__ = ["Codec", "CodingReport", "Decoded"]
 
@@ -292,8 +293,7 @@ class Codec:
             return (self.block_bits,) * len(self.diffusion.grid)
         self._check(calibration, len(self.diffusion.grid))
         calibration, rates = calibration.to(self._dtype), list[float]()
-        with self._evaluating(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with self._evaluating(), random_stream(self.seed, calibration.device):
             x_t = calibration
             for step in self._steps(1):
                 q_mean, (p_mean, p_std) = step.mean(calibration, x_t), reverse_normal(self.diffusion, x_t, step.state)

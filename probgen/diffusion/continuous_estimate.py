@@ -20,6 +20,7 @@ from torch import Tensor
 
 from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.objectives import ContinuousTimes, DenoisingLoss, LogUniformNoise, prior_term, step_term
+from probgen.distributions._seeding import random_stream
 
 if TYPE_CHECKING:
     from probgen.diffusion.model import Diffusion
@@ -102,8 +103,7 @@ def bound_estimate(
         )
     times = log_uniform_times(diffusion)
     loss = DenoisingLoss(diffusion, "likelihood", times=times)
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), evaluating(diffusion, loss):
-        torch.manual_seed(seed)
+    with random_stream(seed, x.device), evaluating(diffusion, loss):
         parts = []
         for part in torch.arange(len(x), device=x.device).split(max(1, rows // num_draws)):
             given = None if context is None else context[part]

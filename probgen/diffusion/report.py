@@ -17,16 +17,13 @@ from torch import Tensor
 
 from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.report_terms import BoundTerms, bound_terms
+from probgen.distributions._seeding import random_stream
 from probgen.distributions.quantization import Quantization
 
 if TYPE_CHECKING:
     from probgen.diffusion.model import Diffusion
 
 __all__ = ["BitsReport", "bits_report"]
-
-
-_STREAM = 0x5DEECE66D5DEECE6
-"""Added to seeds: data drawn after ``torch.manual_seed(0)`` must not meet their own noise again under the seed 0."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +154,7 @@ def bits_report(
     levels = own if quantization is None else quantization
     offset = 0.0 if own is not None or levels is None else levels.density_bits
     start = time.perf_counter()
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), evaluating(diffusion):
-        torch.manual_seed((seed + _STREAM) % 2**63)
+    with random_stream(seed, x.device), evaluating(diffusion):
         table = bound_terms(diffusion, x, context, num_draws=num_draws, rows=rows)
     meaning = "of levels" if levels is not None else "of a density"
     return _summary(diffusion, table, levels, offset, meaning, time.perf_counter() - start, num_draws)
