@@ -111,4 +111,5 @@ def log_mean_exp_estimate(log_weights: Tensor) -> Estimate:
     if count == 1:
         return Estimate(value, torch.full_like(value, math.nan), "lower")
     relative = (log_weights.detach() - value.detach()).exp()
-    return Estimate(value, relative.std(0) / math.sqrt(count), "lower")
+    spread = ((relative - relative.mean(0)).square().sum(0) / (count - 1)).sqrt()  # `std` warns of empty batches
+    return Estimate(value, spread / math.sqrt(count), "lower")

@@ -97,7 +97,8 @@ def scored(law: TorchDistribution, value: Tensor) -> Tensor:
 
 
 def checked(*parameters: Tensor) -> bool | None:
-    """The ``validate_args`` of a law whose parameters were computed: torch's default, but off where values cannot be read.
+    """The ``validate_args`` of a law whose parameters were computed: torch's default, but off where values cannot be read
+    or there are none, which some of torch's checks refuse.
 
     Args:
         *parameters: What the law is made of.
@@ -105,7 +106,7 @@ def checked(*parameters: Tensor) -> bool | None:
     Example:
         >>> import torch
         >>> from probgen.distributions.chains.events import checked
-        >>> print(checked(torch.zeros(2)), checked(torch.zeros(2, device="meta")))
-        None False
+        >>> print(checked(torch.zeros(2)), checked(torch.zeros(2, device="meta")), checked(torch.zeros(0, 2)))
+        None False False
     """
-    return None if values_readable(*parameters) else False
+    return None if values_readable(*parameters) and all(part.numel() for part in parameters) else False

@@ -135,11 +135,16 @@ class MixtureDenoiser(Denoiser):
         return self._mixture(self.logits.expand(total.shape[:-2]), alpha * self.means, total)
 
     def predict(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> Tensor:
-        """The posterior mean."""
-        return self.posterior(x_t, level, context).mean
+        """The posterior mean; defined also at the data themselves, where the posterior is a point mass."""
+        logits, means, _ = self._components(x_t, level)
+        return (logits.softmax(-1).unsqueeze(-1) * means).sum(-2)
 
     def posterior(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> TorchDistribution:
-        """The exact posterior, again a mixture with K components."""
+        """The exact posterior, again a mixture with K components; it needs noise."""
+        return self._mixture(*self._components(x_t, level))
+
+    def _components(self, x_t: Tensor, level: NoiseLevel) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-weights ``[*batch, K]``, means and covariances of the posterior's components."""
         alpha = over_event(level.alpha, 2, x_t)
         sigma = over_event(level.sigma, 3, x_t)
         total = self._total(level)
@@ -149,7 +154,7 @@ class MixtureDenoiser(Denoiser):
         means = self.means + alpha * (gain * rest.unsqueeze(-2)).sum(-1)  # elementwise: autocast would round a product
         spread = sigma.square() * gain
         spread = (spread + spread.mT) / 2
-        return self._mixture(self.logits + scored(noisy, rest), means, spread.expand(*means.shape, means.shape[-1]))
+        return self.logits + scored(noisy, rest), means, spread.expand(*means.shape, means.shape[-1])
 
     def _total(self, level: NoiseLevel) -> Tensor:
         """The covariances of the noisy components, ``[*batch, K, D, D]``."""

@@ -26,6 +26,7 @@ from torch.distributions.constraints import Constraint
 from probgen.diffusion.objectives import DenoisingLoss, TimeSampler
 from probgen.distributions.base import Distribution
 from probgen.distributions.chains import Denoised
+from probgen.distributions.chains.events import scored
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
 from probgen.distributions.quantization import BinCenters
 
@@ -184,11 +185,11 @@ class DiffusionLaw(Distribution):
         rank = len(self.event_shape)
         path = forward.sample().movedim(-1 - rank, 0)  # [N, *batch, *event], least noisy first
         prior = chain.prior.like(x_0) if isinstance(chain.prior, Distribution) else chain.prior
-        total = prior.log_prob(path[-1]) + chain.kernel(path[0], 1).log_prob(x_0)
+        total = scored(prior, path[-1]) + scored(chain.kernel(path[0], 1), x_0)
         length = max(1, self.path_rows // max(1, x_0.shape[: x_0.dim() - rank].numel()))
         for first in range(1, len(path), length):
             total = total + self._segment(path, first, min(first + length, len(path)), context)
-        return total - forward.log_prob(path.movedim(0, -1 - rank))
+        return total - scored(forward, path.movedim(0, -1 - rank))
 
     def _segment(self, path: Tensor, first: int, stop: int, context: Tensor | None) -> Tensor:
         """Log-density of the steps from the states ``first`` .. ``stop - 1`` of a path, in one call of the network."""
@@ -197,7 +198,7 @@ class DiffusionLaw(Distribution):
         given = None if context is None else context.expand(stop - first, *context.shape)
         denoised = cast(Denoised, self.diffusion.denoiser(path[first:stop], times[first + 1 : stop + 1], given))
         kernels = denoised.reverse(self.diffusion.schedule.level(times[first:stop]))
-        return kernels.log_prob(path[first - 1 : stop - 1]).sum(0)
+        return scored(kernels, path[first - 1 : stop - 1]).sum(0)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.diffusion.grid}, event_shape={tuple(self.event_shape)})"

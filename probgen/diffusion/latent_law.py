@@ -18,6 +18,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
+from probgen.distributions.chains.events import scored
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ class LatentDiffusionLaw(Distribution):
         """Draw data ``[*sample_shape, *batch, *event]`` without gradients: a latent by the chain, then data by the decoder."""
         with torch.no_grad():
             u = self.prior.sample(sample_shape)
-            flat = u.reshape(-1, *self.model.diffusion.event_shape)
-            return self.model.decode(flat).sample().reshape(*sample_shape, *self.batch_shape, *self.event_shape)
+            batch = torch.Size((*sample_shape, *self.batch_shape))
+            flat = u.reshape(batch.numel(), *self.model.diffusion.event_shape)
+            return self.model.decode(flat).sample().reshape(*batch, *self.event_shape)
 
     def log_prob(self, value: Tensor) -> NoReturn:
         """Refuse: the density is an integral over latents and paths.
@@ -106,10 +108,10 @@ class LatentDiffusionLaw(Distribution):
 
     def _weight(self, x: Tensor, batch: torch.Size) -> Tensor:
         """The log-weight of one latent with one path for every datum, ``[*batch]``."""
-        flat = x.reshape(-1, *self.event_shape)
+        flat = x.reshape(batch.numel(), *self.event_shape)
         q = self.model.encode(flat)
         u = q.sample()
-        inner = self.model.decode(u).log_prob(flat) - q.log_prob(u)
+        inner = scored(self.model.decode(u), flat) - scored(q, u)
         latent = u.reshape(*batch, *self.model.diffusion.event_shape)
         return inner.reshape(batch) + self.prior.log_prob_estimate(latent).value
 

@@ -13,6 +13,7 @@ belong to one forward process, so the samples do *not* follow :math:`p(x_0)\, p(
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import pyro.distributions as dist
@@ -71,6 +72,8 @@ class ClassifierFree(Denoiser):
             raise ValueError(f"`denoiser` must take a context and have a `null_context`; {type(denoiser).__name__} has none.")
         if not 0 <= rescale <= 1 or not 0 <= interval[0] < interval[1] <= 1:
             raise ValueError(f"`rescale` and `interval` must lie in [0, 1], in order; got {rescale} and {interval}.")
+        if rescale and math.prod(denoiser.event_shape) < 2:
+            raise ValueError(f"`rescale` needs data of two coordinates or more; got {denoiser.event_shape}.")
         self.denoiser = denoiser
         self.scale = float(scale)
         self.interval = interval
@@ -139,5 +142,6 @@ class ClassifierFree(Denoiser):
 
     def _factor(self, guided: Tensor, conditional: Tensor) -> Tensor:
         over = tuple(range(-self.event_dim, 0))
-        ratio = conditional.std(over, keepdim=True) / guided.std(over, keepdim=True)
+        wanted, spread = conditional.std(over, keepdim=True), guided.std(over, keepdim=True)
+        ratio = torch.where(spread > 0, wanted / torch.where(spread > 0, spread, 1.0), 1.0)  # a constant image stays
         return 1 + self.rescale * (ratio - 1)

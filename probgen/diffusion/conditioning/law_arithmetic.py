@@ -110,5 +110,5 @@ def _(law: dist.MultivariateNormal, function: Callable[[Tensor, int], Tensor], e
 def _(law: dist.MixtureSameFamily, function: Callable[[Tensor, int], Tensor], extra: int = 0) -> TorchDistribution:
     logits = function(law.mixture_distribution.logits, 1 + extra)
     components = mapped(law.component_distribution, function, extra + 1)
-    result: TorchDistribution = dist.MixtureSameFamily(dist.Categorical(logits=logits), components)
+    result: TorchDistribution = dist.MixtureSameFamily(dist.Categorical(logits=logits, validate_args=False), components)
     return result

@@ -25,6 +25,8 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.diffusion.conditioning.linear_observation import LinearObservation
+from probgen.diffusion.conditioning.matrix_operator import gram_root
+from probgen.distributions.chains import IndependentCategorical
 
 __all__ = ["Update", "update"]
 
@@ -122,7 +124,7 @@ def _(law: dist.MultivariateNormal, observation: LinearObservation) -> Update:
     matrix, present = operator.dense(mean), operator.present(observation.value.to(mean))
     cross = root @ (matrix @ root).mT  # V A^T
     diagonal = torch.where(present > 0, observation.noise**2, 1.0).flatten(present.dim() - len(operator.observed_shape))
-    factor = torch.linalg.cholesky(matrix @ cross + torch.diag_embed(diagonal))
+    factor = gram_root(matrix @ cross + torch.diag_embed(diagonal))
     shape = observation.operator.observed_shape
 
     def solve(residual: Tensor) -> Tensor:
@@ -147,7 +149,7 @@ def _(law: dist.MixtureSameFamily, observation: LinearObservation) -> Update:
 
     def drawn(shape: torch.Size) -> Tensor:
         draws = parts.draw(shape)
-        which = dist.Categorical(probs=weights).sample(shape)
+        which = IndependentCategorical(joint, 0).sample(shape)
         index = which.reshape(*which.shape, 1, *(1,) * rank).expand(*which.shape, 1, *law.event_shape)
         return draws.gather(which.dim(), index).squeeze(which.dim())
 

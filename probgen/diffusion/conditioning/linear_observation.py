@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from probgen.diffusion.conditioning.linear_operator import LinearOperator, Masking
+from probgen.distributions._checks import values_readable
 
 __all__ = ["LinearObservation", "observe", "observe_known"]
 
@@ -21,7 +22,8 @@ class LinearObservation:
         noise: The standard deviation :math:`\sigma_y \ge 0`.
 
     Raises:
-        ValueError: the value has another shape than the operator's observations, or the noise is negative.
+        ValueError: the value has another shape than the operator's observations or is not finite, or the noise is no number
+            from 0.
 
     Example:
         >>> import torch
@@ -35,10 +37,12 @@ class LinearObservation:
         rank = len(operator.observed_shape)
         if value.shape[max(value.dim() - rank, 0) :] != operator.observed_shape:
             raise ValueError(f"`value` must end in {tuple(operator.observed_shape)}; got shape {tuple(value.shape)}.")
-        if not noise >= 0:
-            raise ValueError(f"`noise` must not be negative; got {noise}.")
+        if not 0 <= noise < math.inf:
+            raise ValueError(f"`noise` must be a finite number, not negative; got {noise}.")
         self.operator = operator
         self.value = torch.where(operator.present(value) > 0, value, 0.0)
+        if values_readable(self.value) and not bool(self.value.isfinite().all()):
+            raise ValueError("`value` must be finite where it was seen; leave out what is not known by a `Masking`.")
         self.noise = float(noise)
 
     @property

@@ -3,13 +3,15 @@ r"""Any matrix as an observation; it is factorized where it has to be inverted."
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from probgen.diffusion.conditioning.linear_operator import LinearOperator
+from probgen.distributions._checks import values_readable
 
-__all__ = ["MatrixOperator"]
+__all__ = ["MatrixOperator", "gram_root"]
 
 
 class MatrixOperator(LinearOperator):
@@ -54,10 +56,14 @@ class MatrixOperator(LinearOperator):
         return result
 
     def solve(self, y: Tensor, variance: Tensor, noise: float) -> tuple[Tensor, Tensor]:
-        """By a Cholesky factorization for every datum, ``M^3`` operations each."""
+        """By a Cholesky factorization for every datum, ``M^3`` operations each.
+
+        Raises:
+            ValueError: rows depend on each other and ``noise`` is zero.
+        """
         matrix = self.matrix.to(y)
         identity = torch.eye(len(matrix), dtype=y.dtype, device=y.device)
-        factor = torch.linalg.cholesky((matrix * self._flat(variance).unsqueeze(-2)) @ matrix.mT + noise * identity)
+        factor = gram_root((matrix * self._flat(variance).unsqueeze(-2)) @ matrix.mT + noise * identity)
         solution = torch.cholesky_solve(y.unsqueeze(-1), factor.expand(*y.shape, y.shape[-1])).squeeze(-1)
         return solution, 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
@@ -67,3 +73,27 @@ class MatrixOperator(LinearOperator):
 
     def _flat(self, x: Tensor) -> Tensor:
         return x.flatten(x.dim() - len(self.event_shape))
+
+
+def gram_root(gram: Tensor) -> Tensor:
+    r"""The Cholesky factor of the covariance :math:`A V A^\top + \sigma_y^2 I` of an observation.
+
+    Args:
+        gram: The covariance ``[*batch, M, M]``.
+
+    Raises:
+        ValueError: it is singular.
+
+    Example:
+        >>> import torch
+        >>> from probgen.diffusion.conditioning.matrix_operator import gram_root
+        >>> gram_root(torch.tensor([[4.0]]))
+        tensor([[2.]])
+    """
+    root, failed = torch.linalg.cholesky_ex(gram)
+    if values_readable(failed) and bool(failed.any()):
+        raise ValueError(
+            "the rows of the observation's matrix depend on each other, so that without noise it has no density: give "
+            "`noise` > 0, drop the rows that follow from others, or take `method='null space'`."
+        )
+    return cast(Tensor, root)

@@ -17,6 +17,7 @@ with which one particle would be null-space restoration.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, cast
@@ -33,6 +34,7 @@ from probgen.diffusion.conditioning.linear_observation import LinearObservation
 from probgen.diffusion.conditioning.resampling import effective_sample_size, log_mean_weight, systematic_ancestors
 from probgen.distributions import Estimate
 from probgen.distributions.chains import Denoised, GaussianChain
+from probgen.distributions.chains.events import scored
 from probgen.distributions.chains.process import over_event
 from probgen.distributions.estimate import log_mean_exp_estimate
 
@@ -179,6 +181,9 @@ class TwistedMonteCarlo(Conditional):
         Args:
             particles: Another number of particles.
         """
+        if torch.is_inference_mode_enabled():  # the twist is differentiated, which nothing made in inference mode can be
+            with torch.inference_mode(mode=False):
+                return copy.deepcopy(self).run(particles)
         with torch.no_grad():
             return self._run(self.particles if particles is None else particles)
 
@@ -235,7 +240,7 @@ class TwistedMonteCarlo(Conditional):
         kernel = look.denoised.reverse(level)
         guided = Denoised(shifted(look.denoised.law, look.shift), look.denoised.x_t, look.denoised.level).reverse(level)
         x = guided.sample()
-        return x, kernel.log_prob(x) - guided.log_prob(x)
+        return x, scored(kernel, x) - scored(guided, x)
 
     def _resampled(self, look: _Look, weights: _Weights) -> tuple[_Look, _Weights]:
         """Resample those elements of the batch in which too few particles count; the others keep particles and weights."""

@@ -129,3 +129,20 @@ def test_images_can_be_gaussian():
 def test_shapes_of_a_mixture(shapes):
     with pytest.raises(ValueError, match=r"must have shapes \[K\], \[K, D\] and \[K, D, D\]"):
         MixtureDenoiser(cosine_schedule(), *(torch.ones(shape) for shape in shapes))
+
+
+@every_bed
+@every_schedule
+def test_the_data_themselves_are_their_mean(make, name):
+    oracle = make(SCHEDULES[name]())
+    x = torch.randn(5, 2).double()
+    if float(oracle.schedule.sigma(0.0)) == 0:
+        torch.testing.assert_close(oracle.mean(x, 0.0), x / oracle.schedule.alpha(0.0))
+
+
+@every_bed
+def test_empty_batches(make):
+    oracle = make(cosine_schedule())
+    for batch in ((0,), (3, 0)):
+        x = torch.zeros(*batch, 2).double()
+        assert oracle.mean(x, 0.5).shape == oracle(x, 0.5).sample().shape == x.shape

@@ -151,6 +151,14 @@ def test_two_stages_train_their_own_parts():
     assert float(model.loss()(x.repeat(8, 1)).detach()) < before_joint
 
 
+@pytest.mark.parametrize("batch", [(0,), (2, 0)])
+def test_no_data(batch):
+    law = linear_model().distribution()
+    assert law.sample(batch).shape == (*batch, 1)
+    estimate = law.log_prob_estimate(torch.zeros(*batch, 1).double(), 3)
+    assert estimate.value.shape == estimate.stderr.shape == batch
+
+
 def test_misuse():
     model = linear_model()
     with pytest.raises(ValueError, match="`kl_weight` must be at least 0"):

@@ -15,6 +15,7 @@ from probgen.distributions.chains import (
     TimeGrid,
     UnitPrior,
     cosine_schedule,
+    flow_matching_schedule,
 )
 from tests.probgen.diffusion.conditioning.beds import Shrinking, mixture
 
@@ -137,6 +138,15 @@ def test_guidance_above_one_moves_beyond_the_class_mean_and_sharpens():
     assert moments[1][1] < 0.9 * moments[0][1]
 
 
+def test_rescaling_leaves_a_constant_mean_alone():
+    """Without signal the mean of these data is a constant event, which has no spread to bring back."""
+    means = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])
+    oracle = MixtureDenoiser(flow_matching_schedule(), torch.zeros(2), means, torch.eye(2).expand(2, 2, 2))
+    plain, rescaled = (ClassifierFree(LabeledMixture(oracle), 3.0, rescale=rescale) for rescale in (0.0, 0.7))
+    x, label = torch.randn(4, 2), torch.tensor([0, 1, 0, 1])
+    torch.testing.assert_close(rescaled.mean(x, 1.0, label), plain.mean(x, 1.0, label))
+
+
 def test_null_contexts_and_wrong_ones():
     guided = ClassifierFree(network(), 2.0)
     assert torch.equal(guided.null_context, torch.tensor([9.0, 9.0]))
@@ -148,5 +158,7 @@ def test_null_contexts_and_wrong_ones():
         guided(x, 0.5, torch.zeros(3, 5))
     with pytest.raises(ValueError, match="`denoiser` must take a context"):
         ClassifierFree(GaussianDenoiser(cosine_schedule(), torch.zeros(2), torch.tensor(1.0)), 2.0)
+    with pytest.raises(ValueError, match="`rescale` needs data of two coordinates"):
+        ClassifierFree(LabeledMixture(mixture(dim=1)), 2.0, rescale=0.5)
     with pytest.raises(ValueError, match="`rescale` and `interval`"):
         ClassifierFree(network(), 2.0, interval=(0.5, 0.2))

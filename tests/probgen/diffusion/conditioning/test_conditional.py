@@ -17,6 +17,7 @@ from probgen.diffusion.conditioning import (
     Grayscale,
     LinearObservation,
     Masking,
+    MatrixOperator,
     MomentMatched,
     NullSpace,
     RePaint,
@@ -29,7 +30,7 @@ from probgen.diffusion.conditioning import (
 from probgen.diffusion.conditioning.conditional import generation_step, step_mean
 from probgen.distributions import DensityUnavailable
 from probgen.distributions.chains import GaussianChain, GaussianDenoiser, TimeGrid, cosine_schedule
-from tests.probgen.diffusion.conditioning.beds import Shrinking, correlated, first_seen
+from tests.probgen.diffusion.conditioning.beds import Shrinking, correlated, first_seen, mixture
 
 BIASED = {name for name in CONDITIONING_METHODS if name not in ("exact", "smc")}
 
@@ -52,6 +53,35 @@ def test_shapes_dtypes_and_batches(method):
     assert law.sample().dtype == torch.float32
     assert law.expand((2, 5)).sample((3,)).shape == (3, 2, 5, 3, 4, 4)
     assert not law.sample().requires_grad
+
+
+@pytest.mark.parametrize("method", CONDITIONING_METHODS)
+@pytest.mark.parametrize("chain", [correlated(steps=4), GaussianChain(mixture(), TimeGrid(4))], ids=["one", "three"])
+def test_nothing_to_draw(method, chain):
+    operator, value = first_seen()
+    assert condition(chain, LinearObservation(value, operator), method).sample((0,)).shape == (0, 2)
+    assert condition(chain, LinearObservation(value.expand(0, 2), operator), method).sample((3,)).shape == (3, 0, 2)
+
+
+@pytest.mark.parametrize("method", CONDITIONING_METHODS)
+def test_inference_mode_changes_nothing(method):
+    draws = []
+    for mode in (False, True):
+        with torch.inference_mode(mode):
+            operator, value = first_seen()
+            torch.manual_seed(0)
+            draws.append(condition(correlated(steps=4), LinearObservation(value, operator), method).sample((5,)).clone())
+    assert torch.equal(*draws)
+
+
+@pytest.mark.parametrize("method", ["exact", "smc"])
+def test_observations_that_follow_from_each_other_need_noise(method):
+    operator = MatrixOperator(torch.ones(2, 2))
+    with pytest.raises(ValueError, match="rows of the observation's matrix depend on each other"):
+        condition(correlated(steps=4), LinearObservation(torch.ones(2).double(), operator), method).sample()
+    assert condition(correlated(steps=4), LinearObservation(torch.ones(2).double(), operator, 0.1), method).sample().shape == (
+        2,
+    )
 
 
 @pytest.mark.parametrize("method", CONDITIONING_METHODS)

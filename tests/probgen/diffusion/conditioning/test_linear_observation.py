@@ -34,14 +34,20 @@ def test_the_likelihood_counts_only_what_was_seen(name):
 
 
 def test_what_a_mask_hides_may_be_anything():
-    x = torch.tensor([[1.0, math.nan, 3.0], [math.nan, 2.0, math.inf]])
+    x = torch.tensor([[1.0, math.nan, 3.0], [math.nan, 2.0, 4.0]])
     seen = observe_known(x, event_dim=1)
-    assert seen.value.tolist() == [[1.0, 0.0, 3.0], [0.0, 2.0, math.inf]]
+    assert seen.value.tolist() == [[1.0, 0.0, 3.0], [0.0, 2.0, 4.0]]
     assert seen.project(torch.zeros(2, 3))[0].tolist() == [1.0, 0.0, 3.0]
+    hidden = LinearObservation(torch.tensor([1.0, math.inf, -math.inf]), Masking(torch.tensor([1, 0, 0])))
+    assert hidden.value.tolist() == [1.0, 0.0, 0.0]
 
 
 def test_wrong_values_are_named():
     with pytest.raises(ValueError, match=r"`value` must end in \(2,\)"):
         LinearObservation(torch.zeros(3), Masking(torch.ones(2)))
-    with pytest.raises(ValueError, match="`noise` must not be negative"):
-        LinearObservation(torch.zeros(2), Masking(torch.ones(2)), noise=-1.0)
+    for noise in (-1.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="`noise` must be a finite number, not negative"):
+            LinearObservation(torch.zeros(2), Masking(torch.ones(2)), noise=noise)
+    for value in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="`value` must be finite where it was seen"):
+            LinearObservation(torch.tensor([value, 0.0]), Masking(torch.ones(2)))
