@@ -63,7 +63,9 @@ def report():
     before, switches = [attributes(owner) for owner in watched], settings()
     import probgen
     import probgen.data
+    import probgen.diffusion
     import probgen.distributions.bijectors
+    import probgen.distributions.chains
     import probgen.flows
     import probgen.infer
     import probgen.nn

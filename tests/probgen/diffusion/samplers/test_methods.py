@@ -1,6 +1,7 @@
 """The samplers as methods of a model, and the grids they choose."""
 
 import pytest
+import torch
 
 import probgen as pg
 from probgen.diffusion.audit import audit_sampler
@@ -15,6 +16,7 @@ from probgen.distributions.chains import (
     sigmoid_schedule,
     variance_exploding_schedule,
 )
+from tests.cases.networks import TinyDenoisingNetwork
 from tests.probgen.diffusion.samplers.networks import Tenth, exact, oracle
 
 METHODS = [
@@ -44,6 +46,21 @@ def test_methods_sample(method, schedule):
     assert float(sampler.grid.times[-1]) == 1.0
     assert getattr(d, method)(grid=TimeGrid(3)).grid == TimeGrid(3)
     assert getattr(d, method)(None).grid == d.grid
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_under_autocast(method):
+    """States and coefficients stay in float32; only the layers of the network are computed in bfloat16."""
+    d = pg.diffusion.Diffusion(TinyDenoisingNetwork(3), cosine_schedule(), event_shape=(3,), grid=20)
+    sampler, noise = getattr(d, method)(6), d.prior.sample((4,))
+    drawn = []
+    for enabled in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            drawn.append(sampler(noise))
+    assert drawn[1].dtype == torch.float32
+    assert not torch.equal(*drawn)
+    assert torch.allclose(*drawn, rtol=0.05, atol=0.05)
 
 
 def test_the_program_of_the_design():
