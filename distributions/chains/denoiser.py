@@ -146,10 +146,13 @@ class Denoiser(nn.Module):
         """Check the shapes of an observation and its context, as :meth:`forward` does; samplers do it once.
 
         Raises:
+            TypeError: an observation that is not of floating point.
             ValueError: a wrong event shape.
             ContextError: a missing, mis-sized or unused context.
         """
         owner = type(self).__name__
+        if not x_t.is_floating_point():
+            raise TypeError(f"`x_t` of {owner} must be of floating point; got {x_t.dtype}.")
         cut = x_t.dim() - self.event_dim
         if cut < 0 or x_t.shape[cut:] != self.event_shape:
             raise ValueError(f"`x_t` of {owner} must have event shape {tuple(self.event_shape)}; got {tuple(x_t.shape)}.")

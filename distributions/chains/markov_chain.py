@@ -185,6 +185,25 @@ class MarkovChain(Distribution):
 
     # ----------------------------------------------------------------------------------------------------------------- programs
 
+    def plate_size(self, x_0: Tensor | None, size: int | None = None) -> int:
+        """The size of the plate "data" of the programs.
+
+        Args:
+            x_0: Data ``[size, *event]``, or None.
+            size: The wanted size, where no data are given.
+
+        Raises:
+            ValueError: the data have another shape, or the plate is empty.
+        """
+        event = tuple(self.process.event_shape)
+        if x_0 is not None and (tuple(x_0.shape[1:]) != event or x_0.dim() != len(event) + 1):
+            raise ValueError(f"`x_0` must have shape [size, *{event}]; got {tuple(x_0.shape)}.")
+        default = self.batch_shape[-1] if self.batch_shape else 1
+        count = len(x_0) if x_0 is not None else default if size is None else size
+        if count < 1:
+            raise ValueError(f"the plate of the data must not be empty; got size {count}.")
+        return count
+
     def model(self, x_0: Tensor | None = None, *, size: int | None = None) -> Tensor:
         r"""The chain as a Pyro model with one site for every state: ``x_N``, ..., ``x_1``, ``x_0`` (observed if given).
 
@@ -192,9 +211,12 @@ class MarkovChain(Distribution):
 
         Args:
             x_0: Data ``[size, *event]`` to condition on; None to generate.
-            size: Size of the plate, where no data are given; 1 by default.
+            size: Size of the plate, where no data are given; by default that of the context's batch, or 1.
+
+        Raises:
+            ValueError: the data have another shape, or the plate is empty.
         """
-        count = (size or 1) if x_0 is None else len(x_0)
+        count = self.plate_size(x_0, size)
         with pyro.plate("data", count, dim=-1):
             x: Tensor = pyro.sample(f"x_{len(self.grid)}", self._started((count,), self._reference(x_0)))
             for index in range(len(self.grid), 1, -1):
@@ -209,7 +231,7 @@ class MarkovChain(Distribution):
             x_0: Data ``[size, *event]``.
             size: Unused; as in :meth:`model`.
         """
-        with pyro.plate("data", len(x_0), dim=-1):
+        with pyro.plate("data", self.plate_size(x_0), dim=-1):
             x: Tensor = pyro.sample(f"x_{len(self.grid)}", self.process.marginal(x_0, self.grid.time(-1)))
             for index in range(len(self.grid), 1, -1):
                 law = self.process.posterior(x, x_0, self.grid.time(index - 1), self.grid.time(index))
@@ -225,7 +247,7 @@ class MarkovChain(Distribution):
             x_0: Data ``[size, *event]``.
             size: Unused; as in :meth:`model`.
         """
-        with pyro.plate("data", len(x_0), dim=-1):
+        with pyro.plate("data", self.plate_size(x_0), dim=-1):
             x = x_0
             for index in range(1, len(self.grid) + 1):
                 law = self.process.transition(x, self.grid.time(index - 1), self.grid.time(index))

@@ -24,6 +24,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from probgen.distributions._checks import values_readable
+
 __all__ = ["NoiseLevel", "PosteriorCoefficients", "TransitionCoefficients", "posterior_coefficients", "transition_coefficients"]
 
 
@@ -58,6 +60,11 @@ class NoiseLevel:
     def snr(self) -> Tensor:
         r"""Signal-to-noise ratio :math:`\alpha_t^2 / \sigma_t^2`."""
         return self.log_snr.exp()
+
+    @property
+    def lacks_signal(self) -> bool:
+        r"""Whether some :math:`\alpha_t` is known to be zero; False where that cannot be read without waiting for a device."""
+        return values_readable(self.alpha) and self.alpha.device.type == "cpu" and not bool((self.alpha > 0).all())
 
 
 class TransitionCoefficients(NamedTuple):

@@ -26,7 +26,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from probgen.distributions._checks import values_readable
 from probgen.distributions.chains.noise_level import NoiseLevel, posterior_coefficients
 from probgen.distributions.chains.schedule import Schedule
 from probgen.distributions.chains.tables import entries
@@ -134,7 +133,7 @@ def input_scale(level: NoiseLevel, data_std: float) -> Tensor:
 
 
 def _require_signal(level: NoiseLevel, name: str) -> None:
-    if values_readable(level.alpha) and level.alpha.device.type == "cpu" and not bool((level.alpha > 0).all()):
+    if level.lacks_signal:
         raise ValueError(
             f"the parameterization {name!r} cannot give the data where no signal is left (alpha = 0); "
             'use "v", "x0", "velocity" or "edm", or a schedule that ends at a finite log-SNR.'

@@ -239,6 +239,10 @@ class TweedieCovariance(PosteriorSpread):
         """A normal law with a full covariance matrix."""
         if event_dim != 1:
             raise ValueError(f"Tweedie's covariance matrix needs vectors as events; got {event_dim} event dimensions.")
+        if level.lacks_signal:
+            raise ValueError(
+                "Tweedie's covariance divides zero by zero where no signal is left (alpha = 0); start where some is."
+            )
         basis = torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
         columns = torch.func.vmap(lambda e: torch.func.jvp(mean_function, (x_t,), (e.expand_as(x_t),))[1], randomness="same")(
             basis

@@ -19,7 +19,7 @@ from probgen.distributions.chains.noise_level import posterior_coefficients, tra
 from probgen.distributions.chains.schedule import Schedule, Times
 from probgen.distributions.standard import standard_normal
 
-__all__ = ["ForwardProcess", "GaussianProcess", "over_event"]
+__all__ = ["ForwardProcess", "GaussianProcess"]
 
 
 class ForwardProcess(nn.Module):
@@ -103,11 +103,11 @@ class GaussianProcess(ForwardProcess):
 
     def prior(self, t: float = 1.0) -> TorchDistribution:
         r"""The marginal of data :math:`\mathcal N(0, I)`: a normal law of variance :math:`\alpha_t^2 + \sigma_t^2`."""
+        if self.schedule.scaling == "variance preserving":
+            return standard_normal(tuple(self.event_shape))
         level = self.schedule.level(t)
         scale = float(torch.hypot(level.alpha, level.sigma).detach())
-        if abs(scale - 1.0) < 1e-12:
-            return standard_normal(tuple(self.event_shape))
-        return IsotropicNormal(self.event_shape, scale)
+        return standard_normal(tuple(self.event_shape)) if abs(scale - 1) < 1e-12 else IsotropicNormal(self.event_shape, scale)
 
     def _over(self, coefficient: Tensor, x: Tensor) -> Tensor:
         return over_event(coefficient, len(self.event_shape), x)

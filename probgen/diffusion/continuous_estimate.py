@@ -47,7 +47,7 @@ def log_uniform_times(diffusion: Diffusion) -> ContinuousTimes:
         >>> log_uniform_times(d)(4).t.shape
         torch.Size([4])
     """
-    low, high = float(diffusion.grid.times[1]), float(diffusion.grid.times[-1])
+    low, high = diffusion.grid.time(1), diffusion.grid.time(-1)
     law = LogUniformNoise(diffusion.schedule, low, high)
     return ContinuousTimes(law, low=low, high=high, coupling="low-discrepancy")
 

@@ -102,8 +102,8 @@ def probability_flow(denoiser: Denoiser, *, start: float = 1.0, stop: float | No
         True
     """
     schedule = denoiser.schedule
-    ratio = 1e-3 if stop is None else math.exp(-float(schedule.log_snr(stop)) / 2)
-    noisiest = float(schedule.log_snr(start)) / 2
+    ratio = 1e-3 if stop is None else math.exp(-schedule.log_snr(stop).item() / 2)
+    noisiest = schedule.log_snr(start).item() / 2
     first, last = math.asinh(math.exp(noisiest)), math.asinh(1 / ratio) if ratio > 0 else math.inf
     if not 0 <= first < last < math.inf:
         raise ValueError(f"0 < `stop` < `start` <= 1 must hold; got stop = {stop} and start = {start}.")

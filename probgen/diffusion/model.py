@@ -58,7 +58,8 @@ class Diffusion(SamplingMethods):
         prior: The law of the noisiest state; by default that of unit-variance data.
 
     Raises:
-        ValueError: a ready denoiser has another schedule or event shape.
+        ValueError: a ready denoiser has another schedule or event shape, the grid does not end at the data, or no signal is
+            left at its first time and the network predicts the noise or the score.
 
     References:
         Ho, Jain, Abbeel (2020). Denoising diffusion probabilistic models. https://arxiv.org/abs/2006.11239
@@ -90,7 +91,9 @@ class Diffusion(SamplingMethods):
         prior: TorchDistribution | None = None,
     ) -> None:
         super().__init__()
-        self.grid = TimeGrid(grid) if isinstance(grid, int) else grid
+        self.grid = grid if isinstance(grid, TimeGrid) else TimeGrid(grid)
+        if self.grid.time(0) != 0.0:
+            raise ValueError(f"`grid` must end at the data, t = 0; it ends at t = {self.grid.time(0)}.")
         if isinstance(network, Denoiser):
             if network.schedule is not schedule or network.event_shape != tuple(event_shape):
                 raise ValueError("a ready denoiser must have the same `schedule` and `event_shape` as the model.")
@@ -105,6 +108,7 @@ class Diffusion(SamplingMethods):
                 data_std=data_std,
                 grid=self.grid,
             )
+        self.denoiser.coefficients(schedule.level(self.grid.time(-1)))  # some parameterizations cannot begin without signal
         self.decoder = decoder
         self._prior = prior
 
@@ -126,7 +130,7 @@ class Diffusion(SamplingMethods):
     @property
     def prior(self) -> TorchDistribution:
         """The law of the noisiest state, over events of :attr:`event_shape`."""
-        return self.process.prior(float(self.grid.times[-1])) if self._prior is None else self._prior
+        return self.process.prior(self.grid.time(-1)) if self._prior is None else self._prior
 
     # -------------------------------------------------------------------------------------------------------------------- chain
 
@@ -140,7 +144,10 @@ class Diffusion(SamplingMethods):
         Args:
             x_0: Data ``[size, *event]`` to condition on; None to generate.
             context: Shape ``[size, *context_shape]``, if the network takes one.
-            size: Size of the plate "data", where no data are given.
+            size: Size of the plate "data", where no data are given; by default that of the context's batch, or 1.
+
+        Raises:
+            ValueError: the data have another shape, or the plate is empty.
         """
         return self.chain(context).model(x_0, size=size)
 
@@ -232,7 +239,7 @@ class Diffusion(SamplingMethods):
             denoiser: Another denoiser than the model's.
             options: For ``ContinuousFlow``.
         """
-        start = float(self.grid.times[-1])
+        start = self.grid.time(-1)
         return probability_flow(self.denoiser if denoiser is None else denoiser, start=start, stop=stop, **options)
 
     # ------------------------------------------------------------------------------------------------------------- conditioning
@@ -284,9 +291,12 @@ class Diffusion(SamplingMethods):
         Args:
             x_0: Data ``[size, *event]`` to condition on; None to generate.
             context: Shape ``[size, *context_shape]``, if the network takes one.
-            size: Size of the plate, where no data are given; 1 by default.
+            size: Size of the plate, where no data are given; by default that of the context's batch, or 1.
+
+        Raises:
+            ValueError: the data have another shape, or the plate is empty.
         """
-        count = (size or 1) if x_0 is None else len(x_0)
+        count = self.chain(context).plate_size(x_0, size)
         with pyro.plate("data", count, dim=-1):
             law = self.distribution(context=context, allow_estimate=True)
             x: Tensor = pyro.sample("x_0", law.expand([count]), obs=x_0)

@@ -220,23 +220,37 @@ def _step_function(
     objective: nn.Module, fingerprint: Fingerprint, leaves: list[Any], tree: Any
 ) -> Callable[..., tuple[Tensor, list[tuple[Tensor, Tensor]]]]:
     """The loss, and the replaced buffers, as a function of parameters, buffers and the tensors of the batch."""
-    names, buffers = list(fingerprint.parameters), list(fingerprint.buffers)
     slots = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-    watched = _Watched(objective, buffers)
+    watched = _Watched(objective, list(fingerprint.buffers))
+    tensors = [*fingerprint.parameters.values(), *fingerprint.buffers.values()]
+    places = _places(watched, {id(tensor): index for index, tensor in enumerate(tensors)})
 
     def loss(*inputs: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        state = {f"objective.{name}": value for name, value in zip([*names, *buffers], inputs, strict=False)}
+        state = {name: inputs[index] for name, index in places}
         filled = list(leaves)
-        for slot, value in zip(slots, inputs[len(state) :], strict=True):
+        for slot, value in zip(slots, inputs[len(tensors) :], strict=True):
             filled[slot] = value
         args, kwargs = torch.utils._pytree.tree_unflatten(filled, tree)
-        value, replaced = torch.func.functional_call(watched, state, args, kwargs, tie_weights=True)
+        value, replaced = torch.func.functional_call(watched, state, args, kwargs, tie_weights=False)
         if not isinstance(value, Tensor) or value.dim() != 0:
             got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(f"{type(objective).__name__} must return one scalar tensor; got {got}.")
         return value, replaced
 
     return loss
+
+
+def _places(module: nn.Module, index_of: Mapping[int, int]) -> list[tuple[str, int]]:
+    """Every attribute that holds one of the tensors, once, with the tensor's index.
+
+    A module that can be reached by two paths is listed by one: torch would swap its tensors twice, and back only once.
+    """
+    found = []
+    for prefix, part in module.named_modules():
+        for name, tensor in (*part._parameters.items(), *part._buffers.items()):
+            if tensor is not None and id(tensor) in index_of:
+                found.append((f"{prefix}.{name}" if prefix else name, index_of[id(tensor)]))
+    return found
 
 
 def _traced(step: Callable[..., Any], inputs: list[Tensor], wanted: list[int]) -> tuple[nn.Module, list[int]]:

@@ -4,7 +4,8 @@ A model is a graph of objects: modules hold modules, bijectors, constraints, num
 graph down as a tree of plain data (class names, attributes, tensors; each object once, so sharing survives), :func:`build`
 makes it again. Building creates objects of *allowed* classes only and sets their attributes; no constructor, no
 ``__reduce__`` and no function named in a file is ever called. Allowed are modules, distributions, transforms and constraints
-of torch, Pyro and probgen, and the classes that the caller names.
+of torch, Pyro and probgen, what ``probgen.distributions`` makes them of (such as time grids), and the classes that the caller
+names.
 """
 
 from __future__ import annotations
@@ -215,7 +216,8 @@ def _allowed(item: Any, path: str) -> bool:
         return _allowed(item.__mro__[1], _full_name(item.__mro__[1]))
     if isinstance(item, type):
         known = path.startswith(_PACKAGES)
-        return known and (issubclass(item, _BASES) or (path.startswith("probgen.") and dataclasses.is_dataclass(item)))
+        plain = path.startswith("probgen.distributions.") or (path.startswith("probgen.") and dataclasses.is_dataclass(item))
+        return known and (plain or issubclass(item, _BASES))
     if path.startswith("torch.") and path.count(".") == 1:
         return path.removeprefix("torch.") in _TORCH_FUNCTIONS
     return isinstance(item, types.FunctionType) and path.startswith(_FUNCTION_MODULES) and "<" not in path

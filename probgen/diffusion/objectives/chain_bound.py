@@ -25,7 +25,7 @@ from probgen.diffusion.objectives.prediction_error import PredictionError, noise
 from probgen.diffusion.objectives.step_divergence import step_divergence, with_constant_mean
 from probgen.distributions.base import Distribution
 from probgen.distributions.chains import Denoised, NoiseLevel, default_decoder, posterior_coefficients
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.chains.events import over_event, scored
 from probgen.distributions.chains.pushforward import affine_gaussian
 from probgen.distributions.numerics.stable import sum_rightmost
 
@@ -133,7 +133,7 @@ def step_term(
     judged = PredictionError(error.error.detach(), error.scale) if constant_mean else error
     divergence = _divergence(law, judged, x_0, x_t, next_level, level)
     decoder = default_decoder if diffusion.decoder is None else diffusion.decoder
-    reconstruction = -decoder(Denoised(law, x_t, level)).log_prob(x_0)
+    reconstruction = -scored(decoder(Denoised(law, x_t, level)), x_0)
     return StepTerm(torch.where(last, reconstruction, divergence), error)
 
 

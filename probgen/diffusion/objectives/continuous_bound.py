@@ -64,7 +64,7 @@ class ContinuousBoundLoss(Objective):
     def __init__(self, diffusion: Diffusion, *, times: ContinuousTimes | None = None) -> None:
         super().__init__()
         self.diffusion = diffusion
-        low, high = float(diffusion.grid.times[1]), float(diffusion.grid.times[-1])
+        low, high = diffusion.grid.time(1), diffusion.grid.time(-1)
         if low == high:
             raise ValueError("the grid of `diffusion` must have at least two steps: its first noisy time and its last bound t.")
         self.times = ContinuousTimes(low=low, high=high, coupling="low-discrepancy") if times is None else times

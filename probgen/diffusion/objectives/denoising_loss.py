@@ -30,7 +30,7 @@ from probgen.infer import Objective
 if TYPE_CHECKING:
     from probgen.diffusion.model import Diffusion
 
-__all__ = ["DenoisingLoss", "Times", "drop_context", "resolve_times"]
+__all__ = ["DenoisingLoss", "Times", "drop_context", "require_dropout", "resolve_times"]
 
 Times = TimeSampler | Literal["steps", "importance", "continuous", "logit-normal"]
 """A time sampler, or the name of one: uniform steps, loss-aware steps, uniform times, logit-normal times."""
@@ -91,10 +91,7 @@ class DenoisingLoss(Objective):
         self.context_dropout = context_dropout
         if weighting == "elbo" and getattr(self.times, "grid", None) != diffusion.grid:
             raise ValueError('`times` must be a sampler of the steps of the model\'s own grid with the weighting "elbo".')
-        if not 0 <= context_dropout < 1:
-            raise ValueError(f"`context_dropout` must lie in [0, 1); got {context_dropout}.")
-        if context_dropout > 0 and diffusion.denoiser.null_context is None:
-            raise ValueError("`context_dropout` needs a network with a `null_context`; this one has none.")
+        require_dropout(diffusion, context_dropout)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The loss on one batch, a scalar: the mean over data and coordinates.
@@ -107,7 +104,10 @@ class DenoisingLoss(Objective):
             ValueError: an empty batch, or a wrong event shape.
             ContextError: a missing, mis-sized or unused context.
         """
-        return self.per_datum(x, context).mean() / max(math.prod(self.diffusion.event_shape), 1)
+        losses = self.per_datum(x, context)
+        if losses.numel() == 0:
+            raise ValueError(f"`x` must hold at least one datum; got shape {tuple(x.shape)}.")
+        return losses.mean() / max(math.prod(self.diffusion.event_shape), 1)
 
     def per_datum(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The loss of every datum, summed over the event, shape ``[*batch]``: an unbiased estimate from one time each.
@@ -119,8 +119,6 @@ class DenoisingLoss(Objective):
         denoiser = self.diffusion.denoiser
         denoiser.check(x, context)
         batch = x.shape[: x.dim() - denoiser.event_dim]
-        if batch.numel() == 0:
-            raise ValueError(f"`x` must hold at least one datum; got shape {tuple(x.shape)}.")
         context = drop_context(self.diffusion, context, self.context_dropout) if self.training else context
         draws = TimeDraws(*(value.to(x.device).reshape(batch) for value in self.times(batch.numel())))
         losses = self._losses(x, draws, context)
@@ -170,7 +168,7 @@ def resolve_times(times: Times | None, diffusion: Diffusion, default: str) -> Ti
     if isinstance(times, TimeSampler):
         return times
     grid = diffusion.grid
-    low, high = float(grid.times[1]), float(grid.times[-1])
+    low, high = grid.time(1), grid.time(-1)
     samplers: dict[str, Callable[[], TimeSampler]] = {
         "steps": lambda: Steps(grid),
         "importance": lambda: LossAwareSteps(grid),
@@ -181,6 +179,32 @@ def resolve_times(times: Times | None, diffusion: Diffusion, default: str) -> Ti
     if name not in samplers:
         raise ValueError(f"`times` must be a TimeSampler or one of {list(samplers)}; got {name!r}.")
     return samplers[name]()
+
+
+def require_dropout(diffusion: Diffusion, probability: float) -> None:
+    """Refuse a probability of losing the context that is none, or that the network has no word for.
+
+    Args:
+        diffusion: Has the ``null_context``, or not.
+        probability: That a datum loses its context.
+
+    Raises:
+        ValueError: it lies outside [0, 1), or is positive and there is no null context.
+
+    Example:
+        >>> import torch
+        >>> import probgen as pg
+        >>> from probgen.diffusion.objectives.denoising_loss import require_dropout
+        >>> d = pg.diffusion.Diffusion(torch.nn.Identity(), pg.diffusion.cosine_schedule(), event_shape=(2,), grid=4)
+        >>> require_dropout(d, 1.0)
+        Traceback (most recent call last):
+            ...
+        ValueError: `context_dropout` must lie in [0, 1); got 1.0.
+    """
+    if not 0 <= probability < 1:
+        raise ValueError(f"`context_dropout` must lie in [0, 1); got {probability}.")
+    if probability > 0 and diffusion.denoiser.null_context is None:
+        raise ValueError("`context_dropout` needs a network with a `null_context`; this one has none.")
 
 
 def drop_context(diffusion: Diffusion, context: Tensor | None, probability: float) -> Tensor | None:

@@ -56,7 +56,7 @@ class LogUniformNoise(Distribution):
     def __init__(self, schedule: Schedule, low: float, high: float, *, validate_args: bool | None = None) -> None:
         if not 0 <= low < high <= 1:
             raise ValueError(f"`low` and `high` must satisfy 0 <= low < high <= 1; got {low} and {high}.")
-        ends = [float(schedule.log_snr(time)) for time in (low, high)]
+        ends = [schedule.log_snr(time).item() for time in (low, high)]
         if not all(abs(end) < float("inf") for end in ends):
             raise ValueError(f"the log-SNR must be finite at `low` and `high`; it is {ends[0]:g} and {ends[1]:g}.")
         self.schedule = schedule

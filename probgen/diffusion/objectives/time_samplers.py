@@ -21,14 +21,15 @@ coupling            quantiles of the batch, k = 0 .. n - 1
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
-from torch import Tensor, nn
+from torch import Tensor
 
 from probgen.distributions.chains import TimeGrid
+from probgen.distributions.chains.tables import ExactTables
 
 __all__ = ["ContinuousTimes", "Steps", "TimeCoupling", "TimeDraws", "TimeSampler", "batch_quantiles", "steps_at"]
 
@@ -56,7 +57,7 @@ class TimeDraws(NamedTuple):
     ratio: Tensor
 
 
-class TimeSampler(nn.Module):
+class TimeSampler(ExactTables):
     """Draws the time of every datum of a batch (abstract).
 
     A subclass writes ``law`` and ``at_quantiles``. Its tables are buffers in float64, whatever the model's dtype.
@@ -83,15 +84,6 @@ class TimeSampler(nn.Module):
             raise ValueError(f"`coupling` must be one of {list(_COUPLINGS)}; got {coupling!r}.")
         self.coupling: TimeCoupling = coupling
         self.register_buffer("anchor", torch.zeros((), dtype=torch.float64), persistent=False)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:  # noqa: FBT001, FBT002
-        """Move with the module, but keep the tables in float64."""
-        exact = dict(self._buffers)
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, buffer in exact.items():
-            if buffer is not None:
-                self._buffers[name] = buffer.to(self.get_buffer(name).device)
-        return self
 
     @property
     def law(self) -> TorchDistribution:
@@ -137,7 +129,7 @@ class Steps(TimeSampler):
     def __init__(self, grid: TimeGrid, probabilities: Tensor | None = None, *, coupling: TimeCoupling = "stratified") -> None:
         super().__init__(coupling)
         weights = torch.ones(len(grid)) if probabilities is None else probabilities
-        if weights.shape != (len(grid),) or not bool((weights > 0).all()):
+        if probabilities is not None and (weights.shape != (len(grid),) or not bool((weights > 0).all())):
             raise ValueError(f"`probabilities` must be {len(grid)} positive weights; got {weights!r}.")
         weights = weights.detach().double()
         self.grid = grid

@@ -47,15 +47,15 @@ def sampling_grid(schedule: Schedule, grid: TimeGrid, steps: int | None = None, 
         return grid.respaced(steps, spacing)
     if steps < 3:
         raise ValueError(f"`steps` must be at least 3 with spacing {spacing!r}; got {steps}.")
-    start = float(grid.times[-1])
-    largest, closest = (math.exp(-float(schedule.log_snr(time)) / 2) for time in (start, float(grid.times[1])))
+    start = grid.time(-1)
+    largest, closest = (math.exp(-schedule.log_snr(time).item() / 2) for time in (start, grid.time(1)))
     jump = largest > _LARGEST_RATIO * 1.01
     smallest = max(closest, _SMALLEST_RATIO) if closest < _LARGEST_RATIO else _SMALLEST_RATIO
     begin, rest = min(largest, _LARGEST_RATIO), steps - int(jump)
     if spacing == "rho":
         times = TimeGrid.rho(schedule, rest, smallest, begin).times
     else:
-        stop, top = (float(schedule.t_of_log_snr(-2 * math.log(ratio))) for ratio in (smallest, begin))
+        stop, top = (schedule.t_of_log_snr(-2 * math.log(ratio)).item() for ratio in (smallest, begin))
         times = TimeGrid.log_snr(schedule, rest, stop, top).times
     first = torch.tensor([start], dtype=torch.float64)
     return TimeGrid(torch.cat([times, first] if jump else [times[:-1], first]))

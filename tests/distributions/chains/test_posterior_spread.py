@@ -150,3 +150,10 @@ def test_covariance_and_oracle_under_autocast():
         found = law()
     assert torch.allclose(found.mean, exact.mean, atol=1e-5)
     assert torch.allclose(found.covariance_matrix, exact.covariance_matrix, atol=1e-5)
+
+
+def test_tweedies_covariance_needs_signal():
+    level = cosine_schedule(terminal_log_snr=None).level(1.0)
+    assert level.lacks_signal
+    with pytest.raises(ValueError, match="zero by zero where no signal is left"):
+        TweedieCovariance().law(torch.zeros(1, 2), level, torch.zeros(1, 2), None, lambda x: x, 1)

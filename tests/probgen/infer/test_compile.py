@@ -327,3 +327,32 @@ def test_a_recorded_draw_is_scored_without_an_inverse(monkeypatch):
     slow = ELBO()(model, Posterior())
     assert_follows(slow, compile(slow, backend="aot_eager"), torch.randn(4, 3))
     assert not calls
+
+
+class Twice(nn.Module):
+    """A module that can be reached by two paths."""
+
+    def __init__(self, *, readable: bool) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+        self.also = nn.ModuleList([self.layer])
+        self.readable = readable
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        value = (self.layer(x) + self.also[0](x)).mean()
+        return value if self.readable else value * float(value)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_recording_gives_back_the_weights_of_a_module_with_two_paths(readable: bool) -> None:
+    objective, x = Twice(readable=readable), torch.ones(3, 2)
+    before = {name: parameter.detach().clone() for name, parameter in objective.named_parameters()}
+    compiled = compile(objective, backend="aot_eager")
+    if readable:
+        torch.testing.assert_close(compiled(x), objective(x))
+    else:
+        with pytest.raises(RuntimeError, match="data-dependent"):
+            compiled(x)
+    for name, parameter in objective.named_parameters():
+        assert type(parameter) is nn.Parameter
+        assert torch.equal(parameter, before[name])
