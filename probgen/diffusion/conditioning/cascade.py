@@ -20,7 +20,7 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions import DensityUnavailable, Distribution
 from probgen.distributions.chains import Schedule
-from probgen.distributions.chains.process import over_event
+from probgen.distributions.chains.events import over_event
 from probgen.distributions.estimate import LogProbKind
 
 __all__ = ["Cascade", "augmented_context"]

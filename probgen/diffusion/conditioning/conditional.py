@@ -20,7 +20,7 @@ from torch.distributions.constraints import Constraint
 from probgen.diffusion.conditioning.linear_observation import LinearObservation
 from probgen.distributions import DensityUnavailable, Distribution
 from probgen.distributions.chains import Denoiser, GaussianChain, NoiseLevel
-from probgen.distributions.chains.process import over_event
+from probgen.distributions.chains.events import over_event
 from probgen.distributions.estimate import LogProbKind
 
 __all__ = ["Conditional", "generation_step", "step_mean"]

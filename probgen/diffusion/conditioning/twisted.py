@@ -35,7 +35,7 @@ from probgen.diffusion.conditioning.resampling import effective_sample_size, log
 from probgen.distributions import Estimate
 from probgen.distributions.chains import Denoised, GaussianChain
 from probgen.distributions.chains.events import scored
-from probgen.distributions.chains.process import over_event
+from probgen.distributions.chains.events import over_event
 from probgen.distributions.estimate import log_mean_exp_estimate
 
 __all__ = ["Particles", "TwistedMonteCarlo"]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from probgen.diffusion.objectives.chain_bound import prior_term, step_term
-from probgen.diffusion.objectives.denoising_loss import Times, drop_context, resolve_times
+from probgen.diffusion.objectives.denoising_loss import Times, drop_context, require_dropout, resolve_times
 from probgen.diffusion.objectives.time_samplers import TimeDraws
 from probgen.diffusion.objectives.weightings import Weighting, resolve_weighting
 from probgen.distributions.chains.events import over_event
@@ -83,8 +83,7 @@ class HybridLoss(Objective):
         self.context_dropout = context_dropout
         if getattr(self.times, "grid", None) != diffusion.grid:
             raise ValueError("`times` must be a sampler of the steps of the model's own grid.")
-        if context_dropout > 0 and diffusion.denoiser.null_context is None:
-            raise ValueError("`context_dropout` needs a network with a `null_context`; this one has none.")
+        require_dropout(diffusion, context_dropout)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The loss on one batch, a scalar: the mean over data and coordinates.

@@ -96,6 +96,7 @@ def test_the_variance_of_gaussian_data_is_found():
         (lambda: model(TwoParts()).hybrid_loss(times="continuous"), "`times`"),
         (lambda: model(TwoParts()).hybrid_loss(times=Steps(TimeGrid(3))), "`times`"),
         (lambda: model(TwoParts()).hybrid_loss(context_dropout=0.1), "null_context"),
+        (lambda: model(TwoParts()).hybrid_loss(context_dropout=-0.1), "must lie in"),
         (lambda: model(TwoParts()).hybrid_loss()(torch.zeros(0, 2)), "at least one datum"),
     ],
 )
