@@ -207,32 +207,6 @@ def require_dropout(diffusion: Diffusion, probability: float) -> None:
         raise ValueError("`context_dropout` needs a network with a `null_context`; this one has none.")
 
 
-def require_dropout(diffusion: Diffusion, probability: float) -> None:
-    """Refuse a probability of losing the context that is none, or that the network has no word for.
-
-    Args:
-        diffusion: Has the ``null_context``, or not.
-        probability: That a datum loses its context.
-
-    Raises:
-        ValueError: it lies outside [0, 1), or is positive and there is no null context.
-
-    Example:
-        >>> import torch
-        >>> import probgen as pg
-        >>> from probgen.diffusion.objectives.denoising_loss import require_dropout
-        >>> d = pg.diffusion.Diffusion(torch.nn.Identity(), pg.diffusion.cosine_schedule(), event_shape=(2,), grid=4)
-        >>> require_dropout(d, 1.0)
-        Traceback (most recent call last):
-            ...
-        ValueError: `context_dropout` must lie in [0, 1); got 1.0.
-    """
-    if not 0 <= probability < 1:
-        raise ValueError(f"`context_dropout` must lie in [0, 1); got {probability}.")
-    if probability > 0 and diffusion.denoiser.null_context is None:
-        raise ValueError("`context_dropout` needs a network with a `null_context`; this one has none.")
-
-
 def drop_context(diffusion: Diffusion, context: Tensor | None, probability: float) -> Tensor | None:
     """Replace the context of some data by the one that means "none given".
 
