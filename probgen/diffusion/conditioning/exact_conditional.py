@@ -104,5 +104,5 @@ class ExactConditional(Conditional):
 
     def _update(self) -> Update:
         seen = self.observation
-        value = seen.value.expand(*self.batch_shape, *seen.operator.observed_shape)
+        value = seen.value.expand((*self.batch_shape, *seen.operator.observed_shape))
         return update(self.data, LinearObservation(value, seen.operator, seen.noise))

@@ -27,6 +27,7 @@ from torch import Tensor
 from probgen.diffusion.conditioning.linear_observation import LinearObservation
 from probgen.diffusion.conditioning.matrix_operator import gram_root
 from probgen.distributions.chains import IndependentCategorical
+from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["Update", "update"]
 
@@ -86,9 +87,8 @@ def _finished(observation: LinearObservation, mean: Tensor, solved: tuple[Tensor
     solution, log_det = solved
     residual = observation.residual(mean)
     present = observation.operator.present(residual).expand_as(residual)
-    rank = residual.dim() - len(observation.operator.observed_shape)
-    square = (residual * solution).flatten(rank).sum(-1)
-    count = present.flatten(rank).sum(-1)
+    rank = len(observation.operator.observed_shape)
+    square, count = sum_rightmost(residual * solution, rank), sum_rightmost(present, rank)
     log_evidence = -(square + log_det + count * math.log(2 * math.pi)) / 2
 
     def drawn(shape: torch.Size) -> Tensor:

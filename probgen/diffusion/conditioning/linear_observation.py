@@ -9,6 +9,7 @@ from torch import Tensor
 
 from probgen.diffusion.conditioning.linear_operator import LinearOperator, Masking
 from probgen.distributions._checks import values_readable
+from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["LinearObservation", "observe", "observe_known"]
 
@@ -70,7 +71,7 @@ class LinearObservation:
 
     def norm(self, y: Tensor) -> Tensor:
         """The Euclidean length of every residual ``[*batch, *observed]``, one for each datum: shape ``[*batch]``."""
-        result: Tensor = torch.linalg.vector_norm(y.flatten(y.dim() - len(self.operator.observed_shape)), dim=-1)
+        result: Tensor = torch.linalg.vector_norm(y.unsqueeze(-1).flatten(y.dim() - len(self.operator.observed_shape)), dim=-1)
         return result
 
     def log_likelihood(self, x: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class LinearObservation:
             raise ValueError("`noise` must be positive for a density of the observation; it is 0.")
         residual = self.residual(x)
         count = self.operator.present(residual).expand_as(residual)
-        count = count.flatten(residual.dim() - len(self.operator.observed_shape)).sum(-1)
+        count = sum_rightmost(count, len(self.operator.observed_shape))
         constant = count * (math.log(2 * math.pi) / 2 + math.log(self.noise))
         return -(self.norm(residual) / self.noise).square() / 2 - constant
 

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from probgen.distributions.numerics.stable import sum_rightmost
+
 __all__ = ["AveragePooling", "Grayscale", "LinearOperator", "Masking"]
 
 
@@ -89,7 +91,7 @@ class LinearOperator:
         """
         present = self.present(y)
         diagonal = torch.where(present > 0, self.gram(variance) + noise, 1.0)
-        log_det = diagonal.log().flatten(diagonal.dim() - len(self.observed_shape)).sum(-1)
+        log_det = sum_rightmost(diagonal.log(), len(self.observed_shape))
         return present * y / diagonal, log_det
 
     def dense(self, like: Tensor) -> Tensor:

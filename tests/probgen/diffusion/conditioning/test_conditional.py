@@ -17,7 +17,6 @@ from probgen.diffusion.conditioning import (
     Grayscale,
     LinearObservation,
     Masking,
-    MatrixOperator,
     MomentMatched,
     NullSpace,
     RePaint,
@@ -74,14 +73,15 @@ def test_inference_mode_changes_nothing(method):
     assert torch.equal(*draws)
 
 
-@pytest.mark.parametrize("method", ["exact", "smc"])
-def test_observations_that_follow_from_each_other_need_noise(method):
-    operator = MatrixOperator(torch.ones(2, 2))
-    with pytest.raises(ValueError, match="rows of the observation's matrix depend on each other"):
-        condition(correlated(steps=4), LinearObservation(torch.ones(2).double(), operator), method).sample()
-    assert condition(correlated(steps=4), LinearObservation(torch.ones(2).double(), operator, 0.1), method).sample().shape == (
-        2,
-    )
+@pytest.mark.parametrize("method", CONDITIONING_METHODS)
+def test_scalars(method):
+    oracle = GaussianDenoiser(cosine_schedule(), torch.tensor(0.0).double(), torch.tensor(1.0).double())
+    noise = 0.0 if method in ("repaint", "replacement") else 0.5
+    seen = LinearObservation(torch.tensor(1.0).double(), Masking(torch.tensor(True)), noise)
+    assert condition(GaussianChain(oracle, TimeGrid(4)), seen, method).sample((3,)).shape == (3,)
+    if method == "exact":
+        value = condition(GaussianChain(oracle, TimeGrid(4)), seen, method).log_evidence().value
+        torch.testing.assert_close(value, dist.Normal(torch.tensor(0.0).double(), 1.25**0.5).log_prob(seen.value))
 
 
 @pytest.mark.parametrize("method", CONDITIONING_METHODS)
