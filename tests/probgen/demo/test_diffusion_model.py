@@ -103,7 +103,7 @@ def test_training_lowers_the_loss_and_another_model_is_refused(problem):
     loss, optimizer = denoising(model), torch.optim.Adam(model.parameters(), lr=1e-2)
     v, label = problem.noisy(problem.train.x[:128], 0), problem.train.labels[:128]
     values = []
-    for _ in range(15):
+    for _ in range(40):
         optimizer.zero_grad()
         value = loss(v, label)
         value.backward()
