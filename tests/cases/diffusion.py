@@ -13,6 +13,9 @@ from tests.cases.networks import TinyDenoisingNetwork
 SCHEDULE = pg.diffusion.linear_schedule(4, 0.05, 0.5)
 
 
+EXACT_TIMES = {"distribution_dtype_is_kept": "times are float64 whatever the model's dtype: log-SNR is rounded once"}
+
+
 def oracle_model(**options):
     oracle = GaussianDenoiser(SCHEDULE, torch.tensor([1.0, -0.5]), torch.tensor([0.25, 2.0]))
     return pg.diffusion.Diffusion(oracle, SCHEDULE, (2,), 4, **options)
@@ -30,6 +33,8 @@ DISTRIBUTIONS = {
     "DiffusionLaw(levels)": DistributionCase(
         lambda: oracle_model(decoder=DiscretizedDecoder(Quantization(5, -2.0, 2.0), 0.5)).distribution()
     ),
-    "LogNormalNoise": DistributionCase(lambda: LogNormalNoise(pg.diffusion.edm_schedule(), -0.5, 1.0)),
-    "LogUniformNoise": DistributionCase(lambda: LogUniformNoise(pg.diffusion.cosine_schedule(), 0.05, 0.95)),
+    "LogNormalNoise": DistributionCase(lambda: LogNormalNoise(pg.diffusion.edm_schedule(), -0.5, 1.0), exempt=EXACT_TIMES),
+    "LogUniformNoise": DistributionCase(
+        lambda: LogUniformNoise(pg.diffusion.cosine_schedule(), 0.05, 0.95), exempt=EXACT_TIMES
+    ),
 }

@@ -90,12 +90,15 @@ class LogUniformNoise(Distribution):
             return self.icdf(torch.rand((*sample_shape, *self.batch_shape), dtype=torch.float64, device=largest.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density at times ``[*sample, *batch]`` of the interval, float64."""
+        """Log-density at times ``[*sample, *batch]`` float64; minus infinity outside the interval."""
         self._check_shape(value)
         if self._checks_values(value):
             self._check_support(value)
         largest, smallest = self._ends()
-        density = torch.log(-self.schedule.dlog_snr(value)) - torch.log(largest - smallest)
+        outside = (value < self.low) | (value > self.high)
+        t = torch.where(outside, (self.low + self.high) / 2, value.double())
+        density = torch.log(-self.schedule.dlog_snr(t)) - torch.log(largest - smallest)
+        density = torch.where(outside, -torch.inf, density)
         return density.expand(torch.broadcast_shapes(density.shape, self.batch_shape))
 
     def _ends(self) -> tuple[Tensor, Tensor]:

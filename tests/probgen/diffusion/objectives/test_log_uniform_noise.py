@@ -26,6 +26,13 @@ def test_draws_lie_in_the_interval_and_expand():
     assert law.expand([4]).log_prob(t).shape == (1000, 4)
 
 
+def test_no_density_outside_the_interval():
+    law = LogUniformNoise(cosine_schedule(), 0.1, 0.9, validate_args=False)
+    log_prob = law.log_prob(torch.tensor([-999.0, 0.05, 0.1, 0.5, 0.9, 0.95, 2.0], dtype=torch.float64))
+    assert log_prob.isfinite().tolist() == [False, False, True, True, True, False, False]
+    assert bool((log_prob[[0, 1, -2, -1]] == -torch.inf).all())
+
+
 def test_as_times_of_an_objective_the_ratios_average_to_one():
     times = ContinuousTimes(LogUniformNoise(cosine_schedule(), 0.1, 0.9), low=0.1, high=0.9, coupling="low-discrepancy")
     assert float(times(4000).ratio.mean()) == pytest.approx(1.0, abs=1e-3)
