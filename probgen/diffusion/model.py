@@ -259,7 +259,8 @@ class Diffusion(SamplingMethods):
             observation: A linear observation, or data with NaN for what is not known, as they are or as ``{"x_0": data}``.
             method: "smc" (exact in the limit of particles) or one of the others.
             context: Shape ``[*batch, *context_shape]``, if the network takes one.
-            grid: Other times than those of the model, or their number.
+            grid: Other times than those of the model, or a number of steps, which are then equal in t. That is another chain
+                with another evidence: for a model on a log-SNR grid pass a shorter one of that kind.
             options: Those of the method.
         """
         times = self.grid if grid is None else TimeGrid(grid) if isinstance(grid, int) else grid

@@ -79,7 +79,8 @@ class Sampler:
     r"""A function from the state at the noisiest time of a grid to the state at its last, usually the data.
 
     The coefficients are those of the schedule when the sampler is made; only where the schedule itself has parameters to learn
-    are they worked out anew at each call. The denoiser is shared, not copied.
+    are they worked out anew at each call. The denoiser is shared, not copied, and used in its mode: after training call
+    ``.eval()``, or dropout stays active.
 
     Attributes:
         denoiser: The denoiser.
