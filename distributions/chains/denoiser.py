@@ -97,7 +97,7 @@ class Denoiser(nn.Module):
 
     def posterior(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> TorchDistribution:
         r"""The law of :math:`x_0` on valid input; by default a point mass at the mean."""
-        mean = self._mean(x_t, level, context)
+        mean = self.mean_at(x_t, level, context)
         return dist.Delta(mean, event_dim=self.event_dim, validate_args=checked(mean))
 
     def predict_and_posterior(
@@ -134,9 +134,10 @@ class Denoiser(nn.Module):
     def mean(self, x_t: Tensor, t: Times, context: Tensor | None = None) -> Tensor:
         r"""The posterior mean :math:`\hat x_0` alone, shape ``[*batch, *event]``; arguments as of :meth:`forward`."""
         self._check(x_t, t, context)
-        return self._mean(x_t, self.schedule.level(t), context)
+        return self.mean_at(x_t, self.schedule.level(t), context)
 
-    def _mean(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None) -> Tensor:
+    def mean_at(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> Tensor:
+        r"""The posterior mean on valid input, at a level instead of a time; shapes as of :meth:`predict`."""
         skip, out = (over_event(value, self.event_dim, x_t) for value in self.coefficients(level))
         return skip * x_t + out * self.predict(x_t, level, context)
 

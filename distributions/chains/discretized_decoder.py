@@ -14,11 +14,10 @@ from __future__ import annotations
 from typing import cast
 
 import pyro.distributions as dist
-import torch
 from pyro.distributions import TorchDistribution
 
+from probgen.distributions.chains.decoders import checked_scale, decoder_scale
 from probgen.distributions.chains.denoised import Denoised
-from probgen.distributions.chains.events import over_event
 from probgen.distributions.discretized import DiscretizedNormal
 from probgen.distributions.quantization import Quantization
 
@@ -55,19 +54,13 @@ class DiscretizedDecoder:
     def __init__(self, quantization: Quantization, scale: float | None = None) -> None:
         if not isinstance(quantization, Quantization):
             raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
-        if scale is not None and not scale > 0:
-            raise ValueError(f"`scale` must be positive; got {scale}.")
         self.quantization = quantization
-        self.scale = scale
+        self.scale = checked_scale(scale)
 
     def __call__(self, denoised: Denoised) -> TorchDistribution:
         """The law of the data."""
-        rank = len(denoised.event_shape)
-        scale = torch.rsqrt(denoised.level.snr + 1)
-        if self.scale is not None:
-            scale = torch.full_like(scale, self.scale)
-        law = DiscretizedNormal(denoised.mean, over_event(scale, rank, denoised.mean), self.quantization)
-        return cast(TorchDistribution, dist.Independent(law, rank))
+        law = DiscretizedNormal(denoised.mean, decoder_scale(denoised, self.scale), self.quantization)
+        return cast(TorchDistribution, dist.Independent(law, len(denoised.event_shape)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.quantization}{'' if self.scale is None else f', scale={self.scale:g}'})"

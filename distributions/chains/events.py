@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import values_readable
+from probgen.distributions.base import Distribution
 
-__all__ = ["checked", "drawn", "normal_over_event", "over_event", "scored"]
+__all__ = ["checked", "drawn", "normal_over_event", "over_event", "placed", "scored"]
 
 
 def over_event(coefficient: Tensor, event_dim: int, like: Tensor) -> Tensor:
@@ -52,6 +53,23 @@ def normal_over_event(mean: Tensor, std: Tensor, event_dim: int) -> TorchDistrib
         (torch.Size([5]), torch.Size([8, 8]))
     """
     return cast(TorchDistribution, dist.Normal(mean, std, validate_args=checked(mean, std)).to_event(event_dim))
+
+
+def placed(law: TorchDistribution, reference: Tensor) -> TorchDistribution:
+    """The same law in the dtype and on the device of ``reference``, where it leaves them open.
+
+    Args:
+        law: Any distribution; those of torch and Pyro have a place of their own.
+        reference: A floating-point tensor.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import standard_normal
+        >>> from probgen.distributions.chains.events import placed
+        >>> placed(standard_normal(2), torch.zeros((), dtype=torch.float64)).sample().dtype
+        torch.float64
+    """
+    return law.like(reference) if isinstance(law, Distribution) else law
 
 
 def drawn(law: TorchDistribution, sample_shape: Sequence[int] = ()) -> Tensor:

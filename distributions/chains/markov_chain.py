@@ -28,7 +28,7 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
 from probgen.distributions.chains.decoders import Decoder, default_decoder
-from probgen.distributions.chains.events import drawn, scored
+from probgen.distributions.chains.events import drawn, placed, scored
 from probgen.distributions.chains.forward_chain import ForwardChain, WithoutDivergence
 from probgen.distributions.chains.process import ForwardProcess
 from probgen.distributions.chains.time_grid import TimeGrid
@@ -121,8 +121,7 @@ class MarkovChain(Distribution):
         return first.to(reference) if first.is_floating_point() else first
 
     def _started(self, shape: Sequence[int], reference: Tensor) -> TorchDistribution:
-        prior = self.prior.like(reference) if isinstance(self.prior, Distribution) else self.prior
-        return prior.expand(torch.Size(shape))
+        return placed(self.prior, reference).expand(torch.Size(shape))
 
     def _reference(self, like: Tensor | None) -> Tensor:
         """A floating-point tensor in the dtype and on the device of the states."""

@@ -114,7 +114,7 @@ class NetworkDenoiser(Denoiser):
         prediction, raw = self._outputs(x_t, level, context)
         skip, out = (over_event(value, self.event_dim, x_t) for value in self.coefficients(level))
         mean = skip * x_t + out * prediction
-        return prediction, self.spread.law(x_t, level, mean, raw, lambda x: self._mean(x, level, context), self.event_dim)
+        return prediction, self.spread.law(x_t, level, mean, raw, lambda x: self.mean_at(x, level, context), self.event_dim)
 
     def isotropic_variance(self, level: NoiseLevel) -> Tensor | None:
         """That of the spread, if it depends on the level only."""

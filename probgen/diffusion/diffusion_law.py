@@ -26,7 +26,7 @@ from torch.distributions.constraints import Constraint
 from probgen.diffusion.objectives import DenoisingLoss, TimeSampler
 from probgen.distributions.base import Distribution
 from probgen.distributions.chains import Denoised
-from probgen.distributions.chains.events import scored
+from probgen.distributions.chains.events import placed, scored
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
 from probgen.distributions.quantization import BinCenters
 
@@ -184,8 +184,7 @@ class DiffusionLaw(Distribution):
         forward = chain.posterior(x_0)
         rank = len(self.event_shape)
         path = forward.sample().movedim(-1 - rank, 0)  # [N, *batch, *event], least noisy first
-        prior = chain.prior.like(x_0) if isinstance(chain.prior, Distribution) else chain.prior
-        total = scored(prior, path[-1]) + scored(chain.kernel(path[0], 1), x_0)
+        total = scored(placed(chain.prior, x_0), path[-1]) + scored(chain.kernel(path[0], 1), x_0)
         length = max(1, self.path_rows // max(1, x_0.shape[: x_0.dim() - rank].numel()))
         for first in range(1, len(path), length):
             total = total + self._segment(path, first, min(first + length, len(path)), context)

@@ -80,7 +80,7 @@ class ClassifierGuided(Denoiser):
 
     def predict(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> Tensor:
         """The guided mean, ``[*batch, *event]``."""
-        return self.denoiser._mean(x_t, level, self._inner(context)) + self.shift(x_t, level, context)
+        return self.denoiser.mean_at(x_t, level, self._inner(context)) + self.shift(x_t, level, context)
 
     def posterior(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None = None) -> TorchDistribution:
         """The denoiser's law, moved to the guided mean."""

@@ -20,7 +20,6 @@ from torch.distributions.constraints import Constraint
 from probgen.diffusion.conditioning.linear_observation import LinearObservation
 from probgen.distributions import DensityUnavailable, Distribution
 from probgen.distributions.chains import Denoiser, GaussianChain, NoiseLevel
-from probgen.distributions.chains.events import over_event
 from probgen.distributions.estimate import LogProbKind
 
 __all__ = ["Conditional", "generation_step", "step_mean"]
@@ -111,9 +110,7 @@ class Conditional(Distribution):
             x: Noisy states.
             level: Their level.
         """
-        denoiser = cast(Denoiser, self.chain.denoiser)
-        skip, out = (over_event(value, len(self.event_shape), x) for value in denoiser.coefficients(level))
-        return skip * x + out * denoiser.predict(x, level, self.chain.context)
+        return cast(Denoiser, self.chain.denoiser).mean_at(x, level, self.chain.context)
 
     def level(self, t: float) -> NoiseLevel:
         """Signal and noise at a time.

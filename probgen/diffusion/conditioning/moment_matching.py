@@ -94,7 +94,7 @@ class MomentMatching(Denoiser):
         """The guided mean, ``[*batch, *event]``."""
         seen, operator, noise = self.observation, self.observation.operator, self.observation.noise**2
         with torch.enable_grad():
-            mean, pullback = torch.func.vjp(lambda x: self.denoiser._mean(x, level, context), x_t)[:2]
+            mean, pullback = torch.func.vjp(lambda x: self.denoiser.mean_at(x, level, context), x_t)[:2]
         spread = self._spread(x_t, level, cast(_Pullback, pullback))
         residual = seen.residual(mean)
         if self.covariance == "isotropic":

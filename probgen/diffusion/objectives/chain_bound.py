@@ -23,9 +23,8 @@ from torch import Tensor
 
 from probgen.diffusion.objectives.prediction_error import PredictionError, noised, prediction_error
 from probgen.diffusion.objectives.step_divergence import step_divergence, with_constant_mean
-from probgen.distributions.base import Distribution
 from probgen.distributions.chains import Denoised, NoiseLevel, default_decoder, posterior_coefficients
-from probgen.distributions.chains.events import over_event, scored
+from probgen.distributions.chains.events import over_event, placed, scored
 from probgen.distributions.chains.pushforward import affine_gaussian
 from probgen.distributions.numerics.stable import sum_rightmost
 
@@ -78,7 +77,7 @@ def prior_term(diffusion: Diffusion, x_0: Tensor) -> Tensor:
         total = level.alpha.square() + level.sigma.square()
         signal, noise = (over_event(value.square() / total, 0, x_0) for value in (level.alpha, level.sigma))
         return sum_rightmost(signal * (x_0.square() - 1) - noise.log(), rank) / 2
-    prior = given.like(x_0) if isinstance(given, Distribution) else given
+    prior = placed(given, x_0)
     q = diffusion.process.marginal(x_0, float(last))
     try:
         return torch.distributions.kl_divergence(q, prior)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from probgen.diffusion.objectives.loss_batches import draw_times, require_data
 from probgen.diffusion.objectives.time_laws import LogNormalNoise
 from probgen.diffusion.objectives.time_samplers import ContinuousTimes, TimeSampler
 from probgen.distributions.chains import Denoiser, NoiseLevel
@@ -104,10 +105,8 @@ class ConsistencyLoss(Objective):
         if self.teacher is not None:
             self.teacher.eval()
         rank = denoiser.event_dim
-        batch = x.shape[: x.dim() - rank]
-        if batch.numel() == 0:
-            raise ValueError(f"`x` must hold at least one datum; got shape {tuple(x.shape)}.")
-        lower, upper, first = self._pairs(self.times(batch.numel()).t.to(x.device).reshape(batch))
+        require_data(x, rank)
+        lower, upper, first = self._pairs(draw_times(self.times, x, rank).t)
         s, t = self._level(lower), self._level(upper)
         y_t = x + over_event(upper, rank, x) * torch.randn_like(x)  # x_t / alpha_t
         with torch.no_grad():

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from probgen.diffusion.objectives.chain_bound import prior_term
+from probgen.diffusion.objectives.loss_batches import draw_times, require_data
 from probgen.diffusion.objectives.prediction_error import noised, prediction_error
 from probgen.diffusion.objectives.time_samplers import ContinuousTimes
 from probgen.diffusion.objectives.weightings import WEIGHTINGS
@@ -109,11 +110,9 @@ class ContinuousBoundLoss(Objective):
         denoiser = self.diffusion.denoiser
         denoiser.check(x, context)
         rank = denoiser.event_dim
-        batch = x.shape[: x.dim() - rank]
-        if batch.numel() == 0:
-            raise ValueError(f"`x` must hold at least one datum; got shape {tuple(x.shape)}.")
-        draws = self.times(batch.numel())
-        t = draws.t.to(x.device).reshape(batch)
+        require_data(x, rank)
+        draws = draw_times(self.times, x, rank)
+        t = draws.t
         level = self.diffusion.schedule.level(torch.stack([torch.full_like(t, self.times.low), t]))
         both = x.expand(2, *x.shape)
         noise = torch.randn_like(both)
@@ -125,5 +124,5 @@ class ContinuousBoundLoss(Objective):
         error, scale = prediction_error(denoiser, prediction, both, noise, level)
         weight = torch.exp(WEIGHTINGS["likelihood"](denoiser, level[1]) / 2) * scale[1].abs()
         square = sum_rightmost((over_event(weight, rank, x) * error[1]).square(), rank)
-        ratio = (draws.ratio.to(x.device).reshape(batch) * (self.times.high - self.times.low)).to(square.dtype)
+        ratio = (draws.ratio * (self.times.high - self.times.low)).to(square.dtype)
         return prior_term(self.diffusion, x) + reconstruction, ratio * square

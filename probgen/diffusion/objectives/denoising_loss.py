@@ -10,7 +10,6 @@ of the chain as a Pyro model and guide, at one evaluation of the network instead
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from probgen.diffusion.objectives.chain_bound import prior_term, step_term
 from probgen.diffusion.objectives.loss_aware_steps import LossAwareSteps
+from probgen.diffusion.objectives.loss_batches import draw_times, mean_per_coordinate, require_data
 from probgen.diffusion.objectives.prediction_error import noised, prediction_error
 from probgen.diffusion.objectives.time_laws import logit_normal_time
 from probgen.diffusion.objectives.time_samplers import ContinuousTimes, Steps, TimeDraws, TimeSampler
@@ -105,9 +105,8 @@ class DenoisingLoss(Objective):
             ContextError: a missing, mis-sized or unused context.
         """
         losses = self.per_datum(x, context)
-        if losses.numel() == 0:
-            raise ValueError(f"`x` must hold at least one datum; got shape {tuple(x.shape)}.")
-        return losses.mean() / max(math.prod(self.diffusion.event_shape), 1)
+        require_data(x, self.diffusion.denoiser.event_dim)
+        return mean_per_coordinate(losses, self.diffusion.event_shape)
 
     def per_datum(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The loss of every datum, summed over the event, shape ``[*batch]``: an unbiased estimate from one time each.
@@ -118,12 +117,11 @@ class DenoisingLoss(Objective):
         """
         denoiser = self.diffusion.denoiser
         denoiser.check(x, context)
-        batch = x.shape[: x.dim() - denoiser.event_dim]
         context = drop_context(self.diffusion, context, self.context_dropout) if self.training else context
-        draws = TimeDraws(*(value.to(x.device).reshape(batch) for value in self.times(batch.numel())))
+        draws = draw_times(self.times, x, denoiser.event_dim)
         losses = self._losses(x, draws, context)
         if self.training and torch.is_grad_enabled():
-            self.times.learn(TimeDraws(*(value.reshape(-1) for value in draws)), losses.detach().reshape(-1))
+            self.times.learn(draws, losses.detach())
         if self._weight is None:
             return prior_term(self.diffusion, x) + losses * (len(self.diffusion.grid) * draws.ratio).to(losses.dtype)
         return losses * draws.ratio.to(losses.dtype) if self.correct_times else losses

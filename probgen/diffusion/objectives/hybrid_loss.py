@@ -8,7 +8,6 @@ network's output has one teacher, and both come from one evaluation. The page "I
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from probgen.diffusion.objectives.chain_bound import prior_term, step_term
 from probgen.diffusion.objectives.denoising_loss import Times, drop_context, require_dropout, resolve_times
-from probgen.diffusion.objectives.time_samplers import TimeDraws
+from probgen.diffusion.objectives.loss_batches import draw_times, mean_per_coordinate, require_data
 from probgen.diffusion.objectives.weightings import Weighting, resolve_weighting
 from probgen.distributions.chains.events import over_event
 from probgen.distributions.numerics.stable import sum_rightmost
@@ -95,7 +94,7 @@ class HybridLoss(Objective):
         Raises:
             ValueError: an empty batch, or a wrong event shape.
         """
-        return self.per_datum(x, context).mean() / max(math.prod(self.diffusion.event_shape), 1)
+        return mean_per_coordinate(self.per_datum(x, context), self.diffusion.event_shape)
 
     def per_datum(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The loss of every datum, summed over the event, shape ``[*batch]``."""
@@ -106,15 +105,13 @@ class HybridLoss(Objective):
         """The weighted squared error, which trains the mean, and the bound, which trains the variance; both ``[*batch]``."""
         denoiser = self.diffusion.denoiser
         denoiser.check(x, context)
-        batch = x.shape[: x.dim() - denoiser.event_dim]
-        if batch.numel() == 0:
-            raise ValueError(f"`x` must hold at least one datum; got shape {tuple(x.shape)}.")
+        require_data(x, denoiser.event_dim)
         context = drop_context(self.diffusion, context, self.context_dropout) if self.training else context
-        draws = TimeDraws(*(value.to(x.device).reshape(batch) for value in self.times(batch.numel())))
+        draws = draw_times(self.times, x, denoiser.event_dim)
         noise = torch.randn_like(x)
         term = step_term(self.diffusion, x, draws.step, noise, context, constant_mean=True)
         if self.training and torch.is_grad_enabled():
-            self.times.learn(TimeDraws(*(value.reshape(-1) for value in draws)), term.nats.detach().reshape(-1))
+            self.times.learn(draws, term.nats.detach())
         error, scale = term.prediction
         weight = torch.exp(self._weight(denoiser, self.diffusion.schedule.level(draws.t)) / 2) * scale.abs()
         scaled = over_event(weight, denoiser.event_dim, error) * error

@@ -91,10 +91,10 @@ class LossAwareSteps(TimeSampler):
         return steps_at(quantiles, self.probabilities, self.times)
 
     def learn(self, draws: TimeDraws, losses: Tensor) -> None:
-        """Remember the losses ``[count]``, in whatever units, of the drawn steps."""
+        """Remember the losses, in whatever units and of any one shape, of the drawn steps."""
         with torch.no_grad():
-            index = draws.step - 1
-            squares = losses.detach().to(self.second_moment).square()
+            index = draws.step.reshape(-1) - 1
+            squares = losses.detach().reshape(-1).to(self.second_moment).square()
             fresh = torch.zeros_like(self.seen).index_add(0, index, torch.ones_like(squares))
             total = torch.zeros_like(self.seen).index_add(0, index, squares)
             remembered = self.seen.clamp(max=self.history - fresh).clamp(min=0.0)

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import copy
 import itertools
-import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from probgen.diffusion.objectives.denoising_loss import Times, resolve_times
+from probgen.diffusion.objectives.loss_batches import draw_times, mean_per_coordinate, require_data
 from probgen.diffusion.objectives.prediction_error import noised
 from probgen.diffusion.objectives.weightings import Weighting, resolve_weighting
 from probgen.distributions.chains import Denoiser, NoiseLevel
@@ -83,7 +83,7 @@ class ProgressiveDistillationLoss(Objective):
             x: Data ``[*batch, *event]``.
             context: Shape ``[*batch, *context_shape]``, if the network takes one.
         """
-        return self.per_datum(x, context).mean() / max(math.prod(self.diffusion.event_shape), 1)
+        return mean_per_coordinate(self.per_datum(x, context), self.diffusion.event_shape)
 
     def per_datum(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The loss of every datum, summed over the event, shape ``[*batch]``."""
@@ -91,11 +91,9 @@ class ProgressiveDistillationLoss(Objective):
         denoiser.check(x, context)
         self.teacher.eval()
         rank = denoiser.event_dim
-        batch = x.shape[: x.dim() - rank]
-        if batch.numel() == 0:
-            raise ValueError(f"`x` must hold at least one datum; got shape {tuple(x.shape)}.")
-        draws = self.times(batch.numel())
-        step, times = draws.step.to(x.device).reshape(batch), self.diffusion.grid.times.to(x.device)
+        require_data(x, rank)
+        draws = draw_times(self.times, x, rank)
+        step, times = draws.step, self.diffusion.grid.times.to(x.device)
         t, s = times[step], times[step - 1]
         levels = [schedule.level(time) for time in (t, (t + s) / 2, s)]
         x_t = noised(x, torch.randn_like(x), levels[0], rank)
@@ -104,7 +102,7 @@ class ProgressiveDistillationLoss(Objective):
             wanted = self._two_steps(x_t, levels, context)
         skip, out = denoiser.coefficients(levels[0])
         target = (wanted - over_event(skip, rank, x) * x_t) / over_event(out, rank, x)
-        weight = torch.exp(self._weight(denoiser, levels[0]) / 2) * out.abs() * draws.ratio.to(x.device).reshape(batch).sqrt()
+        weight = torch.exp(self._weight(denoiser, levels[0]) / 2) * out.abs() * draws.ratio.sqrt()
         return sum_rightmost((over_event(weight, rank, x) * (prediction - target)).square(), rank)
 
     def _two_steps(self, x_t: Tensor, levels: list[NoiseLevel], context: Tensor | None) -> Tensor:

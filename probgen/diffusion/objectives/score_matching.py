@@ -17,7 +17,6 @@ of :math:`\|\hat x_0 - x_0\|^2` is :math:`W = w\,\sigma^2/\mathrm{SNR}`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +24,7 @@ import torch
 from torch import Tensor
 
 from probgen.diffusion.objectives.denoising_loss import Times, resolve_times
+from probgen.diffusion.objectives.loss_batches import draw_times, mean_per_coordinate, require_data
 from probgen.diffusion.objectives.prediction_error import noised
 from probgen.diffusion.objectives.weightings import Weighting, resolve_weighting
 from probgen.distributions.chains import Denoiser, NoiseLevel
@@ -105,21 +105,19 @@ class ScoreMatchingLoss(Objective):
             x: Data ``[*batch, *event]``.
             context: Shape ``[*batch, *context_shape]``, if the network takes one.
         """
-        return self.per_datum(x, context).mean() / max(math.prod(self.diffusion.event_shape), 1)
+        return mean_per_coordinate(self.per_datum(x, context), self.diffusion.event_shape)
 
     def per_datum(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The loss of every datum, summed over the event, shape ``[*batch]``."""
         denoiser = self.diffusion.denoiser
         denoiser.check(x, context)
-        batch = x.shape[: x.dim() - denoiser.event_dim]
-        if batch.numel() == 0:
-            raise ValueError(f"`x` must hold at least one datum; got shape {tuple(x.shape)}.")
-        draws = self.times(batch.numel())
-        level = self.diffusion.schedule.level(draws.t.to(x.device).reshape(batch))
+        require_data(x, denoiser.event_dim)
+        draws = draw_times(self.times, x, denoiser.event_dim)
+        level = self.diffusion.schedule.level(draws.t)
         x_t = noised(x, torch.randn_like(x), level, denoiser.event_dim)
         twice_divergence, square = self._parts(score_function(denoiser, level, context), x_t)
         weight: Tensor = torch.exp(self._weight(denoiser, level) - level.log_snr) * level.sigma.square()
-        weight = weight * draws.ratio.to(x.device).reshape(batch)
+        weight = weight * draws.ratio
         return weight.to(square.dtype) * (twice_divergence + square)
 
     def _parts(self, score: Callable[[Tensor], Tensor], x_t: Tensor) -> tuple[Tensor, Tensor]:

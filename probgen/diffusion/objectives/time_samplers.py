@@ -100,7 +100,7 @@ class TimeSampler(ExactTables):
             return self.at_quantiles(batch_quantiles(count, self.coupling, self.anchor.device))
 
     def learn(self, draws: TimeDraws, losses: Tensor) -> None:
-        """Take note of the losses ``[count]`` at these draws; only samplers that adapt do anything."""
+        """Take note of the losses at these draws, of the same shape; only samplers that adapt do anything."""
 
 
 class Steps(TimeSampler):
