@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from probgen.diffusion import Diffusion
-from probgen.diffusion.conditioning import AveragePooling, ClassifierFree, observe
+from probgen.diffusion.conditioning import AveragePooling, ClassifierFree, Conditional, LinearObservation, observe
 from probgen.diffusion.samplers import noised_interpolation
 
 __all__ = [
@@ -166,7 +166,7 @@ def inpainted(diffusion: Diffusion, x: Tensor, context: Tensor, *, method: str =
     """
     half = x.shape[-2] // 2
     seen = torch.cat([x[..., :half, :], torch.full_like(x[..., half:, :], torch.nan)], -2)
-    law = diffusion.condition(seen, method, context=context, grid=diffusion.grid.respaced(min(100, len(diffusion.grid))))
+    law = _conditional(diffusion, seen, context, method)
     filled = law.sample((draws,))
     return torch.cat([x[None], seen.nan_to_num(float(x.min()))[None], filled])
 
@@ -192,6 +192,11 @@ def super_resolved(
         torch.Size([3, 2, 1, 8, 8])
     """
     seen = observe(x, AveragePooling(diffusion.event_shape, factor))
-    law = diffusion.condition(seen, method, context=context, grid=diffusion.grid.respaced(min(100, len(diffusion.grid))))
+    law = _conditional(diffusion, seen, context, method)
     large = seen.value.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
     return torch.cat([x[None], large[None], law.sample((draws,))])
+
+
+def _conditional(diffusion: Diffusion, seen: LinearObservation | Tensor, context: Tensor, method: str) -> Conditional:
+    """The law of the data given what is seen of them, on at most a hundred of the model's own times."""
+    return diffusion.condition(seen, method, context=context, grid=diffusion.grid.respaced(min(100, len(diffusion.grid))))
