@@ -28,6 +28,7 @@ from probgen.distributions.dequantized import Dequantized
 from probgen.distributions.discretized import DiscretizedLogistic, DiscretizedNormal
 from probgen.distributions.estimate import DensityUnavailable, Estimate, EstimateKind, LogProbKind
 from probgen.distributions.implicit import ImplicitDistribution
+from probgen.distributions.latent import LatentVariable, MarginalDistribution
 from probgen.distributions.missing import impute, observed_log_prob
 from probgen.distributions.mixture import Mixture, MixtureOfFlows
 from probgen.distributions.quantization import Quantization
@@ -52,7 +53,9 @@ __all__ = [
     "GaussianChain",
     "GaussianProcess",
     "ImplicitDistribution",
+    "LatentVariable",
     "LogProbKind",
+    "MarginalDistribution",
     "MarkovChain",
     "Mixture",
     "MixtureOfFlows",

@@ -15,7 +15,7 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions.chains.denoised import Denoised
-from probgen.distributions.chains.events import normal_over_event, over_event
+from probgen.distributions.events import normal_over_event, over_event
 
 __all__ = ["Decoder", "NormalDecoder", "default_decoder"]
 

@@ -15,10 +15,10 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from probgen.distributions.chains.events import over_event
 from probgen.distributions.chains.noise_level import NoiseLevel, posterior_coefficients
 from probgen.distributions.chains.pushforward import affine_gaussian
 from probgen.distributions.chains.wrapped_law import WrappedLaw
+from probgen.distributions.events import over_event
 
 __all__ = ["Denoised"]
 

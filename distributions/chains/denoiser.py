@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from probgen.distributions._checks import ContextError
 from probgen.distributions.chains.denoised import Denoised
-from probgen.distributions.chains.events import checked, over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.posterior_spread import PosteriorSpread
 from probgen.distributions.chains.process import GaussianProcess
 from probgen.distributions.chains.schedule import Schedule, Times
+from probgen.distributions.events import checked, over_event
 
 if TYPE_CHECKING:
     from pyro.distributions import TorchDistribution

@@ -18,10 +18,10 @@ from torch.distributions.constraints import Constraint
 from torch.distributions.kl import register_kl
 
 from probgen.distributions.base import Distribution
-from probgen.distributions.chains.events import drawn, scored
 from probgen.distributions.chains.process import ForwardProcess
 from probgen.distributions.chains.time_grid import TimeGrid
 from probgen.distributions.chains.wrapped_law import WrappedLaw
+from probgen.distributions.events import drawn, scored
 
 __all__ = ["ForwardChain", "WithoutDivergence"]
 

@@ -28,10 +28,10 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
 from probgen.distributions.chains.decoders import Decoder, default_decoder
-from probgen.distributions.chains.events import drawn, placed, scored
 from probgen.distributions.chains.forward_chain import ForwardChain, WithoutDivergence
 from probgen.distributions.chains.process import ForwardProcess
 from probgen.distributions.chains.time_grid import TimeGrid
+from probgen.distributions.events import drawn, placed, scored
 
 __all__ = ["MarkovChain"]
 

@@ -14,7 +14,6 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
 from probgen.distributions.chains.denoiser import Denoiser
-from probgen.distributions.chains.events import over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.parameterization import (
     PARAMETERIZATIONS,
@@ -25,6 +24,7 @@ from probgen.distributions.chains.parameterization import (
 from probgen.distributions.chains.posterior_spread import PointMass, PosteriorSpread
 from probgen.distributions.chains.schedule import Schedule
 from probgen.distributions.chains.time_grid import TimeGrid
+from probgen.distributions.events import over_event
 
 __all__ = ["NetworkDenoiser"]
 

@@ -21,9 +21,9 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions.chains.denoiser import Denoiser
-from probgen.distributions.chains.events import checked, normal_over_event, over_event, scored
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.schedule import Schedule, Times
+from probgen.distributions.events import checked, normal_over_event, over_event, scored
 
 __all__ = ["GaussianDenoiser", "MixtureDenoiser"]
 

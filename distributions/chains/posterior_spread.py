@@ -19,9 +19,9 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from probgen.distributions.chains.events import checked, normal_over_event, over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.tables import ExactTables, entries
+from probgen.distributions.events import checked, normal_over_event, over_event
 
 __all__ = ["FittedVariance", "LearnedVariance", "PointMass", "PosteriorSpread", "TweedieCovariance", "UnitPrior"]
 

@@ -13,10 +13,10 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from probgen.distributions.chains.events import normal_over_event, over_event
 from probgen.distributions.chains.isotropic_normal import IsotropicNormal
 from probgen.distributions.chains.noise_level import posterior_coefficients, transition_coefficients
 from probgen.distributions.chains.schedule import Schedule, Times
+from probgen.distributions.events import normal_over_event, over_event
 from probgen.distributions.standard import standard_normal
 
 __all__ = ["ForwardProcess", "GaussianProcess"]

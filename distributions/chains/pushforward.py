@@ -27,7 +27,7 @@ from torch.distributions import (
     Normal,
 )
 
-from probgen.distributions.chains.events import checked, normal_over_event
+from probgen.distributions.events import checked, normal_over_event
 
 __all__ = ["affine_gaussian"]
 

@@ -25,10 +25,10 @@ import torch
 from torch import Tensor
 
 from probgen.distributions.chains.denoiser import Denoiser
-from probgen.distributions.chains.events import over_event
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.posterior_spread import FittedVariance
 from probgen.distributions.chains.time_grid import TimeGrid
+from probgen.distributions.events import over_event
 
 __all__ = ["fit_variance"]
 

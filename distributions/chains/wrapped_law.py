@@ -13,8 +13,8 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions._wrapping import log_prob_kind_of
 from probgen.distributions.base import Distribution
-from probgen.distributions.chains.events import drawn, scored
 from probgen.distributions.estimate import LogProbKind
+from probgen.distributions.events import drawn, scored
 
 __all__ = ["WrappedLaw"]
 

@@ -26,8 +26,8 @@ from torch.distributions.constraints import Constraint
 from probgen.diffusion.objectives import DenoisingLoss, TimeSampler
 from probgen.distributions.base import Distribution
 from probgen.distributions.chains import Denoised
-from probgen.distributions.chains.events import placed, scored
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
+from probgen.distributions.events import placed, scored
 from probgen.distributions.quantization import BinCenters
 
 if TYPE_CHECKING:

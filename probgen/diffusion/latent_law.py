@@ -18,8 +18,8 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
-from probgen.distributions.chains.events import scored
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
+from probgen.distributions.events import scored
 
 if TYPE_CHECKING:
     from probgen.diffusion.latent import LatentDiffusion

@@ -22,8 +22,8 @@ from typing import Any
 import pyro
 import torch
 from torch import Tensor, nn
-from torch.distributions.kl import kl_divergence
 
+from probgen.distributions.latent import closed_form_divergence
 from probgen.infer.objective import Objective
 from probgen.infer.pyro_modules import module_parameters_only
 from probgen.infer.trace import Site, run_program, scale_and_mask
@@ -186,9 +186,9 @@ def _divergence(posterior: Site, prior: Site, *, exact: bool) -> Tensor:
 def _exact_divergence(posterior: Site, prior: Site) -> Tensor | None:
     """KL(q || p), weighted and summed over the data, where a closed form is registered."""
     if prior.is_plain() and _weighed_alike(posterior, prior):
-        summed = _closed_form(*_coordinates(posterior.fn, prior.fn))
+        summed = closed_form_divergence(*_coordinates(posterior.fn, prior.fn))
         return None if summed is None else scale_and_mask(summed.sum(), prior.scale, None)
-    divergence = _closed_form(posterior.fn, prior.fn)
+    divergence = closed_form_divergence(posterior.fn, prior.fn)
     return None if divergence is None else _weighted_divergence(posterior, prior, divergence)
 
 
@@ -197,28 +197,6 @@ def _coordinates(q: Any, p: Any) -> tuple[Any, Any]:
     independent = pyro.distributions.Independent
     alike = type(q) is type(p) is independent and q.reinterpreted_batch_ndims == p.reinterpreted_batch_ndims
     return (q.base_dist, p.base_dist) if alike and q.event_shape == p.event_shape else (q, p)
-
-
-def _closed_form(q: Any, p: Any) -> Tensor | None:
-    """KL(q || p), of the batch's shape, where one is registered, else None.
-
-    Pyro's KL of a point mass leaves out its ``log_density``, which carries the log-determinant in the automatic guides.
-    """
-    if _is_point_mass(q):
-        return None
-    try:
-        divergence: Any = kl_divergence(q, p)
-    except NotImplementedError:
-        return None
-    return divergence if isinstance(divergence, Tensor) and divergence.shape == q.batch_shape else None
-
-
-def _is_point_mass(fn: Any) -> bool:
-    while not isinstance(fn, pyro.distributions.Delta):
-        fn = getattr(fn, "base_dist", None)
-        if fn is None:
-            return False
-    return True
 
 
 def _weighed_alike(posterior: Site, prior: Site) -> bool:

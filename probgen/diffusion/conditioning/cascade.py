@@ -20,8 +20,8 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions import DensityUnavailable, Distribution
 from probgen.distributions.chains import Schedule
-from probgen.distributions.chains.events import over_event
 from probgen.distributions.estimate import LogProbKind
+from probgen.distributions.events import over_event
 
 __all__ = ["Cascade", "augmented_context"]
 

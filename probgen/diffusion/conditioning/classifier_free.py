@@ -23,7 +23,7 @@ from torch import Tensor
 
 from probgen.diffusion.conditioning.law_arithmetic import mapped, shifted
 from probgen.distributions.chains import Denoiser, NoiseLevel
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 
 __all__ = ["ClassifierFree"]
 

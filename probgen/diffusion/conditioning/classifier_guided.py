@@ -19,7 +19,7 @@ from torch import Tensor
 from probgen.diffusion.conditioning.law_arithmetic import shifted
 from probgen.distributions._checks import values_readable
 from probgen.distributions.chains import Denoiser, NoiseLevel
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 
 __all__ = ["ClassifierGuided"]
 

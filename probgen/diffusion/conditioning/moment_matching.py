@@ -20,7 +20,7 @@ from torch import Tensor
 
 from probgen.diffusion.conditioning.linear_observation import LinearObservation
 from probgen.distributions.chains import Denoiser, NoiseLevel
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 
 __all__ = ["MomentMatching"]
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from probgen.diffusion.conditioning.conditional import Conditional, generation_step
 from probgen.diffusion.conditioning.linear_observation import LinearObservation
 from probgen.distributions.chains import GaussianChain, posterior_coefficients
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 
 __all__ = ["DiffusionPosteriorSampling"]
 

@@ -34,8 +34,8 @@ from probgen.diffusion.conditioning.linear_observation import LinearObservation
 from probgen.diffusion.conditioning.resampling import effective_sample_size, log_mean_weight, systematic_ancestors
 from probgen.distributions import Estimate
 from probgen.distributions.chains import Denoised, GaussianChain
-from probgen.distributions.chains.events import over_event, scored
 from probgen.distributions.estimate import log_mean_exp_estimate
+from probgen.distributions.events import over_event, scored
 
 __all__ = ["Particles", "TwistedMonteCarlo"]
 

@@ -24,8 +24,8 @@ from torch import Tensor
 from probgen.diffusion.objectives.prediction_error import PredictionError, noised, prediction_error
 from probgen.diffusion.objectives.step_divergence import step_divergence, with_constant_mean
 from probgen.distributions.chains import Denoised, NoiseLevel, default_decoder, posterior_coefficients
-from probgen.distributions.chains.events import over_event, placed, scored
 from probgen.distributions.chains.pushforward import affine_gaussian
+from probgen.distributions.events import over_event, placed, scored
 from probgen.distributions.numerics.stable import sum_rightmost
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from probgen.diffusion.objectives.loss_batches import draw_times, require_data
 from probgen.diffusion.objectives.time_laws import LogNormalNoise
 from probgen.diffusion.objectives.time_samplers import ContinuousTimes, TimeSampler
 from probgen.distributions.chains import Denoiser, NoiseLevel
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.infer import Annealed, Objective
 

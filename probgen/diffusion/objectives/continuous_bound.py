@@ -27,7 +27,7 @@ from probgen.diffusion.objectives.prediction_error import noised, prediction_err
 from probgen.diffusion.objectives.time_samplers import ContinuousTimes
 from probgen.diffusion.objectives.weightings import WEIGHTINGS
 from probgen.distributions.chains import Denoised, default_decoder
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.infer import Objective, Player
 

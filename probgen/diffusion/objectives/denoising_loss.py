@@ -23,7 +23,7 @@ from probgen.diffusion.objectives.prediction_error import noised, prediction_err
 from probgen.diffusion.objectives.time_laws import logit_normal_time
 from probgen.diffusion.objectives.time_samplers import ContinuousTimes, Steps, TimeDraws, TimeSampler
 from probgen.diffusion.objectives.weightings import Weighting, resolve_weighting
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.infer import Objective
 

@@ -17,7 +17,7 @@ from probgen.diffusion.objectives.chain_bound import prior_term, step_term
 from probgen.diffusion.objectives.denoising_loss import Times, drop_context, require_dropout, resolve_times
 from probgen.diffusion.objectives.loss_batches import draw_times, mean_per_coordinate, require_data
 from probgen.diffusion.objectives.weightings import Weighting, resolve_weighting
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.infer import Objective
 

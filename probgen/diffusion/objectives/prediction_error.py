@@ -19,7 +19,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from probgen.distributions.chains import Denoiser, NoiseLevel
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 
 __all__ = ["PredictionError", "noised", "prediction_error"]
 

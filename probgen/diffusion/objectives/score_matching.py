@@ -28,7 +28,7 @@ from probgen.diffusion.objectives.loss_batches import draw_times, mean_per_coord
 from probgen.diffusion.objectives.prediction_error import noised
 from probgen.diffusion.objectives.weightings import Weighting, resolve_weighting
 from probgen.distributions.chains import Denoiser, NoiseLevel
-from probgen.distributions.chains.events import over_event
+from probgen.distributions.events import over_event
 from probgen.distributions.numerics.divergence import draw_probes, exact_divergence, hutchinson_divergence
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.infer import Objective

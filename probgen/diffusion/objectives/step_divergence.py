@@ -22,7 +22,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from probgen.distributions.chains.events import normal_over_event, over_event
+from probgen.distributions.events import normal_over_event, over_event
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["step_divergence", "with_constant_mean"]

@@ -4,7 +4,7 @@ import pyro.distributions as dist
 import pytest
 import torch
 
-from probgen.distributions.chains.events import checked, drawn, normal_over_event, over_event, scored
+from probgen.distributions.events import checked, drawn, normal_over_event, over_event, scored
 
 
 def test_coefficient_broadcasts_over_the_event():

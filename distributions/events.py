@@ -27,7 +27,7 @@ def over_event(coefficient: Tensor, event_dim: int, like: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> from probgen.distributions.chains.events import over_event
+        >>> from probgen.distributions.events import over_event
         >>> over_event(torch.ones(5), 2, like=torch.zeros(5, 8, 8).double()).shape
         torch.Size([5, 1, 1])
     """
@@ -47,7 +47,7 @@ def normal_over_event(mean: Tensor, std: Tensor, event_dim: int) -> TorchDistrib
 
     Example:
         >>> import torch
-        >>> from probgen.distributions.chains.events import normal_over_event
+        >>> from probgen.distributions.events import normal_over_event
         >>> law = normal_over_event(torch.zeros(5, 8, 8), torch.tensor(0.1), 2)
         >>> law.batch_shape, law.event_shape
         (torch.Size([5]), torch.Size([8, 8]))
@@ -65,7 +65,7 @@ def placed(law: TorchDistribution, reference: Tensor) -> TorchDistribution:
     Example:
         >>> import torch
         >>> from probgen.distributions import standard_normal
-        >>> from probgen.distributions.chains.events import placed
+        >>> from probgen.distributions.events import placed
         >>> placed(standard_normal(2), torch.zeros((), dtype=torch.float64)).sample().dtype
         torch.float64
     """
@@ -82,7 +82,7 @@ def drawn(law: TorchDistribution, sample_shape: Sequence[int] = ()) -> Tensor:
     Example:
         >>> import torch
         >>> import pyro.distributions as dist
-        >>> from probgen.distributions.chains.events import drawn
+        >>> from probgen.distributions.events import drawn
         >>> drawn(dist.Categorical(torch.ones(2)), (0,)).shape
         torch.Size([0])
     """
@@ -104,7 +104,7 @@ def scored(law: TorchDistribution, value: Tensor) -> Tensor:
     Example:
         >>> import torch
         >>> import pyro.distributions as dist
-        >>> from probgen.distributions.chains.events import scored
+        >>> from probgen.distributions.events import scored
         >>> scored(dist.Normal(torch.zeros(2), 1.0).to_event(1), torch.zeros(0, 2)).shape
         torch.Size([0])
     """
@@ -123,7 +123,7 @@ def checked(*parameters: Tensor) -> bool | None:
 
     Example:
         >>> import torch
-        >>> from probgen.distributions.chains.events import checked
+        >>> from probgen.distributions.events import checked
         >>> print(checked(torch.zeros(2)), checked(torch.zeros(2, device="meta")), checked(torch.zeros(0, 2)))
         None False False
     """

@@ -1,0 +1,8 @@
+"""Elements: from the numbers that a network gives to the law of a coordinate, and the laws made of them."""
+
+from probgen.distributions.elements.bernoulli import BernoulliElement
+from probgen.distributions.elements.element import Element
+from probgen.distributions.elements.network_law import NetworkLaw
+from probgen.distributions.elements.normal import NormalElement
+
+__all__ = ["BernoulliElement", "Element", "NetworkLaw", "NormalElement"]

@@ -1,0 +1,53 @@
+r"""What stands behind a network: from unconstrained numbers to the law of a coordinate.
+
+An *element* declares how many numbers P it wants for each coordinate and turns ``[*batch, P]`` of them into a law with batch
+shape ``[*batch]``. Decoders of latent-variable models and conditionals of autoregressive models are made of the same elements:
+one law of a coordinate, whatever network stands before it.
+"""
+
+from __future__ import annotations
+
+from pyro.distributions import TorchDistribution
+from torch import Tensor, nn
+
+__all__ = ["Element"]
+
+
+class Element(nn.Module):
+    """From unconstrained parameters to the law of a coordinate, or of a small group such as the colors of a pixel (abstract).
+
+    A subclass sets the attributes and writes ``_law``.
+
+    Attributes:
+        num_parameters: How many numbers P an element wants.
+        event_shape: Shape of one element: () for a coordinate, ``(3,)`` for a pixel of three dependent colors.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.elements import Element, NormalElement
+        >>> element = NormalElement()
+        >>> isinstance(element, Element), element.num_parameters, element(torch.zeros(5, 2)).batch_shape
+        (True, 2, torch.Size([5]))
+    """
+
+    num_parameters: int
+    event_shape: tuple[int, ...] = ()
+
+    def _law(self, parameters: Tensor) -> TorchDistribution:
+        raise NotImplementedError(f"{type(self).__name__} does not define `_law`.")
+
+    def forward(self, parameters: Tensor) -> TorchDistribution:
+        """The law with batch shape ``[*batch]`` and events of ``event_shape``.
+
+        Args:
+            parameters: Any real numbers, ``[*batch, num_parameters]``.
+
+        Raises:
+            ValueError: the last dimension is not ``num_parameters``.
+        """
+        if not parameters.dim() or parameters.shape[-1] != self.num_parameters:
+            raise ValueError(
+                f"`parameters` of {type(self).__name__} must end with {self.num_parameters} numbers an element; "
+                f"got shape {tuple(parameters.shape)}."
+            )
+        return self._law(parameters)

@@ -1,0 +1,110 @@
+r"""A latent-variable model with one group of latents: :math:`z \sim p(z)`, :math:`x \sim p(x \mid z)`, and :math:`q(z \mid x)`.
+
+The prior is a distribution, the decoder a function (a module, say) from latents to the law of the data, the encoder one from
+data to a law of the latents: the autoencoder of variational inference, seen as what it is, the law of x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self, cast
+
+import torch
+from pyro.distributions import TorchDistribution
+from torch import Tensor
+from torch.distributions import constraints
+from torch.distributions.constraints import Constraint
+
+from probgen.distributions.events import drawn, placed, scored
+from probgen.distributions.latent.divergence import divergence_at
+from probgen.distributions.latent.marginal import LatentTerms, MarginalDistribution
+
+__all__ = ["LatentVariable"]
+
+
+class LatentVariable(MarginalDistribution):
+    r"""The law of x under :math:`p(x) = \int p(x \mid z)\, p(z)\, \mathrm dz`, with an approximate posterior.
+
+    It holds no parameters of its own and is cheap to build. ``elbo`` and ``iwae`` are training terms for every datum;
+    ``log_prob_estimate`` evaluates.
+
+    Attributes:
+        prior: The law of the latents.
+        decoder: From latents ``[*batch, *latent]`` to the law of the data.
+        encoder: From data ``[*batch, *event]`` to the law of the latents.
+
+    Args:
+        prior: The law of the latents; its batch shape is that of the model.
+        decoder: From latents to the law of the data, a distribution over events of one shape.
+        encoder: From data to the law of the latents, over events like the prior's.
+        event_shape: Shape of one datum; by default the decoder's attribute of that name, else found by decoding zeros.
+        validate_args: As in ``torch.distributions``.
+
+    References:
+        Kingma, Welling (2014). Auto-encoding variational Bayes. https://arxiv.org/abs/1312.6114
+        Rezende, Mohamed, Wierstra (2014). Stochastic backpropagation. https://arxiv.org/abs/1401.4082
+
+    Example:
+        >>> import torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.distributions import LatentVariable, standard_normal
+        >>> p = LatentVariable(standard_normal(), lambda z: dist.Normal(z, 1.0), lambda x: dist.Normal(x / 2, 0.5**0.5))
+        >>> x = p.sample((5,))
+        >>> gap = dist.Normal(0.0, 2**0.5).log_prob(x) - p.iwae(x, 3)  # the encoder is the posterior: every weight is p(x)
+        >>> bool(gap.abs().max() < 1e-5)
+        True
+    """
+
+    def __init__(
+        self,
+        prior: TorchDistribution,
+        decoder: Callable[[Tensor], TorchDistribution],
+        encoder: Callable[[Tensor], TorchDistribution],
+        *,
+        event_shape: Sequence[int] | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.prior = prior
+        self.decoder = decoder
+        self.encoder = encoder
+        shape = getattr(decoder, "event_shape", None) if event_shape is None else event_shape
+        event = self._decoded_zeros().event_shape if shape is None else torch.Size(shape)
+        super().__init__(prior.batch_shape, event, validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=False)
+    def support(self) -> Constraint:
+        """That of the decoder."""
+        return cast(Constraint, self._decoded_zeros().support)
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
+        """The same law with another batch shape."""
+        new = self._expanded(batch_shape, _instance)
+        new.prior = self.prior.expand(torch.Size(batch_shape))
+        return new
+
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
+        """Draw data ``[*sample_shape, *batch, *event]`` without gradients: latents, then data given them."""
+        with torch.no_grad():
+            return drawn(self.decoder(drawn(self.prior, sample_shape)))
+
+    def posterior(self, x: Tensor) -> TorchDistribution:
+        r"""The approximate posterior :math:`q(z \mid x)` of data ``[*batch, *event]``."""
+        self._check_shape(x)
+        return self.encoder(x)
+
+    def _terms(self, x: Tensor, num_draws: int, *, closed_form: bool) -> LatentTerms:
+        q = self.encoder(x)
+        z = q.rsample(torch.Size((num_draws,)))
+        log_likelihood = scored(self.decoder(z), x)
+        return LatentTerms(log_likelihood, (divergence_at(q, placed(self.prior, z), z, closed_form=closed_form),))
+
+    def _decoded_zeros(self) -> TorchDistribution:
+        """What the decoder says of latents that are zero; for shapes and supports."""
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):  # a draw tells dtype and device; no randomness is used up
+            return self.decoder(torch.zeros_like(self.prior.sample()))
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(event_shape={tuple(self.event_shape)}, latent_shape={tuple(self.prior.event_shape)}, "
+            f"batch_shape={tuple(self.batch_shape)})"
+        )

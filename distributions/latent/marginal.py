@@ -1,0 +1,174 @@
+r"""The law of the data in a model with latent variables: the marginal of a joint law.
+
+.. math::
+
+    p(x) = \int p(x \mid z)\, p(z)\, \mathrm dz, \qquad
+    w(z) = \frac{p(x \mid z)\, p(z)}{q(z \mid x)}, \qquad \mathbb E_{q(z \mid x)}[w(z)] = p(x).
+
+The integral has no closed form, but every *importance weight* w of a draw from an approximate posterior q is an unbiased
+estimate of it, so that by Jensen's inequality, for any number n of draws,
+
+.. math::
+
+    \underbrace{\mathbb E_q \log w(z)}_{\mathrm{ELBO}(x)}
+    \;\le\; \underbrace{\mathbb E_q \log \tfrac1n \textstyle\sum_{i=1}^n w(z_i)}_{\mathrm{IWAE}_n(x)} \;\le\; \log p(x).
+
+The class here derives bounds and estimates from the terms of the weight; how latents are arranged (one vector, a hierarchy, a
+chain) is the subclass's business. See the page "The evidence lower bound" (``docs/derivations/elbo.md``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import torch
+from torch import Tensor
+
+from probgen.distributions.base import Distribution
+from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
+
+__all__ = ["LatentTerms", "MarginalDistribution"]
+
+
+class LatentTerms(NamedTuple):
+    """The terms of the bound for draws of the latents, in nats.
+
+    Attributes:
+        log_likelihood: Reconstruction term log p(x | z), ``[n, *batch]``.
+        divergences: For every group of latents log q - log p at the draw, ``[n, *batch]``; or its expectation given the groups
+            drawn before it, where asked for and known in closed form (then also ``[*batch]``).
+    """
+
+    log_likelihood: Tensor
+    divergences: tuple[Tensor, ...]
+
+    def total(self) -> Tensor:
+        """Reconstruction less divergences, ``[n, *batch]``: log-weights, if the divergences are at the draws."""
+        total = self.log_likelihood
+        for divergence in self.divergences:
+            total = total - divergence
+        return total
+
+
+class MarginalDistribution(Distribution):
+    r"""The marginal law :math:`p(x)` of a model with latent variables and an approximate posterior (abstract).
+
+    A subclass writes ``sample``, ``support``, ``expand`` and ``_terms``.
+
+    Example:
+        >>> import torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.distributions import standard_normal
+        >>> from probgen.distributions.latent import LatentVariable, MarginalDistribution
+        >>> p = LatentVariable(standard_normal(), lambda z: dist.Normal(z, 1.0), lambda x: dist.Normal(x / 2, 0.5**0.5))
+        >>> isinstance(p, MarginalDistribution), p.log_prob_estimate(torch.tensor(1.0), 2)  # the posterior is exact
+        (True, Estimate(>= -1.5155 ± 0.0000 nats))
+    """
+
+    log_prob_kind: LogProbKind = "lower"
+
+    def _terms(self, x: Tensor, num_draws: int, *, closed_form: bool) -> LatentTerms:
+        """The terms of the bound for ``num_draws`` reparameterized draws of the latents of data ``[*batch, *event]``."""
+        raise NotImplementedError(f"{type(self).__name__} does not define `_terms`.")
+
+    # ------------------------------------------------------------------------------------------------------------------- bounds
+
+    def elbo(self, x: Tensor, num_draws: int = 1, *, closed_form: bool = True) -> Tensor:
+        r"""An unbiased, differentiable estimate of the evidence lower bound of every datum, ``[*batch]``, in nats.
+
+        .. math:: \mathrm{ELBO}(x) = \mathbb E_{q(z \mid x)}[\log p(x \mid z)] - \mathrm{KL}(q(z \mid x) \,\|\, p(z))
+
+        Args:
+            x: Data ``[*batch, *event]``.
+            num_draws: Draws of the latents that are averaged.
+            closed_form: Use closed-form divergences where they are known.
+
+        Raises:
+            ValueError: ``num_draws`` is not positive, or ``x`` has another event shape.
+        """
+        return self._checked_terms(x, num_draws, closed_form=closed_form).total().mean(0)
+
+    def iwae(self, x: Tensor, num_draws: int) -> Tensor:
+        r"""An unbiased, differentiable estimate of the importance-weighted bound of every datum, ``[*batch]``, in nats.
+
+        .. math:: \mathrm{IWAE}_n(x) = \mathbb E \log \tfrac1n \sum_{i=1}^n w(z_i)
+
+        Args:
+            x: Data ``[*batch, *event]``.
+            num_draws: Number n of draws.
+
+        Raises:
+            ValueError: ``num_draws`` is not positive, or ``x`` has another event shape.
+
+        References:
+            Burda, Grosse, Salakhutdinov (2016). Importance weighted autoencoders. https://arxiv.org/abs/1509.00519
+        """
+        return torch.logsumexp(self.log_weights(x, num_draws), 0) - math.log(num_draws)
+
+    def log_weights(self, x: Tensor, num_draws: int) -> Tensor:
+        r"""Logarithms of importance weights, :math:`\log p(x \mid z) + \log p(z) - \log q(z \mid x)`, ``[n, *batch]``.
+
+        Args:
+            x: Data ``[*batch, *event]``.
+            num_draws: Number n of draws.
+
+        Raises:
+            ValueError: ``num_draws`` is not positive, or ``x`` has another event shape.
+        """
+        return self._checked_terms(x, num_draws, closed_form=False).total()
+
+    def log_prob(self, value: Tensor) -> NoReturn:
+        """Refuse: the density is an integral over the latents.
+
+        Raises:
+            DensityUnavailable: always.
+        """
+        instead = "`.log_prob_estimate(x, n)` to evaluate, `.elbo(x)` or `.iwae(x, n)` to train"
+        raise DensityUnavailable(type(self).__name__, "the density is an integral over the latents", instead)
+
+    def log_prob_estimate(self, value: Tensor, num_draws: int = 1, *, draws_at_once: int = 64) -> Estimate:
+        """Estimate the log-density from below by importance weights; without gradients.
+
+        Args:
+            value: Data ``[*sample, *batch, *event]``.
+            num_draws: Draws of the latents for each datum.
+            draws_at_once: How many of them are evaluated in one pass, which bounds the memory.
+
+        Raises:
+            ValueError: a number of draws is not positive, or ``value`` has another event shape.
+
+        Example:
+            >>> import torch
+            >>> import pyro.distributions as dist
+            >>> from probgen.distributions import LatentVariable, standard_normal
+            >>> p = LatentVariable(standard_normal(), lambda z: dist.Normal(z, 1.0), lambda x: dist.Normal(0.3 * x, 0.9))
+            >>> _ = torch.manual_seed(0)
+            >>> estimate = p.log_prob_estimate(torch.tensor(1.0), 20000)  # exactly -1.5155
+            >>> round(estimate.value.item(), 2), estimate.kind
+            (-1.52, 'lower')
+        """
+        if draws_at_once < 1:
+            raise ValueError(f"`draws_at_once` must be at least 1; got {draws_at_once}.")
+        full, rest = divmod(num_draws, draws_at_once)
+        passes = [draws_at_once] * max(full, 0) + ([rest] if rest or num_draws < 1 else [])
+        with torch.no_grad():
+            return log_mean_exp_estimate(torch.cat([self.log_weights(value, count) for count in passes]))
+
+    def _checked_terms(self, x: Tensor, num_draws: int, *, closed_form: bool) -> LatentTerms:
+        self._check_shape(x)
+        if num_draws < 1:
+            raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
+        batch = torch.broadcast_shapes(x.shape[: x.dim() - len(self.event_shape)], self.batch_shape)
+        return self._terms(x.expand((*batch, *self.event_shape)), num_draws, closed_form=closed_form)
+
+    # ------------------------------------------------------------------------------------------------------------------- draws
+
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
+        """Draw data ``[*sample_shape, *batch, *event]`` without gradients."""
+        raise NotImplementedError(f"{type(self).__name__} does not define `sample`.")
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
+        """The same law with another batch shape."""
+        raise NotImplementedError(f"{type(self).__name__} does not define `expand`.")
