@@ -13,8 +13,9 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import values_readable
 from probgen.distributions.base import Distribution
+from probgen.distributions.standard import Standard, StandardNormal
 
-__all__ = ["checked", "drawn", "normal_over_event", "over_event", "placed", "scored"]
+__all__ = ["checked", "coordinates", "drawn", "normal_over_event", "over_event", "placed", "scored"]
 
 
 def over_event(coefficient: Tensor, event_dim: int, like: Tensor) -> Tensor:
@@ -53,6 +54,31 @@ def normal_over_event(mean: Tensor, std: Tensor, event_dim: int) -> TorchDistrib
         (torch.Size([5]), torch.Size([8, 8]))
     """
     return cast(TorchDistribution, dist.Normal(mean, std, validate_args=checked(mean, std)).to_event(event_dim))
+
+
+def coordinates(law: TorchDistribution) -> TorchDistribution | None:
+    """The law of every coordinate, the event moved into the batch, or None where coordinates may depend on each other.
+
+    Args:
+        law: Any distribution; one of scalar events is returned as it is.
+
+    Example:
+        >>> import torch
+        >>> import pyro.distributions as dist
+        >>> from probgen.distributions import standard_normal
+        >>> from probgen.distributions.events import coordinates
+        >>> coordinates(standard_normal(3)).batch_shape
+        torch.Size([3])
+        >>> print(coordinates(dist.MultivariateNormal(torch.zeros(2), torch.eye(2))))
+        None
+    """
+    if isinstance(law, StandardNormal):
+        return cast(TorchDistribution, dist.Normal(law.mean, torch.ones_like(law.mean)))
+    if isinstance(law, Standard):
+        return law.coordinates()
+    while isinstance(law, torch.distributions.Independent):
+        law = law.base_dist
+    return None if len(law.event_shape) else law
 
 
 def placed(law: TorchDistribution, reference: Tensor) -> TorchDistribution:

@@ -93,6 +93,12 @@ class Standard(Distribution):
         new._event_shape = self.batch_shape[cut:] + self.event_shape
         return new
 
+    def coordinates(self) -> Self:
+        """The law of every coordinate, the event moved into the batch."""
+        new = self._expanded(self.batch_shape + self.event_shape)
+        new._event_shape = torch.Size()
+        return new
+
     def like(self, reference: Tensor) -> Self:
         """The same law drawing in the dtype and on the device of ``reference``, where they were left open."""
         if self.dtype is not None and self.device is not None:

@@ -40,9 +40,9 @@ from probgen.diffusion.codec_steps import (
     reverse_normal,
 )
 from probgen.diffusion.codec_symbols import read_table, write_table
-from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.model import Diffusion
 from probgen.distributions._seeding import random_stream
+from probgen.infer.evaluation_mode import evaluating
 
 __all__ = ["Codec", "CodingReport", "Decoded"]
 

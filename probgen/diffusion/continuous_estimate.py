@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.objectives import ContinuousTimes, DenoisingLoss, LogUniformNoise, prior_term, step_term
 from probgen.distributions._seeding import random_stream
+from probgen.infer.evaluation_mode import evaluating
 
 if TYPE_CHECKING:
     from probgen.diffusion.model import Diffusion

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from probgen.diffusion.evaluation_mode import evaluating
 from probgen.diffusion.report_terms import BoundTerms, bound_terms
 from probgen.distributions._seeding import random_stream
 from probgen.distributions.quantization import Quantization
+from probgen.infer.evaluation_mode import evaluating
 
 if TYPE_CHECKING:
     from probgen.diffusion.model import Diffusion

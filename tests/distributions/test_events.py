@@ -4,7 +4,8 @@ import pyro.distributions as dist
 import pytest
 import torch
 
-from probgen.distributions.events import checked, drawn, normal_over_event, over_event, scored
+from probgen.distributions import standard_normal, standard_uniform
+from probgen.distributions.events import checked, coordinates, drawn, normal_over_event, over_event, scored
 
 
 def test_coefficient_broadcasts_over_the_event():
@@ -50,3 +51,14 @@ def test_drawing_and_scoring_something(name):
     law = LAWS[name]()
     value = drawn(law, (4,))
     assert torch.equal(scored(law, value), law.log_prob(value))
+
+
+def test_coordinates_of_independent_laws_score_alike_and_of_dependent_ones_there_are_none():
+    x = torch.tensor([[0.2, 0.7], [0.4, 0.1]])
+    wide = dist.Normal(torch.zeros(2, 2), 3.0).to_event(1)
+    for law in (standard_normal(2), standard_uniform(2).expand((2,)), wide, wide.to_event(1)):
+        parts = coordinates(law)
+        assert not parts.event_shape
+        assert parts.batch_shape == law.batch_shape + law.event_shape
+        assert torch.allclose(parts.log_prob(x).sum(), law.log_prob(x).sum())
+    assert coordinates(dist.MultivariateNormal(torch.zeros(2), torch.eye(2))) is None

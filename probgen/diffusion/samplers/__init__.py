@@ -10,10 +10,11 @@ from probgen.diffusion.samplers.edm_solvers import euler, heun
 from probgen.diffusion.samplers.grids import SamplerSpacing, sampling_grid
 from probgen.diffusion.samplers.inverting import inversion
 from probgen.diffusion.samplers.langevin_dynamics import annealed_langevin, predictor_corrector
-from probgen.diffusion.samplers.mixing import linear, noised_interpolation, spherical
+from probgen.diffusion.samplers.mixing import noised_interpolation
 from probgen.diffusion.samplers.multistep_solvers import dpm_solver, uni_pc
 from probgen.diffusion.samplers.sampler import Progress, SamplePath, Sampler
 from probgen.diffusion.samplers.stochastic_solvers import euler_maruyama
+from probgen.distributions.numerics.interpolation import linear, spherical
 
 __all__ = [
     "Progress",

@@ -19,7 +19,7 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
 
     Example:
         >>> import torch
-        >>> from probgen.diffusion.evaluation_mode import evaluating
+        >>> from probgen.infer.evaluation_mode import evaluating
         >>> network = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout().eval())
         >>> with evaluating(network):
         ...     modes = [part.training for part in network]
