@@ -4,6 +4,7 @@ This package does not train, sample data, or know Pyro; see ``probgen.infer`` an
 """
 
 from probgen.distributions.bijectors.affine import Affine, Scale, Shift
+from probgen.distributions.bijectors.amortized import Amortized
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.bernstein import Bernstein
 from probgen.distributions.bijectors.cdf import CauchyCDF, GumbelCDF, LocationScaleCDF, LogisticCDF, NormalCDF
@@ -31,8 +32,10 @@ from probgen.distributions.bijectors.orthogonal import Orthogonal
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
 from probgen.distributions.bijectors.partial import Partial
 from probgen.distributions.bijectors.permutation import Permutation, Reverse
+from probgen.distributions.bijectors.planar import Planar
 from probgen.distributions.bijectors.power import Power, SignedPower
 from probgen.distributions.bijectors.qr import Householder, QRLinear
+from probgen.distributions.bijectors.radial import Radial
 from probgen.distributions.bijectors.reshape import Reshape
 from probgen.distributions.bijectors.sigmoid import Logit, Sigmoid, Tanh
 from probgen.distributions.bijectors.sinh_arcsinh import SinhArcsinh
@@ -41,12 +44,14 @@ from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereogr
 from probgen.distributions.bijectors.splines import CircularSpline, CubicSpline, LinearSpline, RationalQuadraticSpline
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
 from probgen.distributions.bijectors.support import ToSupport
+from probgen.distributions.bijectors.sylvester import Sylvester
 from probgen.distributions.bijectors.triangular import LowerTriangular
 from probgen.distributions.bijectors.wrapper import Wrapper
 
 __all__ = [
     "ELU",
     "Affine",
+    "Amortized",
     "Bernstein",
     "Bijector",
     "CauchyCDF",
@@ -84,8 +89,10 @@ __all__ = [
     "Parameter",
     "Partial",
     "Permutation",
+    "Planar",
     "Power",
     "QRLinear",
+    "Radial",
     "RationalQuadraticSpline",
     "Reshape",
     "Reverse",
@@ -98,6 +105,7 @@ __all__ = [
     "Stack",
     "Stereographic",
     "SumOfSquares",
+    "Sylvester",
     "Tanh",
     "ToSupport",
     "Wrapper",
