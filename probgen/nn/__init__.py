@@ -2,6 +2,7 @@
 
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
 from probgen.nn.conditioning import ClassConditioning, Conditioning, Conditions, ImageConditioning, VectorConditioning
+from probgen.nn.convolutional import ConvBlock, ConvDecoder, ConvEncoder
 from probgen.nn.denoising_mlp import DenoisingMLP
 from probgen.nn.denoising_network import DenoisingNetwork
 from probgen.nn.dit import DiT
@@ -9,6 +10,7 @@ from probgen.nn.made import MADE
 from probgen.nn.mlp import MLP
 from probgen.nn.noise_embedding import FourierEmbedding, NoiseEmbedding, SinusoidalEmbedding
 from probgen.nn.residual_block import Downsample, ResidualBlock, Upsample
+from probgen.nn.skip import Skip
 from probgen.nn.text_conditioning import TextConditioning
 from probgen.nn.unet import UNet
 
@@ -18,6 +20,9 @@ __all__ = [
     "ClassConditioning",
     "Conditioning",
     "Conditions",
+    "ConvBlock",
+    "ConvDecoder",
+    "ConvEncoder",
     "DenoisingMLP",
     "DenoisingNetwork",
     "DiT",
@@ -28,6 +33,7 @@ __all__ = [
     "NoiseEmbedding",
     "ResidualBlock",
     "SinusoidalEmbedding",
+    "Skip",
     "SpatialAttention",
     "TextConditioning",
     "TransformerBlock",

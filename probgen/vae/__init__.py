@@ -5,21 +5,35 @@ objectives stand in ``probgen.infer``, networks in ``probgen.nn``.
 """
 
 from probgen.vae.autoencoder import Autoencoder, ReconstructionLoss
+from probgen.vae.chain import ChainVAE
 from probgen.vae.corruption import MaskingCorruption, NormalCorruption
+from probgen.vae.hierarchical import HierarchicalVAE
+from probgen.vae.hierarchical_law import HierarchicalLaw
+from probgen.vae.hierarchy_recipes import chain_vae, ladder_vae, top_down_vae
+from probgen.vae.level import Level
 from probgen.vae.linear import PrincipalComponents, linear_autoencoder, principal_angles, principal_components
 from probgen.vae.model import VAE
 from probgen.vae.recipes import mlp_autoencoder, mlp_vae
+from probgen.vae.top_down import TopDownVAE
 
 __all__ = [
     "VAE",
     "Autoencoder",
+    "ChainVAE",
+    "HierarchicalLaw",
+    "HierarchicalVAE",
+    "Level",
     "MaskingCorruption",
     "NormalCorruption",
     "PrincipalComponents",
     "ReconstructionLoss",
+    "TopDownVAE",
+    "chain_vae",
+    "ladder_vae",
     "linear_autoencoder",
     "mlp_autoencoder",
     "mlp_vae",
     "principal_angles",
     "principal_components",
+    "top_down_vae",
 ]
