@@ -11,6 +11,7 @@ if __name__ != "probgen.distributions":
 
 from probgen.distributions import pyro_bridge as _pyro_bridge  # noqa: F401  (registers our classes with torch and Pyro)
 from probgen.distributions.base import Distribution
+from probgen.distributions.categorical_levels import CategoricalLevels
 from probgen.distributions.chains import (
     Denoised,
     Denoiser,
@@ -38,6 +39,7 @@ from probgen.distributions.transformed import TransformedDistribution
 
 __all__ = [
     "Calibration",
+    "CategoricalLevels",
     "ConditionalDistribution",
     "ConditionalTransformedDistribution",
     "Denoised",

@@ -113,7 +113,7 @@ class Discretized(Distribution):
         """
         self._check_shape(value)
         if self._checks_values(value):
-            self._check_support(value)
+            self.quantization.require_centers(value, type(self).__name__)
         x = value.to(torch.promote_types(value.dtype, self.loc.dtype))
         level, last = self.quantization.level(x), self.quantization.levels - 1
         lower = torch.where(level == 0, -torch.inf, self._standardized(level))
@@ -125,18 +125,6 @@ class Discretized(Distribution):
     def _standardized(self, edge: Tensor) -> Tensor:
         """The left edge of each level (the right edge of the one before), in scales from the location."""
         return (self.quantization.lowest_edge + edge * self.quantization.width - self.loc) / self.scale
-
-    def _check_support(self, value: Tensor) -> None:
-        valid = BinCenters(self.quantization).check(value.detach())
-        if bool(valid.all()):
-            return
-        found, wrong = self.quantization, value.detach()[~valid].flatten()[0]
-        nearest = "" if bool(wrong.isnan()) else f" (the nearest is {found.snap(wrong).item():g})"
-        raise ValueError(
-            f"`value` of {type(self).__name__} must be bin centers, {found.levels} levels from {found.low:g} to {found.high:g} "
-            f"in steps of {found.width:g}; got {wrong.item():g}{nearest}, and {int((~valid).sum())} of {valid.numel()} are "
-            "none. Integers become centers by `quantization.decode`, other numbers by `quantization.snap`."
-        )
 
     def enumerate_support(self, expand: bool = True) -> Tensor:  # noqa: FBT001, FBT002  (torch's signature)
         """All bin centers, ``[levels, *batch]`` (ones for the batch if not ``expand``)."""

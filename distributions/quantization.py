@@ -143,6 +143,29 @@ class Quantization:
         noise = torch.rand(k.shape, generator=generator, dtype=dtype, device=k.device).clamp(margin, 1 - margin)
         return self.lowest_edge + (k.to(dtype) + noise) * self.width
 
+    # ------------------------------------------------------------------------------------------------------------------ checks
+
+    def require_centers(self, value: Tensor, owner: str) -> None:
+        """Check that all of ``value`` are bin centers; call it only where values may be read.
+
+        Args:
+            value: Any shape.
+            owner: Whose values they are, for the message.
+
+        Raises:
+            ValueError: some are none.
+        """
+        valid = BinCenters(self).check(value.detach())
+        if bool(valid.all()):
+            return
+        wrong = value.detach()[~valid].flatten()[0]
+        nearest = "" if bool(wrong.isnan()) else f" (the nearest is {self.snap(wrong).item():g})"
+        raise ValueError(
+            f"`value` of {owner} must be bin centers, {self.levels} levels from {self.low:g} to {self.high:g} "
+            f"in steps of {self.width:g}; got {wrong.item():g}{nearest}, and {int((~valid).sum())} of {valid.numel()} are "
+            "none. Integers become centers by `quantization.decode`, other numbers by `quantization.snap`."
+        )
+
 
 class BinCenters(Constraint):
     """The bin centers of a quantization, up to rounding: a thousandth of a bin, or the rounding of the dtype if that is more.

@@ -1,8 +1,20 @@
 """Elements: from the numbers that a network gives to the law of a coordinate, and the laws made of them."""
 
 from probgen.distributions.elements.bernoulli import BernoulliElement
+from probgen.distributions.elements.categorical import CategoricalElement
+from probgen.distributions.elements.discretized import DiscretizedLogisticElement, DiscretizedNormalElement
 from probgen.distributions.elements.element import Element
+from probgen.distributions.elements.location_scale import LocationScaleElement
 from probgen.distributions.elements.network_law import NetworkLaw
 from probgen.distributions.elements.normal import NormalElement
 
-__all__ = ["BernoulliElement", "Element", "NetworkLaw", "NormalElement"]
+__all__ = [
+    "BernoulliElement",
+    "CategoricalElement",
+    "DiscretizedLogisticElement",
+    "DiscretizedNormalElement",
+    "Element",
+    "LocationScaleElement",
+    "NetworkLaw",
+    "NormalElement",
+]

@@ -3,10 +3,14 @@ r"""What stands behind a network: from unconstrained numbers to the law of a coo
 An *element* declares how many numbers P it wants for each coordinate and turns ``[*batch, P]`` of them into a law with batch
 shape ``[*batch]``. Decoders of latent-variable models and conditionals of autoregressive models are made of the same elements:
 one law of a coordinate, whatever network stands before it.
+
+Numbers in half precision, as a network gives them under autocast, are taken to float32: a sum of log-densities over the pixels
+of an image has no digits left in bfloat16.
 """
 
 from __future__ import annotations
 
+import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
@@ -40,7 +44,7 @@ class Element(nn.Module):
         """The law with batch shape ``[*batch]`` and events of ``event_shape``.
 
         Args:
-            parameters: Any real numbers, ``[*batch, num_parameters]``.
+            parameters: Any real numbers, ``[*batch, num_parameters]``; half precision becomes float32.
 
         Raises:
             ValueError: the last dimension is not ``num_parameters``.
@@ -50,4 +54,4 @@ class Element(nn.Module):
                 f"`parameters` of {type(self).__name__} must end with {self.num_parameters} numbers an element; "
                 f"got shape {tuple(parameters.shape)}."
             )
-        return self._law(parameters)
+        return self._law(parameters.float() if parameters.dtype in (torch.float16, torch.bfloat16) else parameters)

@@ -2,21 +2,17 @@ r"""Real coordinates: :math:`x \sim \mathcal N(\mu, \sigma^2)` with a fixed, a s
 
 from __future__ import annotations
 
-import math
-from typing import Literal
-
 import pyro.distributions as dist
-import torch
 from pyro.distributions import TorchDistribution
-from torch import Tensor, nn
+from torch import Tensor
 
-from probgen.distributions.elements.element import Element
+from probgen.distributions.elements.location_scale import LocationScaleElement
 from probgen.distributions.events import checked
 
 __all__ = ["NormalElement"]
 
 
-class NormalElement(Element):
+class NormalElement(LocationScaleElement):
     r"""A normal coordinate, :math:`\mathcal N(\mu, \sigma^2)`.
 
     Three ways to the standard deviation :math:`\sigma`:
@@ -25,6 +21,9 @@ class NormalElement(Element):
     * ``"shared"``: the network gives :math:`\mu`; one :math:`\log \sigma` for all coordinates is learned, from
       :math:`\sigma = 1`;
     * a number: the network gives :math:`\mu`, :math:`\sigma` is fixed.
+
+    A learned :math:`\log \sigma` is exact up to 10 in size and levels off beyond, so that the law can always be scored: see
+    :func:`~probgen.distributions.elements.location_scale.leveled_log_scale`.
 
     Args:
         scale: Which of these.
@@ -39,25 +38,6 @@ class NormalElement(Element):
         (Normal(loc: 1.0, scale: 1.0), Normal(loc: 1.0, scale: 0.5))
     """
 
-    def __init__(self, scale: Literal["predicted", "shared"] | float = "predicted") -> None:
-        super().__init__()
-        if isinstance(scale, str) and scale not in ("predicted", "shared"):
-            raise ValueError(f"`scale` must be 'predicted', 'shared' or a number; got {scale!r}.")
-        if not isinstance(scale, str) and not (scale > 0 and math.isfinite(scale)):
-            raise ValueError(f"`scale` must be positive and finite; got {scale}.")
-        self.scale = scale
-        self.num_parameters = 2 if scale == "predicted" else 1
-        self.log_scale = nn.Parameter(torch.zeros(())) if scale == "shared" else None
-
     def _law(self, parameters: Tensor) -> TorchDistribution:
-        if self.scale == "predicted":
-            mean, log_scale = parameters.unbind(-1)
-            scale = log_scale.exp()
-        else:
-            mean = parameters.squeeze(-1)
-            scale = torch.full_like(mean, float(self.scale)) if self.log_scale is None else self.log_scale.exp()
+        mean, scale = self._location_and_scale(parameters)
         return dist.Normal(mean, scale, validate_args=checked(mean, scale))
-
-    def extra_repr(self) -> str:
-        """How the standard deviation is found."""
-        return f"scale={self.scale!r}"

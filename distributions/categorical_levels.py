@@ -1,0 +1,139 @@
+r"""Levels with free masses: a softmax over the bin centers of a quantization.
+
+.. math:: P(X = c_k) = \pi_k = \frac{e^{a_k}}{\sum_j e^{a_j}}
+
+It knows nothing of the order of the levels, but its values are numbers, so it has a mean, a variance and a distribution function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+from torch.distributions.constraints import Constraint
+
+from probgen.distributions.base import Distribution
+from probgen.distributions.quantization import BinCenters, Quantization
+
+__all__ = ["CategoricalLevels"]
+
+
+class CategoricalLevels(Distribution):
+    r"""A law over the bin centers of a quantization with a free mass for each.
+
+    Args:
+        logits: Unnormalized log-masses :math:`a`, ``[*batch, levels]``; half precision is taken to float32.
+        quantization: The levels.
+        validate_args: As in ``torch.distributions``.
+
+    Raises:
+        TypeError: ``quantization`` is no ``Quantization``.
+        ValueError: the logits do not end with one number a level.
+
+    References:
+        van den Oord, Kalchbrenner, Kavukcuoglu (2016). Pixel recurrent neural networks. https://arxiv.org/abs/1601.06759
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import CategoricalLevels, Quantization
+        >>> law = CategoricalLevels(torch.tensor([0.0, 0.0, -torch.inf]), Quantization(3, -1.0, 1.0))
+        >>> law.log_prob(torch.tensor([-1.0, 0.0, 1.0])).exp(), law.mean
+        (tensor([0.5000, 0.5000, 0.0000]), tensor(-0.5000))
+    """
+
+    has_enumerate_support = True
+
+    def __init__(self, logits: Tensor, quantization: Quantization, *, validate_args: bool | None = None) -> None:
+        if not isinstance(quantization, Quantization):
+            raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
+        if not logits.dim() or logits.shape[-1] != quantization.levels:
+            raise ValueError(f"`logits` must end with {quantization.levels} numbers, one a level; got {tuple(logits.shape)}.")
+        full = logits.float() if torch.finfo(logits.dtype).bits < 32 else logits
+        self.quantization = quantization
+        self.log_probs = full.log_softmax(-1)
+        super().__init__(logits.shape[:-1], torch.Size(), validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True, event_dim=0)
+    def support(self) -> Constraint:
+        """The bin centers."""
+        return BinCenters(self.quantization)
+
+    @property
+    def probs(self) -> Tensor:
+        """The masses, ``[*batch, levels]``."""
+        return self.log_probs.exp()
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
+        """The same law with another batch shape."""
+        new = self._expanded(batch_shape, _instance)
+        new.log_probs = self.log_probs.expand(*batch_shape, self.quantization.levels)
+        return new
+
+    def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
+        """Draw bin centers ``[*sample_shape, *batch]``."""
+        with torch.no_grad():
+            shape = torch.Size((*sample_shape, *self.batch_shape, self.quantization.levels))
+            flat = self.probs.expand(shape).reshape(-1, self.quantization.levels)
+            drawn = torch.multinomial(flat, 1).reshape(shape[:-1]) if flat.numel() else flat.new_zeros(shape[:-1])
+            return self.quantization.decode(drawn, self.log_probs.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-mass in nats, shape ``[*sample, *batch]``; minus infinity off the bin centers, NaN of a NaN.
+
+        Args:
+            value: Bin centers ``[*sample, *batch]``, up to rounding; ``quantization.decode`` makes them from integers.
+
+        Raises:
+            ValueError: with validation on, a value is no bin center.
+        """
+        self._check_shape(value)
+        if self._checks_values(value):
+            self.quantization.require_centers(value, type(self).__name__)
+        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
+        level = self.quantization.level(value).nan_to_num().long().broadcast_to(shape)
+        table = self.log_probs.broadcast_to((*shape, self.quantization.levels))
+        found = table.gather(-1, level.unsqueeze(-1)).squeeze(-1)
+        off_center = torch.where(value.isnan(), torch.nan, -torch.inf).to(found.dtype)
+        return torch.where(BinCenters(self.quantization).check(value), found, off_center)
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:  # noqa: FBT001, FBT002  (torch's signature)
+        """All bin centers, ``[levels, *batch]`` (ones for the batch if not ``expand``)."""
+        centers = self._centers().reshape(-1, *(1,) * len(self.batch_shape))
+        return centers.expand(-1, *self.batch_shape) if expand else centers
+
+    def cdf(self, value: Tensor) -> Tensor:
+        r""":math:`P(X \le x)` for any real ``value`` ``[*sample, *batch]``."""
+        reached = self._centers() <= value.unsqueeze(-1) + 1e-3 * self.quantization.width
+        return (self.probs * reached).sum(-1)
+
+    @property
+    def mean(self) -> Tensor:
+        """The expected bin center."""
+        return (self.probs * self._centers()).sum(-1)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance of the bin centers."""
+        return (self.probs * (self._centers() - self.mean.unsqueeze(-1)).square()).sum(-1)
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable bin center."""
+        return self.quantization.decode(self.log_probs.argmax(-1), self.log_probs.dtype)
+
+    def entropy(self) -> Tensor:
+        """Entropy in nats."""
+        return -(self.probs * torch.where(self.log_probs == -torch.inf, 0.0, self.log_probs)).sum(-1)
+
+    def probability_integral_transform(self, value: Tensor) -> None:
+        """None: the distribution function of a discrete law does not make its draws uniform."""
+        return
+
+    def _centers(self) -> Tensor:
+        return self.quantization.centers(self.log_probs.dtype, self.log_probs.device)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(batch_shape={tuple(self.batch_shape)}, {self.quantization})"
