@@ -4,6 +4,7 @@ This package holds models and recipes. Bounds and estimates of a law are methods
 objectives stand in ``probgen.infer``, networks in ``probgen.nn``.
 """
 
+from probgen.vae import latent_space
 from probgen.vae.autoencoder import Autoencoder, ReconstructionLoss
 from probgen.vae.chain import ChainVAE
 from probgen.vae.corruption import MaskingCorruption, NormalCorruption
@@ -30,6 +31,7 @@ __all__ = [
     "TopDownVAE",
     "chain_vae",
     "ladder_vae",
+    "latent_space",
     "linear_autoencoder",
     "mlp_autoencoder",
     "mlp_vae",
