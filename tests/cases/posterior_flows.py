@@ -7,12 +7,9 @@ from probgen.distributions.testing import BijectorCase
 
 BIJECTORS = {
     "Planar": BijectorCase(lambda: Planar(3), (3,)),
-    "Planar(one coordinate)": BijectorCase(lambda: Planar(1), (1,)),
     "Planar(context)": BijectorCase(lambda: Planar(3, conditioner=nn.Linear(2, 7), context_shape=(2,)), (3,)),
-    "Radial": BijectorCase(lambda: Radial(3), (3,)),
     "Radial(one coordinate)": BijectorCase(lambda: Radial(1), (1,)),
     "Radial(context)": BijectorCase(lambda: Radial(2, conditioner=nn.Linear(2, 4), context_shape=(2,)), (2,)),
     "Sylvester": BijectorCase(lambda: Sylvester(3), (3,)),
-    "Sylvester(triangular)": BijectorCase(lambda: Sylvester(2, reflections=0), (2,)),
     "Sylvester(context)": BijectorCase(lambda: Sylvester(3, 2, conditioner=nn.Linear(2, 14), context_shape=(2,)), (3,)),
 }
