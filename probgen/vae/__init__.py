@@ -9,6 +9,7 @@ from probgen.vae.autoencoder import Autoencoder, ReconstructionLoss
 from probgen.vae.chain import ChainVAE
 from probgen.vae.corruption import MaskingCorruption, NormalCorruption
 from probgen.vae.hierarchical import HierarchicalVAE
+from probgen.vae.hierarchical_bound import HierarchicalBound
 from probgen.vae.hierarchical_law import HierarchicalLaw
 from probgen.vae.hierarchy_recipes import chain_vae, ladder_vae, top_down_vae
 from probgen.vae.level import Level
@@ -21,6 +22,7 @@ __all__ = [
     "VAE",
     "Autoencoder",
     "ChainVAE",
+    "HierarchicalBound",
     "HierarchicalLaw",
     "HierarchicalVAE",
     "Level",

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
-import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.events import drawn, scored
+from probgen.distributions.events import coordinates, drawn, scored
 from probgen.distributions.latent import LatentTerms, MarginalDistribution, divergence_at
 from probgen.vae.posterior_rule import tempered
 
@@ -52,9 +51,12 @@ class LevelDraw(NamedTuple):
 
     def unit_divergences(self) -> Tensor:
         """The same for every coordinate of the latent, averaged over draws and data: ``[*latent]``, in nats."""
-        q, p = _coordinates(self.posterior), _coordinates(self.prior)
+        q, p = coordinates(self.posterior), coordinates(self.prior)
+        if q is None or p is None:
+            raise ValueError("coordinates of this level may depend on each other: they have no divergences of their own.")
         found = divergence_at(q, p, self.z, closed_form=self.integrable)
-        return found.reshape(-1, *self.prior.event_shape).mean(0)
+        cut = found.dim() - len(self.prior.event_shape)
+        return found.reshape(found.shape[:cut].numel(), *found.shape[cut:]).mean(0)
 
 
 class Inference(NamedTuple):
@@ -245,10 +247,3 @@ class HierarchicalLaw(MarginalDistribution):
     def __repr__(self) -> str:
         shapes = {name: level.latent_shape for name, level in self.vae.descending()}
         return f"{type(self).__name__}(event_shape={tuple(self.event_shape)}, latents={shapes})"
-
-
-def _coordinates(law: Any) -> Any:
-    """The law without its event dimensions, if it says what its coordinates are."""
-    while isinstance(law, dist.Independent):
-        law = law.base_dist
-    return law
