@@ -19,6 +19,8 @@ import pyro.distributions as dist
 from torch import Tensor
 from torch.distributions.kl import kl_divergence
 
+from probgen.distributions.events import scored
+
 __all__ = ["closed_form_divergence", "divergence_at"]
 
 
@@ -70,7 +72,7 @@ def divergence_at(q: Any, p: Any, z: Tensor, *, closed_form: bool = True) -> Ten
         (tensor(0.5000), tensor(1.5000))
     """
     known = closed_form_divergence(q, p) if closed_form else None
-    ratio: Tensor = q.log_prob(z) - p.log_prob(z) if known is None else known
+    ratio: Tensor = scored(q, z) - scored(p, z) if known is None else known
     return ratio
 
 

@@ -22,7 +22,7 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import pyro.distributions as dist
 import torch
@@ -30,9 +30,8 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions.estimate import Estimate
-from probgen.distributions.events import drawn, placed
+from probgen.distributions.events import coordinates, drawn, placed
 from probgen.distributions.latent.divergence import closed_form_divergence
-from probgen.distributions.standard import StandardNormal
 
 __all__ = ["RateTerms", "active_units", "aggregate_posterior", "rate_terms", "unit_activity", "unit_divergences"]
 
@@ -244,16 +243,12 @@ def _averaged(terms: Tensor) -> Estimate:
     return Estimate(terms.mean(), (spread / (draws * data)).sqrt(), "unbiased")
 
 
-def _coordinates(name: str, law: Any) -> Any:
+def _coordinates(name: str, law: TorchDistribution) -> TorchDistribution:
     """The law of every coordinate, the event moved into the batch."""
-    if isinstance(law, StandardNormal):
-        return dist.Normal(law.mean, torch.ones_like(law.mean))
-    inner = law
-    while isinstance(inner, torch.distributions.Independent):
-        inner = inner.base_dist
-    if len(inner.event_shape):
-        raise ValueError(f"`{name}` must have independent coordinates; those of {type(inner).__name__} may depend.")
-    return inner
+    found = coordinates(law)
+    if found is None:
+        raise ValueError(f"`{name}` must have independent coordinates; those of {type(law).__name__} may depend on each other.")
+    return found
 
 
 def _require_one_batch_dim(posterior: TorchDistribution, least: int = 1) -> None:

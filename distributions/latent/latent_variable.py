@@ -6,12 +6,12 @@ data to a law of the latents: the autoencoder of variational inference, seen as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, cast
 
 import torch
 from pyro.distributions import TorchDistribution
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
@@ -38,6 +38,7 @@ class LatentVariable(MarginalDistribution):
         decoder: From latents to the law of the data, a distribution over events of one shape.
         encoder: From data to the law of the latents, over events like the prior's.
         event_shape: Shape of one datum; by default the decoder's attribute of that name, else found by decoding zeros.
+        allow_estimate: Let ``log_prob`` return the evidence lower bound from one draw, fresh at every call.
         validate_args: As in ``torch.distributions``.
 
     References:
@@ -62,8 +63,10 @@ class LatentVariable(MarginalDistribution):
         encoder: Callable[[Tensor], TorchDistribution],
         *,
         event_shape: Sequence[int] | None = None,
+        allow_estimate: bool = False,
         validate_args: bool | None = None,
     ) -> None:
+        self.allow_estimate = allow_estimate
         self.prior = prior
         self.decoder = decoder
         self.encoder = encoder
@@ -71,7 +74,7 @@ class LatentVariable(MarginalDistribution):
         event = self._decoded_zeros().event_shape if shape is None else torch.Size(shape)
         super().__init__(prior.batch_shape, event, validate_args=validate_args)
 
-    @constraints.dependent_property(is_discrete=False)
+    @constraints.dependent_property
     def support(self) -> Constraint:
         """That of the decoder."""
         return cast(Constraint, self._decoded_zeros().support)
@@ -84,8 +87,26 @@ class LatentVariable(MarginalDistribution):
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw data ``[*sample_shape, *batch, *event]`` without gradients: latents, then data given them."""
+        return self.sample_joint(sample_shape)["x"]
+
+    def sample_joint(self, sample_shape: Sequence[int] = torch.Size()) -> dict[str, Tensor]:
+        """Draw latents "z" ``[*sample_shape, *batch, *latent]`` and data "x" ``[*sample_shape, *batch, *event]``.
+
+        Args:
+            sample_shape: Shape of the draws.
+        """
         with torch.no_grad():
-            return drawn(self.decoder(drawn(self.prior, sample_shape)))
+            z = drawn(self._placed_prior(), sample_shape)
+            return {"z": z, "x": drawn(self.decoder(z))}
+
+    def log_prior(self, latents: Mapping[str, Tensor]) -> Tensor:
+        """The log-density log p(z) of latents "z", ``[*sample, *batch]``, in nats."""
+        return scored(placed(self.prior, latents["z"]), latents["z"])
+
+    def log_joint(self, x: Tensor, latents: Mapping[str, Tensor]) -> Tensor:
+        """The exact joint log-density log p(x, z) of latents "z", ``[*sample, *batch]``, in nats."""
+        self._check_shape(x)
+        return self.log_prior(latents) + scored(self.decoder(latents["z"]), x)
 
     def posterior(self, x: Tensor) -> TorchDistribution:
         r"""The approximate posterior :math:`q(z \mid x)` of data ``[*batch, *event]``."""
@@ -94,17 +115,35 @@ class LatentVariable(MarginalDistribution):
 
     def _terms(self, x: Tensor, num_draws: int, *, closed_form: bool) -> LatentTerms:
         q = self.encoder(x)
-        z = q.rsample(torch.Size((num_draws,)))
-        log_likelihood = scored(self.decoder(z), x)
-        return LatentTerms(log_likelihood, (divergence_at(q, placed(self.prior, z), z, closed_form=closed_form),))
+        z = _posterior_draws(q, num_draws)
+        divergence = divergence_at(q, placed(self.prior, z), z, closed_form=closed_form)  # first: it may score the very draw
+        return LatentTerms(scored(self.decoder(z), x), (divergence,))
+
+    def _placed_prior(self) -> TorchDistribution:
+        """The prior, in the dtype and on the device of the decoder's parameters where it leaves them open."""
+        parameters = self.decoder.parameters() if isinstance(self.decoder, nn.Module) else iter(())
+        reference = next((parameter for parameter in parameters if parameter.is_floating_point()), None)
+        return self.prior if reference is None else placed(self.prior, reference)
 
     def _decoded_zeros(self) -> TorchDistribution:
         """What the decoder says of latents that are zero; for shapes and supports."""
         with torch.no_grad(), torch.random.fork_rng(devices=[]):  # a draw tells dtype and device; no randomness is used up
-            return self.decoder(torch.zeros_like(self.prior.sample()))
+            return self.decoder(torch.zeros_like(drawn(self._placed_prior())))
 
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(event_shape={tuple(self.event_shape)}, latent_shape={tuple(self.prior.event_shape)}, "
             f"batch_shape={tuple(self.batch_shape)})"
         )
+
+
+def _posterior_draws(q: TorchDistribution, num_draws: int) -> Tensor:
+    """Draws ``[n, *batch, *latent]``, reparameterized; where gradients are not recorded, any draws."""
+    if q.has_rsample:
+        return q(torch.Size((num_draws,)))  # as Pyro draws: scoring the draw of a flow is free
+    if torch.is_grad_enabled():
+        raise ValueError(
+            f"`encoder` must return a law with `rsample`, else the gradient of the bound is wrong; got {type(q).__name__}. "
+            "Evaluate under `torch.no_grad()`; to train discrete latents, sum over their values."
+        )
+    return drawn(q, (num_draws,))

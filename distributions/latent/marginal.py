@@ -20,8 +20,8 @@ chain) is the subclass's business. See the page "The evidence lower bound" (``do
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -55,7 +55,12 @@ class LatentTerms(NamedTuple):
 class MarginalDistribution(Distribution):
     r"""The marginal law :math:`p(x)` of a model with latent variables and an approximate posterior (abstract).
 
-    A subclass writes ``sample``, ``support``, ``expand`` and ``_terms``.
+    A subclass writes ``sample``, ``support``, ``expand`` and ``_terms``; with ``sample_joint``, ``log_prior`` and
+    ``log_joint`` it can also be annealed (see :func:`~probgen.distributions.latent.sandwich`).
+
+    Attributes:
+        allow_estimate: Let ``log_prob`` return the evidence lower bound from one draw, fresh at every call, as one does at a
+            training site of a larger model.
 
     Example:
         >>> import torch
@@ -68,6 +73,7 @@ class MarginalDistribution(Distribution):
     """
 
     log_prob_kind: LogProbKind = "lower"
+    allow_estimate: bool = False
 
     def _terms(self, x: Tensor, num_draws: int, *, closed_form: bool) -> LatentTerms:
         """The terms of the bound for ``num_draws`` reparameterized draws of the latents of data ``[*batch, *event]``."""
@@ -119,14 +125,23 @@ class MarginalDistribution(Distribution):
         """
         return self._checked_terms(x, num_draws, closed_form=False).total()
 
-    def log_prob(self, value: Tensor) -> NoReturn:
-        """Refuse: the density is an integral over the latents.
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The evidence lower bound from one draw, ``[*batch]`` in nats, if the object allows estimates.
+
+        Args:
+            value: Data ``[*sample, *batch, *event]``.
 
         Raises:
-            DensityUnavailable: always.
+            DensityUnavailable: built without ``allow_estimate=True``.
         """
-        instead = "`.log_prob_estimate(x, n)` to evaluate, `.elbo(x)` or `.iwae(x, n)` to train"
-        raise DensityUnavailable(type(self).__name__, "the density is an integral over the latents", instead)
+        if not self.allow_estimate:
+            raise DensityUnavailable(
+                type(self).__name__,
+                "the density is an integral over the latents",
+                "`.log_prob_estimate(x, n)` to evaluate, `.elbo(x)` or `.iwae(x, n)` to train, or build it with "
+                "`allow_estimate=True`",
+            )
+        return self.elbo(value)
 
     def log_prob_estimate(self, value: Tensor, num_draws: int = 1, *, draws_at_once: int = 64) -> Estimate:
         """Estimate the log-density from below by importance weights; without gradients.
@@ -168,6 +183,35 @@ class MarginalDistribution(Distribution):
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw data ``[*sample_shape, *batch, *event]`` without gradients."""
         raise NotImplementedError(f"{type(self).__name__} does not define `sample`.")
+
+    def sample_joint(self, sample_shape: Sequence[int] = torch.Size()) -> dict[str, Tensor]:
+        """Draw latents and the data that they make, without gradients: given those data, exact draws of the posterior.
+
+        Args:
+            sample_shape: Shape of the draws.
+
+        Returns:
+            Name to draws ``[*sample_shape, *batch, *latent]`` for every group of latents, in the order in which they are drawn,
+            and the data ``[*sample_shape, *batch, *event]`` as "x".
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define `sample_joint`.")
+
+    def log_prior(self, latents: Mapping[str, Tensor]) -> Tensor:
+        """The log-density log p(z) of all latents, ``[*sample, *batch]``, in nats.
+
+        Args:
+            latents: Name to ``[*sample, *batch, *latent]``, for every group of latents.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define `log_prior`.")
+
+    def log_joint(self, x: Tensor, latents: Mapping[str, Tensor]) -> Tensor:
+        """The exact joint log-density log p(x, z), ``[*sample, *batch]``, in nats.
+
+        Args:
+            x: Data ``[*batch, *event]``.
+            latents: Name to ``[*sample, *batch, *latent]``, for every group of latents.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define `log_joint`.")
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         """The same law with another batch shape."""

@@ -234,7 +234,9 @@ class ProbabilisticPCA(Distribution):
             mean_field: Whether its encoder is the best one with independent latents, instead of the exact posterior.
         """
         encoder = self.mean_field_posterior if mean_field else self.posterior
-        return LatentVariable(standard_normal(self.num_latents), self.decode, encoder, event_shape=self.event_shape)
+        return LatentVariable(
+            standard_normal(self.num_latents).like(self.loadings), self.decode, encoder, event_shape=self.event_shape
+        )
 
     def elbo(self, x: Tensor, *, mean_field: bool = False) -> Tensor:
         r"""The evidence lower bound in closed form, ``[*batch]``, in nats: the log-density less :meth:`gap`.
