@@ -8,6 +8,8 @@ from probgen.vae import latent_space
 from probgen.vae.autoencoder import Autoencoder, ReconstructionLoss
 from probgen.vae.chain import ChainVAE
 from probgen.vae.corruption import MaskingCorruption, NormalCorruption
+from probgen.vae.diagnosis import Advice, CodebookDiagnosis, DecoderDiagnosis, Diagnosis, Gaps, LevelDiagnosis
+from probgen.vae.doctor import diagnose
 from probgen.vae.hierarchical import HierarchicalVAE
 from probgen.vae.hierarchical_bound import HierarchicalBound
 from probgen.vae.hierarchical_law import HierarchicalLaw
@@ -20,18 +22,25 @@ from probgen.vae.top_down import TopDownVAE
 
 __all__ = [
     "VAE",
+    "Advice",
     "Autoencoder",
     "ChainVAE",
+    "CodebookDiagnosis",
+    "DecoderDiagnosis",
+    "Diagnosis",
+    "Gaps",
     "HierarchicalBound",
     "HierarchicalLaw",
     "HierarchicalVAE",
     "Level",
+    "LevelDiagnosis",
     "MaskingCorruption",
     "NormalCorruption",
     "PrincipalComponents",
     "ReconstructionLoss",
     "TopDownVAE",
     "chain_vae",
+    "diagnose",
     "ladder_vae",
     "latent_space",
     "linear_autoencoder",
