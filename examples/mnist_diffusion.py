@@ -139,6 +139,7 @@ def main(argv: list[str] | None = None) -> Measured:
     parser.add_argument("--samples", type=int, default=200, help="samples of each sampler")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results")
     parser.add_argument("--condition", default="", help="a sentence about the machine, kept with the figures")
+    parser.add_argument("--full", action="store_true", help="samples of 1000 steps too: ten minutes more")
     parser.add_argument("--smoke", action="store_true", help="three steps, few images")
     options = parser.parse_args(argv)
     torch.manual_seed(0)
@@ -178,6 +179,9 @@ def main(argv: list[str] | None = None) -> Measured:
         ),
         flush=True,
     )
+    if options.full:
+        whole = noise_table(diffusion, noise, labels, judge, steps=(1000,), etas=(0.0, 1.0))
+        print(found.add(f"The whole chain. {caption}", *whole), flush=True)
     found.write(options.out / f"diffusion_{name.replace(' ', '_')}.json")
     try:
         images = diffusion.dpm_solver(20)(diffusion.prior.sample((50,)), torch.arange(10).repeat_interleave(5))
