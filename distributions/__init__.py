@@ -10,6 +10,7 @@ if __name__ != "probgen.distributions":
     )
 
 from probgen.distributions import pyro_bridge as _pyro_bridge  # noqa: F401  (registers our classes with torch and Pyro)
+from probgen.distributions.autoregressive import Autoregressive
 from probgen.distributions.base import Distribution
 from probgen.distributions.categorical_levels import CategoricalLevels
 from probgen.distributions.chains import (
@@ -27,6 +28,7 @@ from probgen.distributions.conditional import ConditionalDistribution, Condition
 from probgen.distributions.constrained import default_base, flow_on
 from probgen.distributions.dequantized import Dequantized
 from probgen.distributions.discretized import DiscretizedLogistic, DiscretizedNormal
+from probgen.distributions.embeddings import Embedding, OneHotEmbedding, ScaledEmbedding
 from probgen.distributions.estimate import DensityUnavailable, Estimate, EstimateKind, LogProbKind
 from probgen.distributions.implicit import ImplicitDistribution
 from probgen.distributions.latent import LatentVariable, MarginalDistribution
@@ -38,6 +40,7 @@ from probgen.distributions.standard import StandardNormal, StandardUniform, stan
 from probgen.distributions.transformed import TransformedDistribution
 
 __all__ = [
+    "Autoregressive",
     "Calibration",
     "CategoricalLevels",
     "ConditionalDistribution",
@@ -49,6 +52,7 @@ __all__ = [
     "DiscretizedLogistic",
     "DiscretizedNormal",
     "Distribution",
+    "Embedding",
     "Estimate",
     "EstimateKind",
     "ForwardChain",
@@ -62,9 +66,11 @@ __all__ = [
     "Mixture",
     "MixtureOfFlows",
     "NetworkDenoiser",
+    "OneHotEmbedding",
     "Quantization",
     "Report",
     "Schedule",
+    "ScaledEmbedding",
     "StandardNormal",
     "StandardUniform",
     "TimeGrid",

@@ -1,6 +1,7 @@
 """Latent-variable models as distributions: the marginal law of the data, its bounds and its estimates."""
 
 from probgen.distributions.latent.divergence import closed_form_divergence, divergence_at
+from probgen.distributions.latent.flow_posterior import FlowPosterior
 from probgen.distributions.latent.information import (
     RateTerms,
     active_units,
@@ -14,6 +15,7 @@ from probgen.distributions.latent.marginal import LatentTerms, MarginalDistribut
 from probgen.distributions.latent.principal_components import ProbabilisticPCA
 
 __all__ = [
+    "FlowPosterior",
     "LatentTerms",
     "LatentVariable",
     "MarginalDistribution",
