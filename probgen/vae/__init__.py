@@ -7,6 +7,8 @@ objectives stand in ``probgen.infer``, networks in ``probgen.nn``.
 from probgen.vae import latent_space
 from probgen.vae.autoencoder import Autoencoder, ReconstructionLoss
 from probgen.vae.chain import ChainVAE
+from probgen.vae.classifier import ClassificationLoss, Classifier, classifier_on_codes, mlp_classifier
+from probgen.vae.conv_recipes import conv_autoencoder, conv_vae
 from probgen.vae.corruption import MaskingCorruption, NormalCorruption
 from probgen.vae.diagnosis import Advice, CodebookDiagnosis, DecoderDiagnosis, Diagnosis, Gaps, LevelDiagnosis
 from probgen.vae.doctor import diagnose
@@ -18,6 +20,7 @@ from probgen.vae.level import Level
 from probgen.vae.linear import PrincipalComponents, linear_autoencoder, principal_angles, principal_components
 from probgen.vae.model import VAE
 from probgen.vae.recipes import mlp_autoencoder, mlp_vae
+from probgen.vae.semi_supervised import SemiSupervisedLoss, SemiSupervisedVAE
 from probgen.vae.top_down import TopDownVAE
 
 __all__ = [
@@ -25,6 +28,8 @@ __all__ = [
     "Advice",
     "Autoencoder",
     "ChainVAE",
+    "ClassificationLoss",
+    "Classifier",
     "CodebookDiagnosis",
     "DecoderDiagnosis",
     "Diagnosis",
@@ -38,13 +43,19 @@ __all__ = [
     "NormalCorruption",
     "PrincipalComponents",
     "ReconstructionLoss",
+    "SemiSupervisedLoss",
+    "SemiSupervisedVAE",
     "TopDownVAE",
     "chain_vae",
+    "classifier_on_codes",
+    "conv_autoencoder",
+    "conv_vae",
     "diagnose",
     "ladder_vae",
     "latent_space",
     "linear_autoencoder",
     "mlp_autoencoder",
+    "mlp_classifier",
     "mlp_vae",
     "principal_angles",
     "principal_components",

@@ -30,13 +30,14 @@ __all__ = ["Centered", "mlp_autoencoder", "mlp_vae"]
 
 
 class Centered(nn.Module):
-    r"""A network on flat events less a constant, :math:`h(x - m, c)`, for any number of event and context dimensions.
+    r"""A network on events less a constant, :math:`h(x - m, c)`; events and contexts of any shape are seen as vectors.
 
     An input whose mean is far from zero slows the training of the first layer.
 
     Args:
         network: A module from vectors ``[N, D]`` (and a context, flat too) to anything.
         shift: What is subtracted, a number or ``[*event]``; kept as a buffer.
+        flat: Whether the network sees events as vectors, rather than in their shape.
 
     Example:
         >>> import torch
@@ -47,15 +48,17 @@ class Centered(nn.Module):
 
     shift: Tensor
 
-    def __init__(self, network: nn.Module, shift: Tensor | float = 0.0) -> None:
+    def __init__(self, network: nn.Module, shift: Tensor | float = 0.0, *, flat: bool = True) -> None:
         super().__init__()
         self.network = network
+        self.flat = flat
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.get_default_dtype()))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Run the network on events ``[N, *event]`` and contexts ``[N, *context]``."""
-        flat = _vectors(x - self.shift)
-        result: Tensor = self.network(flat) if context is None else self.network(flat, _vectors(context))
+        centered = x - self.shift
+        centered = _vectors(centered) if self.flat else centered
+        result: Tensor = self.network(centered) if context is None else self.network(centered, _vectors(context))
         return result
 
 
