@@ -11,25 +11,43 @@ from probgen.infer.density import DensityEstimator
 from probgen.infer.elbo import ELBO, ELBOLoss
 from probgen.infer.ema import EMA
 from probgen.infer.fit import fit
+from probgen.infer.free_bits import FreeBits
 from probgen.infer.history import History
+from probgen.infer.importance_weighted import ImportanceWeightedObjective
+from probgen.infer.iwae import IWAE, IWAELoss
+from probgen.infer.kl_weight import KLBalancing
 from probgen.infer.objective import Objective, Player
+from probgen.infer.renyi import Renyi, RenyiLoss
 from probgen.infer.saving import load, save
 from probgen.infer.storage import UnsafeFileError
+from probgen.infer.variational import Particles, VariationalObjective
+from probgen.infer.wake_sleep import WakeSleep, WakeSleepLoss
 
 __all__ = [
     "ELBO",
     "EMA",
+    "IWAE",
     "Annealed",
     "Callback",
     "Compiled",
     "DensityEstimator",
     "ELBOLoss",
     "EarlyStopping",
+    "FreeBits",
     "History",
+    "IWAELoss",
+    "ImportanceWeightedObjective",
+    "KLBalancing",
     "Objective",
+    "Particles",
     "Player",
     "ProgressBar",
+    "Renyi",
+    "RenyiLoss",
     "UnsafeFileError",
+    "VariationalObjective",
+    "WakeSleep",
+    "WakeSleepLoss",
     "compile",
     "fit",
     "load",

@@ -92,11 +92,19 @@ class Site:
 class _Recorder(Messenger):
     """Keep the sites of one program; give latent sites the values of ``draws``."""
 
-    def __init__(self, draws: Mapping[str, Tensor], observed: frozenset[str], owned: Callable[[nn.Parameter], bool]) -> None:
+    def __init__(
+        self,
+        draws: Mapping[str, Tensor],
+        observed: frozenset[str],
+        owned: Callable[[nn.Parameter], bool],
+        *,
+        detach: bool,
+    ) -> None:
         super().__init__()
         self.draws = draws
         self.observed = observed
         self.owned = owned
+        self.detach = detach
         self.sites: dict[str, Site] = {}
         self.subsamples: dict[str, Tensor] = {}
 
@@ -119,6 +127,8 @@ class _Recorder(Messenger):
             return
         if name in self.sites:
             raise ValueError(f"the sample site {name!r} occurs twice in one program; names must be unique.")
+        if self.detach and not msg["is_observed"]:
+            msg["value"] = msg["value"].detach()
         auxiliary = bool(infer.get("is_auxiliary"))
         self.sites[name] = Site(
             name, fn, msg["value"], msg["is_observed"], msg["scale"], msg["mask"], auxiliary, msg["cond_indep_stack"]
@@ -179,6 +189,7 @@ def run_program(
     draws: Mapping[str, Tensor] | None = None,
     observed: frozenset[str] = frozenset(),
     owned: Callable[[nn.Parameter], bool] = lambda parameter: True,
+    detach: bool = False,
 ) -> tuple[dict[str, Site], dict[str, Tensor]]:
     """Run a Pyro program and return its sites in order, and the indices that its plates drew.
 
@@ -189,6 +200,7 @@ def run_program(
         draws: Values for latent sites (and plate indices), by name: what another program drew.
         observed: Sites that the other program observed; it is an error if they are latent here.
         owned: Whether a parameter belongs to the objective.
+        detach: Give the program its own draws as constants, without the path of gradients to what they were drawn from.
 
     Raises:
         ValueError: a repeated site name, or a ``pyro.param`` statement outside a module.
@@ -201,7 +213,7 @@ def run_program(
         >>> sites["z"].log_prob()
         tensor(-0.9189)
     """
-    recorder = _Recorder(draws or {}, observed, owned)
+    recorder = _Recorder(draws or {}, observed, owned, detach=detach)
     with recorder:
         call_program(program, args, kwargs)
     return recorder.sites, recorder.subsamples
