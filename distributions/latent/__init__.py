@@ -1,7 +1,23 @@
 """Latent-variable models as distributions: the marginal law of the data, its bounds and its estimates."""
 
+from probgen.distributions.latent.annealing import (
+    AnnealingPath,
+    TemperedDensity,
+    annealed_importance_sampling,
+    effective_sample_size,
+    geometric_path,
+    reverse_annealed_importance_sampling,
+    sigmoid_temperatures,
+)
+from probgen.distributions.latent.bidirectional import Sandwich, annealed_estimate, sandwich
 from probgen.distributions.latent.divergence import closed_form_divergence, divergence_at
 from probgen.distributions.latent.flow_posterior import FlowPosterior
+from probgen.distributions.latent.hamiltonian import (
+    HamiltonianMove,
+    HamiltonianTransition,
+    hamiltonian_move,
+    tuned_hamiltonian,
+)
 from probgen.distributions.latent.information import (
     RateTerms,
     active_units,
@@ -15,17 +31,31 @@ from probgen.distributions.latent.marginal import LatentTerms, MarginalDistribut
 from probgen.distributions.latent.principal_components import ProbabilisticPCA
 
 __all__ = [
+    "AnnealingPath",
     "FlowPosterior",
+    "HamiltonianMove",
+    "HamiltonianTransition",
     "LatentTerms",
     "LatentVariable",
     "MarginalDistribution",
     "ProbabilisticPCA",
     "RateTerms",
+    "Sandwich",
+    "TemperedDensity",
     "active_units",
     "aggregate_posterior",
+    "annealed_estimate",
+    "annealed_importance_sampling",
     "closed_form_divergence",
     "divergence_at",
+    "effective_sample_size",
+    "geometric_path",
+    "hamiltonian_move",
     "rate_terms",
+    "reverse_annealed_importance_sampling",
+    "sandwich",
+    "sigmoid_temperatures",
+    "tuned_hamiltonian",
     "unit_activity",
     "unit_divergences",
 ]

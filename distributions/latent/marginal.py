@@ -172,11 +172,14 @@ class MarginalDistribution(Distribution):
             return log_mean_exp_estimate(torch.cat([self.log_weights(value, count) for count in passes]))
 
     def _checked_terms(self, x: Tensor, num_draws: int, *, closed_form: bool) -> LatentTerms:
-        self._check_shape(x)
         if num_draws < 1:
             raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
-        batch = torch.broadcast_shapes(x.shape[: x.dim() - len(self.event_shape)], self.batch_shape)
-        return self._terms(x.expand((*batch, *self.event_shape)), num_draws, closed_form=closed_form)
+        return self._terms(x.expand((*self._batch_of(x), *self.event_shape)), num_draws, closed_form=closed_form)
+
+    def _batch_of(self, x: Tensor) -> torch.Size:
+        """The batch of data ``[*batch, *event]`` together with that of the law."""
+        self._check_shape(x)
+        return torch.Size(torch.broadcast_shapes(x.shape[: x.dim() - len(self.event_shape)], self.batch_shape))
 
     # ------------------------------------------------------------------------------------------------------------------- draws
 
