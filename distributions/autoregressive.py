@@ -23,6 +23,7 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions._checks import require_context
 from probgen.distributions.base import Distribution
 from probgen.distributions.bijectors.incremental import IncrementalNetwork
+from probgen.distributions.constraints import is_real, satisfies
 from probgen.distributions.elements import Element
 from probgen.distributions.embeddings import Embedding, ScaledEmbedding
 from probgen.distributions.events import drawn, scored
@@ -165,7 +166,10 @@ class Autoregressive(Distribution):
         rows = self._rows(value, batch)
         params = self.network(self._seen(rows), self.context)
         law = self.element(params.reshape(*params.shape[:-2], self._positions, self.element.num_parameters))
-        log_prob = scored(law, rows).sum(-1)
+        scores, support = scored(law, rows), cast(Constraint, law.support)
+        if not is_real(support):  # some laws of torch give any number outside
+            scores = torch.where(satisfies(support, rows), scores, -math.inf)
+        log_prob = scores.sum(-1)
         return log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape))
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
