@@ -41,6 +41,7 @@ class Stream:
         self._resumed: dict[str, Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:
+        begun = False
         while self.epochs is None or self.epoch < self.epochs:
             batches = self._begin()
             empty = self.position == 0
@@ -49,6 +50,9 @@ class Stream:
                 self.position += 1
                 yield batch
             if empty:
+                if self.epoch == 0 and not begun:  # data that stood at the end of their own pass, such as `Batches`
+                    begun = True
+                    continue
                 if self.epoch == 0:
                     raise ValueError("`data` yielded no batch.")
                 return  # an iterator that can be passed only once

@@ -19,6 +19,7 @@ import pyro
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from probgen.distributions import LatentVariable
 from probgen.distributions._checks import require_context
@@ -30,6 +31,9 @@ __all__ = ["VAE"]
 
 class VAE(nn.Module):
     r"""A variational autoencoder.
+
+    Modules inside a prior that is a distribution, such as the bijector of a flow, belong to the model and are trained; other
+    tensors in it are constants, which stay where they are when the model moves.
 
     Attributes:
         prior: The law of the latents, or a module that returns it.
@@ -85,6 +89,7 @@ class VAE(nn.Module):
         if conditional_prior and context_shape is None:
             raise ValueError("`conditional_prior` needs a `context_shape`.")
         self.prior = prior
+        self.prior_modules = nn.ModuleList([] if isinstance(prior, nn.Module) else _modules_of(prior))
         self.decoder = decoder
         self.encoder = encoder
         self.context_shape = None if context_shape is None else tuple(context_shape)
@@ -139,11 +144,15 @@ class VAE(nn.Module):
         """The Pyro model: sites "z" and "x" in a plate "data".
 
         Args:
-            x: Data ``[size, *event]`` to condition on; None to generate.
-            context: Shape ``[size, *context_shape]``, if the model takes one.
-            size: Size of the plate, where no data are given; 1 by default, or that of the context.
+            x: Data ``[n, *event]`` to condition on; None to generate.
+            context: Shape ``[n, *context_shape]``, if the model takes one.
+            size: Size N of the plate: with data, that of the whole data set, of which the batch is n (their terms weigh N/n);
+                by default n. Without data how many are generated; by default as many as there are contexts, or 1.
+
+        Raises:
+            ValueError: ``size`` is less than the number of data.
         """
-        with pyro.plate("data", self._size(x, context, size), dim=-1):
+        with self._plate(x, context, size):
             z: Tensor = pyro.sample("z", self.latent_law(context))
             data: Tensor = pyro.sample("x", self.decode(z, context), obs=x)
         return data
@@ -152,11 +161,11 @@ class VAE(nn.Module):
         """The Pyro guide: the site "z", from the encoder.
 
         Args:
-            x: Data ``[size, *event]``.
-            context: Shape ``[size, *context_shape]``, if the model takes one.
-            size: Unused; as in :meth:`model`.
+            x: Data ``[n, *event]``.
+            context: Shape ``[n, *context_shape]``, if the model takes one.
+            size: As in :meth:`model`.
         """
-        with pyro.plate("data", len(x), dim=-1):
+        with self._plate(x, context, size):
             z: Tensor = pyro.sample("z", self.encode(x, context))
         return z
 
@@ -177,11 +186,23 @@ class VAE(nn.Module):
         """
         return (ELBO() if objective is None else objective)(self.model, self.guide)
 
-    def _size(self, x: Tensor | None, context: Tensor | None, size: int | None) -> int:
-        if x is not None:
-            return len(x)
-        return (1 if context is None else len(context)) if size is None else size
+    def _plate(self, x: Tensor | None, context: Tensor | None, size: int | None) -> Any:
+        """The plate "data"; with a ``size`` above the number of data they are a batch of so many."""
+        given = x if x is not None else context
+        count = (1 if size is None else size) if given is None else len(given)
+        if size is None or size == count:
+            return pyro.plate("data", count, dim=-1)
+        if size < count:
+            raise ValueError(f"`size` must be at least the number of data, {count}; got {size}.")
+        return pyro.plate("data", size, subsample=torch.arange(count, device=self.reference.device), dim=-1)
 
     def _known_shape(self) -> tuple[int, ...] | None:
         shape: Any = getattr(self.decoder, "event_shape", None) if self._event_shape is None else self._event_shape
         return None if shape is None else tuple(shape)
+
+
+def _modules_of(law: Any) -> list[nn.Module]:
+    """The modules that a distribution is made of, through the distributions inside it."""
+    parts = [part for value in vars(law).values() for part in (value if isinstance(value, (list, tuple)) else (value,))]
+    inner = [part for part in parts if isinstance(part, Distribution)]
+    return [part for part in parts if isinstance(part, nn.Module)] + [found for part in inner for found in _modules_of(part)]

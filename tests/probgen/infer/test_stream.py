@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from probgen.data import Batches
 from probgen.infer.randomness import random_state, restore_random_state
 from probgen.infer.stream import PASS_END, Stream, shard, split_batch
 
@@ -47,3 +48,14 @@ def test_shards_are_equal_rows_of_every_tensor():
     assert split_batch(part) == ((), part)
     with pytest.raises(ValueError, match="batch of 5 rows cannot be split evenly over 2"):
         shard(torch.zeros(5), rank=0, world_size=2)
+
+
+def test_data_that_stand_at_the_end_of_their_own_pass_begin_anew():
+    batches = Batches(torch.arange(4), 2)
+    taken = iter(batches)
+    next(taken), next(taken)  # the pass is used up, but nobody has asked for a third batch
+    assert batches.position == 2
+    found = list(Stream(batches, epochs=1))
+    assert [len(batch) for batch in found[:-1]] == [2, 2]
+    with pytest.raises(ValueError, match="`data` yielded no batch"):
+        list(Stream([], epochs=1))
