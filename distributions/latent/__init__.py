@@ -29,19 +29,23 @@ from probgen.distributions.latent.information import (
 from probgen.distributions.latent.latent_variable import LatentVariable
 from probgen.distributions.latent.marginal import LatentTerms, MarginalDistribution
 from probgen.distributions.latent.principal_components import ProbabilisticPCA
+from probgen.distributions.latent.priors import FlowPrior, MixturePrior, VampPrior
 
 __all__ = [
     "AnnealingPath",
     "FlowPosterior",
+    "FlowPrior",
     "HamiltonianMove",
     "HamiltonianTransition",
     "LatentTerms",
     "LatentVariable",
     "MarginalDistribution",
+    "MixturePrior",
     "ProbabilisticPCA",
     "RateTerms",
     "Sandwich",
     "TemperedDensity",
+    "VampPrior",
     "active_units",
     "aggregate_posterior",
     "annealed_estimate",
