@@ -2,9 +2,9 @@ r"""Autoregressive laws: one conditional for each position, all of them from one
 
 .. math:: p(x \mid c) = \prod_{i=1}^D p\bigl(x_i \mid \theta_i(x_{A_i}, c)\bigr),
 
-where :math:`A_i` are the positions before :math:`i` in some order. Every factor is an *element* (a Bernoulli, categorical, normal, ... law
-of one position), :math:`\theta` is an incremental network: all parameters come from one parallel pass when x is known, so a
-density costs one pass; a draw goes through the levels of the order and evaluates the network incrementally (see
+where :math:`A_i` are the positions before :math:`i` in some order. Every factor is an *element* (a Bernoulli, categorical or
+normal law of one position, say), :math:`\theta` is an incremental network: all parameters come from one parallel pass when x is
+known, so a density costs one pass; a draw goes through the levels of the order and evaluates the network incrementally (see
 ``bijectors/incremental.py``), so with a masked network it costs the arithmetic of one pass too.
 """
 

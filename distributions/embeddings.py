@@ -1,8 +1,8 @@
 r"""How the values of an autoregressive law enter its network.
 
-A network sees numbers, data may be codes. Ordered values (gray levels, binary pixels) are shifted and scaled, :math:`x \mapsto (x -
-m) / s`; codes without an order, such as those of a codebook, become unit vectors, :math:`k \mapsto e_k`, so that no code is
-"between" two others.
+A network sees numbers, data may be codes. Ordered values (gray levels, binary pixels) are shifted and scaled,
+:math:`x \mapsto (x - m) / s`; codes without an order, such as those of a codebook, become unit vectors,
+:math:`k \mapsto e_k`, so that no code is "between" two others.
 """
 
 from __future__ import annotations

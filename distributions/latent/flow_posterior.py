@@ -75,7 +75,7 @@ class FlowPosterior(nn.Module):
             raise ValueError(f"`summary` is given, but the bijector {type(bijector).__name__} takes no context.")
         if summary is None and wanted is not None and wanted != self.input_shape:
             raise ValueError(
-                f"`summary` must be given: the bijector takes a context of shape {wanted}, the data have shape {self.input_shape}."
+                f"`summary` must be given: the bijector takes a context {wanted}, the data have shape {self.input_shape}."
             )
         self.base = base
         self.bijector = bijector

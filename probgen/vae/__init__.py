@@ -22,14 +22,22 @@ from probgen.vae.model import VAE
 from probgen.vae.recipes import mlp_autoencoder, mlp_vae
 from probgen.vae.semi_supervised import SemiSupervisedLoss, SemiSupervisedVAE
 from probgen.vae.top_down import TopDownVAE
+from probgen.vae.vq_codebook import Codebook, perplexity_of
+from probgen.vae.vq_losses import CodePriorLoss, VQLoss, straight_through
+from probgen.vae.vq_model import VQVAE
+from probgen.vae.vq_prior import CodePrior, made_code_prior
 
 __all__ = [
     "VAE",
+    "VQVAE",
     "Advice",
     "Autoencoder",
     "ChainVAE",
     "ClassificationLoss",
     "Classifier",
+    "CodePrior",
+    "CodePriorLoss",
+    "Codebook",
     "CodebookDiagnosis",
     "DecoderDiagnosis",
     "Diagnosis",
@@ -46,6 +54,7 @@ __all__ = [
     "SemiSupervisedLoss",
     "SemiSupervisedVAE",
     "TopDownVAE",
+    "VQLoss",
     "chain_vae",
     "classifier_on_codes",
     "conv_autoencoder",
@@ -54,10 +63,13 @@ __all__ = [
     "ladder_vae",
     "latent_space",
     "linear_autoencoder",
+    "made_code_prior",
     "mlp_autoencoder",
     "mlp_classifier",
     "mlp_vae",
+    "perplexity_of",
     "principal_angles",
     "principal_components",
+    "straight_through",
     "top_down_vae",
 ]
