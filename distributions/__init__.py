@@ -26,8 +26,10 @@ from probgen.distributions.chains import (
 )
 from probgen.distributions.conditional import ConditionalDistribution, ConditionalTransformedDistribution
 from probgen.distributions.constrained import default_base, flow_on
+from probgen.distributions.continuous_bernoulli import ContinuousBernoulli
 from probgen.distributions.dequantized import Dequantized
 from probgen.distributions.discretized import DiscretizedLogistic, DiscretizedNormal
+from probgen.distributions.discretized_mixture import DiscretizedLogisticMixture
 from probgen.distributions.embeddings import Embedding, OneHotEmbedding, ScaledEmbedding
 from probgen.distributions.estimate import DensityUnavailable, Estimate, EstimateKind, LogProbKind
 from probgen.distributions.implicit import ImplicitDistribution
@@ -45,11 +47,13 @@ __all__ = [
     "CategoricalLevels",
     "ConditionalDistribution",
     "ConditionalTransformedDistribution",
+    "ContinuousBernoulli",
     "Denoised",
     "Denoiser",
     "DensityUnavailable",
     "Dequantized",
     "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
     "DiscretizedNormal",
     "Distribution",
     "Embedding",

@@ -2,7 +2,7 @@ r"""Levels with free masses: a softmax over the bin centers of a quantization.
 
 .. math:: P(X = c_k) = \pi_k = \frac{e^{a_k}}{\sum_j e^{a_j}}
 
-It knows nothing of the order of the levels, but its values are numbers, so it has a mean, a variance and a distribution function.
+It knows nothing of the order of the levels, but its values are numbers: it has a mean, a variance, a distribution function.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
+from probgen.distributions.discretized import full_precision
 from probgen.distributions.quantization import BinCenters, Quantization
 
 __all__ = ["CategoricalLevels"]
@@ -51,9 +52,8 @@ class CategoricalLevels(Distribution):
             raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
         if not logits.dim() or logits.shape[-1] != quantization.levels:
             raise ValueError(f"`logits` must end with {quantization.levels} numbers, one a level; got {tuple(logits.shape)}.")
-        full = logits.float() if torch.finfo(logits.dtype).bits < 32 else logits
         self.quantization = quantization
-        self.log_probs = full.log_softmax(-1)
+        self.log_probs = full_precision(logits).log_softmax(-1)
         super().__init__(logits.shape[:-1], torch.Size(), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)

@@ -65,7 +65,7 @@ class Discretized(Distribution):
     ) -> None:
         if not isinstance(quantization, Quantization):
             raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
-        self.loc, self.scale = (_full_precision(value) for value in broadcast_all(loc, scale))
+        self.loc, self.scale = (full_precision(value) for value in broadcast_all(loc, scale))
         self.quantization = quantization
         super().__init__(self.loc.shape, torch.Size(), validate_args=validate_args)
 
@@ -115,12 +115,19 @@ class Discretized(Distribution):
         if self._checks_values(value):
             self.quantization.require_centers(value, type(self).__name__)
         x = value.to(torch.promote_types(value.dtype, self.loc.dtype))
-        level, last = self.quantization.level(x), self.quantization.levels - 1
-        lower = torch.where(level == 0, -torch.inf, self._standardized(level))
-        upper = torch.where(level == last, torch.inf, self._standardized(level + 1))
-        log_mass = self._log_mass(lower, upper, self.quantization.width / self.scale)
         off_center = torch.where(x.isnan(), x, -torch.inf)
+        log_mass = self.level_log_mass(self.quantization.level(x))
         return torch.where(BinCenters(self.quantization).check(value), log_mass, off_center)
+
+    def level_log_mass(self, level: Tensor) -> Tensor:
+        """Log-mass of the bins of levels in nats, shape ``[*sample, *batch]``; nothing is checked.
+
+        Args:
+            level: Levels 0, ..., L - 1 as floating-point numbers, ``[*sample, *batch]``.
+        """
+        lower = torch.where(level == 0, -torch.inf, self._standardized(level))
+        upper = torch.where(level == self.quantization.levels - 1, torch.inf, self._standardized(level + 1))
+        return self._log_mass(lower, upper, self.quantization.width / self.scale)
 
     def _standardized(self, edge: Tensor) -> Tensor:
         """The left edge of each level (the right edge of the one before), in scales from the location."""
@@ -186,7 +193,8 @@ class Discretized(Distribution):
         )
 
 
-def _full_precision(value: Tensor) -> Tensor:
+def full_precision(value: Tensor) -> Tensor:
+    """The value, in float32 where it came in half precision, which does not resolve the levels of an image."""
     return value.float() if torch.finfo(value.dtype).bits < 32 else value
 
 
@@ -233,7 +241,7 @@ class DiscretizedLogistic(Discretized):
     r"""A logistic law rounded to levels, with :math:`F(x) = 1/(1 + e^{-x})`; outer bins open.
 
     Its mass is a product, :math:`\sigma(b)\,\sigma(-a)\,(1 - e^{-w/s})`, so it costs less than the normal one. Mixtures of it
-    stand in ``pyro.distributions.MixtureSameFamily``.
+    stand in ``pyro.distributions.MixtureSameFamily``, those of dependent colors in ``DiscretizedLogisticMixture``.
 
     Args:
         loc: Mean :math:`\mu` of the continuous law, in the units of the data.

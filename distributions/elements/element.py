@@ -10,9 +10,10 @@ of an image has no digits left in bfloat16.
 
 from __future__ import annotations
 
-import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
+
+from probgen.distributions.discretized import full_precision
 
 __all__ = ["Element"]
 
@@ -54,4 +55,4 @@ class Element(nn.Module):
                 f"`parameters` of {type(self).__name__} must end with {self.num_parameters} numbers an element; "
                 f"got shape {tuple(parameters.shape)}."
             )
-        return self._law(parameters.float() if parameters.dtype in (torch.float16, torch.bfloat16) else parameters)
+        return self._law(full_precision(parameters))

@@ -1,12 +1,13 @@
 r"""Three ways to a scale: predicted by the network, learned and shared by all coordinates, or fixed.
 
-A network may say any number :math:`s` for the logarithm of a scale, and :math:`e^{\pm 100}` overflows or vanishes in float32: then
-a likelihood is NaN without a word. The logarithm therefore levels off,
+A network may say any number :math:`s` for the logarithm of a scale, and :math:`e^{\pm 100}` overflows or vanishes in float32:
+then a likelihood is NaN without a word. The logarithm therefore levels off,
 
 .. math::
 
     \log\sigma = s \quad (|s| \le 10), \qquad
-    \log\sigma = \operatorname{sign}(s)\,\Bigl(10 + \frac{10\,u}{\sqrt{1 + u^2}}\Bigr),\ u = \frac{|s| - 10}{10} \quad (|s| > 10),
+    \log\sigma = \operatorname{sign}(s)\,\Bigl(10 + \frac{10\,u}{\sqrt{1 + u^2}}\Bigr) \quad
+    \Bigl(u = \frac{|s| - 10}{10} > 0\Bigr),
 
 so that :math:`2 \cdot 10^{-9} < \sigma < 5 \cdot 10^{8}`. It is the identity where scales are of use (4.5e-5 to 2.2e4), has two
 continuous derivatives, and the first falls off only as :math:`u^{-3}`, so that gradients bring a network back.

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from probgen.distributions._checks import require_context
 from probgen.distributions.elements.element import Element
+from probgen.distributions.elements.element_grid import ElementGrid
 
 __all__ = ["NetworkLaw"]
 
@@ -99,6 +100,8 @@ class NetworkLaw(nn.Module):
                 f"{parts} an element; got {tuple(output.shape[1:])}."
             )
         law = self.element(output.reshape(*batch, parts, *outer).movedim(len(batch), -1))
+        if self.element.event_shape and outer:
+            return ElementGrid(law, len(outer))
         return cast(TorchDistribution, dist.Independent(law, len(outer)))
 
 

@@ -2,7 +2,8 @@
 
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
 from probgen.nn.conditioning import ClassConditioning, Conditioning, Conditions, ImageConditioning, VectorConditioning
-from probgen.nn.convolutional import ConvBlock, ConvDecoder, ConvEncoder
+from probgen.nn.convolutional import ConvDecoder, ConvEncoder
+from probgen.nn.convolutional_blocks import ConvBlock
 from probgen.nn.denoising_mlp import DenoisingMLP
 from probgen.nn.denoising_network import DenoisingNetwork
 from probgen.nn.dit import DiT
