@@ -8,7 +8,7 @@ from probgen.data.captions import DIGIT_WORDS, CaptionVocabulary, digit_captions
 from probgen.data.dataset import Dataset, Split, split_indices
 from probgen.data.dequantization import dequantize, from_logits, quantize, to_logits
 from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
-from probgen.data.images import load_digits, load_faces, load_fashion_mnist, load_mnist
+from probgen.data.images import load_binary_digits, load_digits, load_faces, load_fashion_mnist, load_mnist
 from probgen.data.speech import SpokenDigits, load_spoken_digits
 from probgen.data.tables import load_uci
 from probgen.data.text import Text, load_shakespeare
@@ -27,6 +27,7 @@ __all__ = [
     "dequantize",
     "digit_captions",
     "from_logits",
+    "load_binary_digits",
     "load_digits",
     "load_faces",
     "load_fashion_mnist",
