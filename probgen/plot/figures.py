@@ -45,7 +45,7 @@ def image_grid(images: Tensor, *, columns: int = 10, size: float = 0.6, titles: 
     n, height, width = images.shape
     rows = math.ceil(n / columns)
     mosaic = torch.full((rows * (height + 1) - 1, columns * (width + 1) - 1), math.nan)
-    figure = _figure(columns * size, rows * size * height / width * (1.0 if titles is None else 1.1))
+    figure = empty_figure(columns * size, rows * size * height / width * (1.0 if titles is None else 1.1))
     axes = figure.add_axes((0.01, 0.01, 0.98, 0.98 if titles is None else 0.9))
     axes.axis("off")
     for k, image in enumerate(images.detach().float().cpu()):
@@ -81,7 +81,7 @@ def density_2d(
     rows = math.ceil(len(densities) / columns)
     axis = torch.linspace(-bound, bound, points)
     grid = torch.cartesian_prod(axis, axis)
-    figure = _figure(2.0 * columns, 2.15 * rows)
+    figure = empty_figure(2.0 * columns, 2.15 * rows)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels:
         axes.axis("off")
@@ -110,7 +110,7 @@ def history(curves: Mapping[str, Sequence[float] | Tensor], *, ylabel: str = "lo
         >>> history({"train": [2.0, 1.0]}, ylabel="loss / nats").axes[0].get_ylabel()
         'loss / nats'
     """
-    figure = _figure(5.0, 3.0)
+    figure = empty_figure(5.0, 3.0)
     axes = figure.subplots()
     for label, values in curves.items():
         axes.plot(torch.as_tensor(values).detach().float().cpu().numpy(), label=label, linewidth=1.2)
@@ -139,7 +139,7 @@ def curves(
         >>> curves({"model": ([0.0, 1.0], [2.0, 1.0])}, xlabel="rate / bits", ylabel="distortion").axes[0].get_xlabel()
         'rate / bits'
     """
-    figure = _figure(5.0, 3.0)
+    figure = empty_figure(5.0, 3.0)
     axes = figure.subplots()
     for label, points in lines.items():
         x, y = (torch.as_tensor(values).detach().float().cpu().numpy() for values in points)
@@ -152,7 +152,8 @@ def curves(
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
+def empty_figure(width: float, height: float) -> Figure:
+    """A figure without axes, drawn without global state; its size is in inches."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

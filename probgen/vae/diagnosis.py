@@ -23,6 +23,8 @@ __all__ = ["ACTIVE", "Advice", "CodebookDiagnosis", "DecoderDiagnosis", "Diagnos
 ACTIVE = 0.01
 """A unit is active if the variance of its posterior mean over the data exceeds this (Burda et al. 2016)."""
 
+_COLLAPSED = 0.1  # nats of information
+
 
 class Mean(NamedTuple):
     """A mean over data with its standard error, in nats.
@@ -203,8 +205,8 @@ class Diagnosis:
         >>> print(Diagnosis(100, -17.0, -18.2, (level,)))
         100 data: ELBO -18.200 = reconstruction -17.000 - divergence 1.200 nats
         <BLANKLINE>
-        level  active units    KL  information  KL(q(z)||p(z))
-        z             1 / 2  1.200        1.100           0.100
+        level  active units      KL  information  KL(q(z)||p(z))
+        z             1 / 2   1.200        1.100           0.100
         <BLANKLINE>
         KL of units: 1.200 0.000
     """
@@ -241,7 +243,7 @@ class Diagnosis:
     @property
     def collapsed(self) -> bool:
         """Whether the codes say next to nothing: no active unit, or less than a tenth of a nat of information."""
-        return bool(self.levels) and (self.num_active == 0 or self.information < 0.1)
+        return bool(self.levels) and (self.num_active == 0 or self.information < _COLLAPSED)
 
     def __str__(self) -> str:
         parts = [_head(self), *([_level_table(self.levels)] if self.levels else [])]
@@ -262,11 +264,11 @@ def _head(found: Diagnosis) -> str:
 
 def _level_table(levels: tuple[LevelDiagnosis, ...]) -> str:
     width = max(5, *(len(level.name) for level in levels))
-    lines = [f"{'level':{width}}  active units    KL  information  KL(q(z)||p(z))"]
+    lines = [f"{'level':{width}}  active units      KL  information  KL(q(z)||p(z))"]
     for level in levels:
         information, marginal = (_number(value) for value in (level.information, level.marginal_divergence))
         units = f"{level.num_active} / {level.num_units}"
-        lines.append(f"{level.name:{width}}  {units:>12}  {level.divergence:.3f}  {information:>11}  {marginal:>14}")
+        lines.append(f"{level.name:{width}}  {units:>12}  {_number(level.divergence):>6}  {information:>11}  {marginal:>14}")
     return "\n".join(lines)
 
 
@@ -302,4 +304,4 @@ def _codebook_lines(codebook: CodebookDiagnosis | None) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return "-" if value is None else f"{round(value, 3) + 0.0:.3f}"  # no negative zeros

@@ -5,6 +5,8 @@ The thresholds are rules of thumb, stated where they are used; no number of the 
 
 from __future__ import annotations
 
+import math
+
 from probgen.distributions.elements import NormalElement
 from probgen.infer import IWAE, Annealed, FreeBits
 from probgen.vae.diagnosis import Advice, Diagnosis
@@ -41,17 +43,17 @@ def advise(found: Diagnosis, training_steps: int = 2000) -> tuple[Advice, ...]:
 
 
 def _decoder_variance(found: Diagnosis) -> Advice | None:
-    """A normal decoder whose variance is off by half or more from its own squared error."""
+    """A normal decoder whose variance is off by more than a factor of two from its own squared error."""
     decoder = found.decoder
     if decoder is None or decoder.variance is None or decoder.residual_variance is None:
         return None
     ratio = decoder.variance / max(decoder.residual_variance, 1e-300)
-    if 2 / 3 <= ratio <= 1.5:
+    if 0.5 <= ratio <= 2:
         return None
     if ratio > 1:
-        effect = f"; only {decoder.directions} directions of the data vary more, so that more units would not pay"
+        effect = f", and {decoder.directions} directions of the data vary more than that: no more units would pay"
     else:
-        effect = "; the divergence counts for too little beside such a reconstruction term"
+        effect = ": the divergence counts for too little beside such a reconstruction term"
     return Advice(
         f"The decoder's variance {decoder.variance:.4g} is {ratio:.3g} times its squared error{effect}.",
         "Learn it: a shared scale, or this fixed one to begin with.",
@@ -85,9 +87,13 @@ def _inactive_units(found: Diagnosis) -> Advice | None:
 
 
 def _marginal(found: Diagnosis) -> Advice | None:
-    """An aggregate posterior more than a nat, and more than a tenth of the divergence, away from the prior."""
-    away = [level for level in found.levels if level.marginal_divergence is not None]
-    far = [level for level in away if (level.marginal_divergence or 0.0) > max(1.0, 0.1 * level.divergence)]
+    """An aggregate posterior more than a nat, and more than a tenth of the divergence, away from the prior.
+
+    Not where the information is near the most that so few data can show: the estimate of the rest is then too large.
+    """
+    far = [level for level in found.levels if level.marginal_divergence is not None and level.information is not None]
+    far = [level for level in far if (level.information or 0.0) < 0.75 * math.log(found.num_data)]
+    far = [level for level in far if (level.marginal_divergence or 0.0) > max(1.0, 0.1 * level.divergence)]
     if not far:
         return None
     return Advice(
