@@ -15,6 +15,7 @@ from probgen.distributions.testing import (
     laws_incremental,
     laws_inverse,
     laws_log_det,
+    laws_marginal,
     laws_mass,
     laws_moments,
     laws_numerics,
@@ -51,6 +52,7 @@ DISTRIBUTION_LAWS: tuple[Law, ...] = (
     *laws_moments.LAWS,
     *laws_distribution.LAWS,
     *laws_bounds.LAWS,
+    *laws_marginal.LAWS,
     *laws_pyro.LAWS,
 )
 

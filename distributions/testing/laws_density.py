@@ -60,7 +60,7 @@ def _has_an_outside(subject: DistributionSubject) -> bool:
 
 
 def _has_reference(subject: DistributionSubject) -> bool:
-    return subject.reference is not None
+    return subject.is_exact and subject.reference is not None
 
 
 @define_law(

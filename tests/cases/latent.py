@@ -20,15 +20,32 @@ def normal_vector():
     return dist.MultivariateNormal(torch.tensor([0.5, -1.0, 0.0]), loadings @ loadings.mT + 0.3 * torch.eye(3))
 
 
+def decoder(z):
+    return dist.Normal(z, 1.0)
+
+
+def encoder(x):
+    """Not the posterior, whose mean is x / 2 and whose variance is 1 / 2, but wide enough for weights with a variance."""
+    return dist.Normal(0.3 * x, 0.9)
+
+
+def vector_decoder(z):
+    return decoder(z).to_event(1)
+
+
+def vector_encoder(x):
+    return encoder(x).to_event(1)
+
+
 def scalar():
     """A standard normal latent, unit noise, and an encoder that is not the posterior."""
-    return LatentVariable(standard_normal(), lambda z: dist.Normal(z, 1.0), lambda x: dist.Normal(0.3 * x, 0.9))
+    return LatentVariable(standard_normal(), decoder, encoder)
 
 
 def batched():
     """A batch of priors."""
     prior = dist.Normal(torch.tensor([-1.0, 0.0, 2.0]).unsqueeze(-1), 1.0).to_event(1)
-    return LatentVariable(prior, lambda z: dist.Normal(z, 1.0).to_event(1), lambda x: dist.Normal(x / 2, 0.8).to_event(1))
+    return LatentVariable(prior, vector_decoder, vector_encoder)
 
 
 def loose():

@@ -8,7 +8,7 @@ from pyro.distributions import TorchDistribution
 from torch import nn
 from torch.distributions import constraints
 
-from probgen.distributions import Dequantized, TransformedDistribution, standard_normal
+from probgen.distributions import Dequantized, LatentVariable, TransformedDistribution, standard_normal
 from probgen.distributions.bijectors import Affine
 
 
@@ -284,6 +284,43 @@ class GenerousBound(Dequantized):
 
     def bound(self, value, num_draws=1):
         return super().bound(value, num_draws) + 0.1
+
+
+class Latent(LatentVariable):
+    """A correct latent-variable model, from which the broken ones differ."""
+
+    reference = staticmethod(lambda: dist.Normal(torch.zeros(()), 2**0.5))
+
+    def __init__(self):
+        super().__init__(standard_normal(), lambda z: dist.Normal(z, 1.0), lambda x: dist.Normal(0.4 * x, 0.9))
+
+
+class WeightsForgetTheNormalization(Latent):
+    """The encoder scores its draw without its standard deviation."""
+
+    law = "importance_weights_average_to_the_density"
+
+    def log_weights(self, x, num_draws):
+        return super().log_weights(x, num_draws) + 0.105
+
+
+class BoundWithoutItsDivergence(Latent):
+    """The reconstruction term alone."""
+
+    law = "marginal_bounds_are_ordered"
+
+    def elbo(self, x, num_draws=1, *, closed_form=True):
+        terms = self._terms(x, num_draws, closed_form=closed_form)
+        return terms.log_likelihood.mean(0)
+
+
+class DrawsWithoutNoise(Latent):
+    """Data are the decoder's mean."""
+
+    law = "marginal_draws_are_right"
+
+    def sample(self, sample_shape=()):
+        return self.decoder(self.prior.sample(torch.Size(sample_shape))).mean
 
 
 class BranchesOnTheValue(Gaussian):
