@@ -115,7 +115,10 @@ def drawn(law: TorchDistribution, sample_shape: Sequence[int] = ()) -> Tensor:
     shape = torch.Size((*sample_shape, *law.batch_shape, *law.event_shape))
     if shape.numel():
         return law.sample(torch.Size(sample_shape))
-    like = law.mean
+    try:
+        like = law.mean
+    except NotImplementedError:  # a law of ours without a mean draws nothing by itself
+        return law.sample(torch.Size(sample_shape))
     discrete = cast(Constraint, law.support).is_discrete
     return torch.empty(shape, dtype=torch.long if discrete else like.dtype, device=like.device)
 

@@ -8,8 +8,8 @@ and :math:`\mathrm{sg}` for "as a constant",
     -\log p(x \mid z + \mathrm{sg}(e - z)) + \beta\, \|z - \mathrm{sg}(e)\|^2 \;\bigl[{} + \|\mathrm{sg}(z) - e\|^2\bigr] .
 
 The first term is the likelihood at :math:`e`, with the gradient with respect to :math:`e` handed to :math:`z` (*straight
-through*: :math:`\partial (z + \mathrm{sg}(e - z)) / \partial z = I`), the second keeps the encoder near its codes, the third moves the
-codes if they are parameters; by moving averages they move without it.
+through*: :math:`\partial (z + \mathrm{sg}(e - z)) / \partial z = I`), the second keeps the encoder near its codes, the
+third moves the codes if they are parameters; by moving averages they move without it.
 
 **Stage two** fits the prior to the codes by maximum likelihood, :math:`-\log p(k(x))`.
 """
