@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from probgen.distributions._seeding import random_stream
+from probgen.distributions.events import scored
 from probgen.infer import ELBO
 from probgen.infer.evaluation_mode import evaluating
 from probgen.vae.diagnosis import CodebookDiagnosis, Diagnosis
@@ -81,8 +82,7 @@ def diagnose(
     with evaluating(vae), random_stream(seed, x.device), torch.no_grad():
         codebook = _codebook(vae, x)
         if codebook is not None and not hasattr(vae, "guide"):
-            bound = float(vae.distribution().log_prob_estimate(x).value.mean())
-            found = Diagnosis(len(x), bound, bound, (), codebook=codebook)
+            found = _quantized(vae, x, codebook)
         else:
             sites = ELBO()(vae.model, vae.guide).sites
             passes = latent_passes(sites, args, num_draws)
@@ -102,6 +102,15 @@ def _prior_of_one(sites: Any, drawn: LatentPass, x: Tensor, context: Tensor | No
     if context is not None:
         return None
     return sites(x[:1])[0][next(iter(drawn.prior))].fn
+
+
+def _quantized(vae: Any, x: Tensor, codebook: CodebookDiagnosis) -> Diagnosis:
+    """The bound of a model whose posterior is a point: log p(x | code) + log p(code)."""
+    law = vae.distribution()
+    codes = law.posterior(x).sample()
+    reconstruction = scored(law.decoder(codes), x)
+    bound = reconstruction + scored(law.prior, codes)
+    return Diagnosis(len(x), float(reconstruction.mean()), float(bound.mean()), (), codebook=codebook)
 
 
 def _codebook(vae: Any, x: Tensor) -> CodebookDiagnosis | None:

@@ -120,7 +120,7 @@ def decoder_diagnosis(model: Callable[..., Any], args: tuple[Tensor, ...], drawn
     if len(drawn.data) > 1 or not isinstance(law, torch.distributions.Normal):
         return DecoderDiagnosis(reliance)
     variance = float(law.variance.mean())
-    x = site.value.flatten(1).double()
+    x = site.value.reshape(len(site.value), -1).double()
     eigenvalues = torch.linalg.eigvalsh(torch.cov(x.mT, correction=0).reshape(x.shape[1], x.shape[1]))
     residual = float((site.value - law.mean).square().mean())
     return DecoderDiagnosis(reliance, variance, residual, int((eigenvalues > variance).sum()))
