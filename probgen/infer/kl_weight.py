@@ -90,11 +90,14 @@ class _Held(nn.Module):
         self.module = weight if isinstance(weight, nn.Module) else None
         if isinstance(weight, Tensor):
             self.register_buffer("value", weight, persistent=False)
-        elif self.module is None:
+        elif not isinstance(weight, nn.Module):
             self.value = float(weight)
 
     def forward(self) -> Tensor | float:
-        return self.value if self.module is None else self.module()  # type: ignore[no-any-return]
+        if self.module is None:
+            return self.value
+        value: Tensor = self.module()
+        return value
 
 
 class _Uniform(nn.Module):

@@ -116,10 +116,11 @@ def log_weights(
     scale = _common_scale(sites, {name for name, _ in shared})
     dims = tuple(sorted(dim for _, dim in shared)) or _common_dims(sites, every, particles.dim)
     kept = dims if particles.dim is None else (particles.dim, *dims)
-    joint, guide = _sum(terms[0], kept), _sum(terms[1], kept) if terms[1] else None
+    joint = _sum(terms[0], kept)
+    joint, guide = torch.broadcast_tensors(joint, _sum(terms[1], kept) if terms[1] else torch.zeros_like(joint))
     if particles.dim is None:
-        joint, guide = joint.unsqueeze(0), None if guide is None else guide.unsqueeze(0)
-    return LogWeights(joint, torch.zeros_like(joint) if guide is None else guide, dims, scale)
+        joint, guide = joint.unsqueeze(0), guide.unsqueeze(0)
+    return LogWeights(joint, guide, dims, scale)
 
 
 def _terms(sites: Mapping[str, Site]) -> list[Tensor]:

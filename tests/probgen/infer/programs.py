@@ -75,3 +75,49 @@ class Game(Objective):
         if player == "critic":
             return -gap + self.critic.weight.square().sum()
         return gap + 0.0 * self.shift.sum()
+
+
+class ScalarModel(PyroModule):
+    """z ~ N(0, 1), x | z ~ N(z + shift, 1): the evidence is N(shift, 2), the posterior N((x - shift) / 2, 1/2)."""
+
+    def __init__(self, size=None):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(()))
+        self.size = size
+
+    def forward(self, x):
+        with pyro.plate("data", len(x) if self.size is None else self.size, subsample=torch.arange(len(x))):
+            z = pyro.sample("z", dist.Normal(torch.zeros_like(x), 1.0))
+            return pyro.sample("x", dist.Normal(z + self.shift, 1.0), obs=x)
+
+
+class ScalarGuide(PyroModule):
+    """q(z) = N(loc, scale^2), with parameters for every datum or for all."""
+
+    def __init__(self, loc=0.3, scale=0.9, size=None):
+        super().__init__()
+        self.loc = nn.Parameter(torch.as_tensor(loc))
+        self.log_scale = nn.Parameter(torch.as_tensor(scale).log())
+        self.size = size
+
+    def forward(self, x):
+        with pyro.plate("data", len(x) if self.size is None else self.size, subsample=torch.arange(len(x))):
+            return pyro.sample("z", dist.Normal(self.loc, self.log_scale.exp()))
+
+
+def exact_iwae(x, particles, loc=0.3, scale=0.9):
+    """The importance-weighted bound of one datum under ScalarModel and ScalarGuide, by quadrature in float64.
+
+    With log S = int_0^inf (e^-t - e^-tS) / t dt, the expectation of the log of a sum of K independent weights needs only the
+    one-dimensional E e^{-tw / K}, to the power K.
+    """
+    z = torch.linspace(loc - 10 * scale, loc + 10 * scale, 4001, dtype=torch.float64)
+    q = dist.Normal(torch.tensor(loc, dtype=torch.float64), scale)
+    x = torch.tensor(x, dtype=torch.float64)
+    log_evidence = dist.Normal(torch.zeros_like(x), 2**0.5).log_prob(x)
+    log_q = q.log_prob(z)
+    log_w = dist.Normal(0.0, 1.0).log_prob(z) + dist.Normal(z, 1.0).log_prob(x) - log_q - log_evidence
+    u = torch.linspace(-40.0, 12.0, 1301, dtype=torch.float64)
+    t = u.exp()
+    laplace = (log_q.exp() * torch.exp(-t[:, None] * log_w.exp() / particles)).sum(1) * (z[1] - z[0])
+    return (log_evidence + (torch.exp(-t) - laplace**particles).sum() * (u[1] - u[0])).item()
