@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -132,16 +132,31 @@ class MarginalDistribution(Distribution):
             value: Data ``[*sample, *batch, *event]``.
 
         Raises:
-            DensityUnavailable: built without ``allow_estimate=True``.
+            DensityUnavailable: ``allow_estimate`` is False.
         """
         if not self.allow_estimate:
             raise DensityUnavailable(
                 type(self).__name__,
                 "the density is an integral over the latents",
-                "`.log_prob_estimate(x, n)` to evaluate, `.elbo(x)` or `.iwae(x, n)` to train, or build it with "
-                "`allow_estimate=True`",
+                "`.log_prob_estimate(x, n)` to evaluate, `.elbo(x)` or `.iwae(x, n)` to train, or `.with_estimates()` at a "
+                "training site",
             )
         return self.elbo(value)
+
+    def with_estimates(self) -> Self:
+        """The same law, sharing everything, whose ``log_prob`` is the evidence lower bound from one draw.
+
+        Example:
+            >>> import torch
+            >>> import pyro.distributions as dist
+            >>> from probgen.distributions import LatentVariable, standard_normal
+            >>> p = LatentVariable(standard_normal(), lambda z: dist.Normal(z, 1.0), lambda x: dist.Normal(x / 2, 0.5**0.5))
+            >>> p.with_estimates().log_prob(torch.zeros(3)).shape
+            torch.Size([3])
+        """
+        new = self._expanded(self.batch_shape)
+        new.allow_estimate = True
+        return new
 
     def log_prob_estimate(self, value: Tensor, num_draws: int = 1, *, draws_at_once: int = 64) -> Estimate:
         """Estimate the log-density from below by importance weights; without gradients.

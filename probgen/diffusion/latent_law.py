@@ -10,16 +10,16 @@ r"""The law of the data under latent diffusion: draws, and a bound by weighted d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.base import Distribution
-from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
+from probgen.distributions.estimate import Estimate
 from probgen.distributions.events import scored
+from probgen.distributions.latent import LatentTerms, MarginalDistribution
 
 if TYPE_CHECKING:
     from probgen.diffusion.latent import LatentDiffusion
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["LatentDiffusionLaw"]
 
 
-class LatentDiffusionLaw(Distribution):
+class LatentDiffusionLaw(MarginalDistribution):
     r"""The law of x; ``LatentDiffusion.distribution`` builds it.
 
     Args:
@@ -51,8 +51,6 @@ class LatentDiffusionLaw(Distribution):
         >>> round(float(estimate.value - dist.Normal(0.0, 2**0.5).log_prob(x)), 6), estimate.kind
         (0.0, 'lower')
     """
-
-    log_prob_kind: LogProbKind = "lower"
 
     def __init__(self, model: LatentDiffusion, context: Tensor | None = None, *, validate_args: bool | None = None) -> None:
         self.model = model
@@ -79,41 +77,33 @@ class LatentDiffusionLaw(Distribution):
             flat = u.reshape(batch.numel(), *self.model.diffusion.event_shape)
             return self.model.decode(flat).sample().reshape(*batch, *self.event_shape)
 
-    def log_prob(self, value: Tensor) -> NoReturn:
-        """Refuse: the density is an integral over latents and paths.
-
-        Raises:
-            DensityUnavailable: always.
-        """
-        instead = "`.log_prob_estimate(x, n)`, or `LatentDiffusion.bound` to train"
-        raise DensityUnavailable(type(self).__name__, "the density is an integral over latents and paths", instead)
-
-    def log_prob_estimate(self, value: Tensor, num_draws: int = 1) -> Estimate:
+    def log_prob_estimate(self, value: Tensor, num_draws: int = 1, *, draws_at_once: int = 1) -> Estimate:
         """Estimate the log-density from below by weighted latents and paths; without gradients.
 
         Args:
             value: Data ``[*sample, *batch, *event]``.
             num_draws: Latents, each with a path, for each datum.
+            draws_at_once: How many of them are evaluated in one pass, which bounds the memory.
 
         Raises:
-            ValueError: ``num_draws`` is not positive.
+            ValueError: a number of draws is not positive, or ``value`` has another event shape.
         """
-        self._check_shape(value)
-        if num_draws < 1:
-            raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
-        batch = torch.broadcast_shapes(value.shape[: value.dim() - len(self.event_shape)], self.batch_shape)
-        x = value.expand(*batch, *self.event_shape)
-        with torch.no_grad():
-            return log_mean_exp_estimate(torch.stack([self._weight(x, batch) for _ in range(num_draws)]))
+        return super().log_prob_estimate(value, num_draws, draws_at_once=draws_at_once)
 
-    def _weight(self, x: Tensor, batch: torch.Size) -> Tensor:
-        """The log-weight of one latent with one path for every datum, ``[*batch]``."""
-        flat = x.reshape(batch.numel(), *self.event_shape)
+    def _terms(self, x: Tensor, num_draws: int, *, closed_form: bool) -> LatentTerms:
+        """With the ELBO of one random step of the chain as its term, or, for weights, the log-ratio on a whole path."""
+        if not closed_form and torch.is_grad_enabled():
+            raise ValueError(
+                f"the weights of {type(self).__name__} have no gradients, since paths are drawn; evaluate them under "
+                "`torch.no_grad()`, train with `.elbo(x)` or `LatentDiffusion.loss`."
+            )
+        shape = torch.Size((num_draws, *x.shape[: x.dim() - len(self.event_shape)]))
+        flat = x.expand(*shape, *self.event_shape).reshape(shape.numel(), *self.event_shape)
         q = self.model.encode(flat)
-        u = q.sample()
-        inner = scored(self.model.decode(u), flat) - scored(q, u)
-        latent = u.reshape(*batch, *self.model.diffusion.event_shape)
-        return inner.reshape(batch) + self.prior.log_prob_estimate(latent).value
+        u = q.rsample()
+        latent = u.reshape(*shape, *self.model.diffusion.event_shape)
+        log_prior = self.prior.bound(latent) if closed_form else self.prior.log_prob_estimate(latent).value
+        return LatentTerms(scored(self.model.decode(u), flat).reshape(shape), (scored(q, u).reshape(shape) - log_prior,))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(event_shape={tuple(self.event_shape)}, latent_shape={self.model.diffusion.event_shape})"
