@@ -8,6 +8,7 @@ from probgen.nn.denoising_mlp import DenoisingMLP
 from probgen.nn.denoising_network import DenoisingNetwork
 from probgen.nn.dit import DiT
 from probgen.nn.made import MADE
+from probgen.nn.merge_block import MergeBlock, TopDownUpdate
 from probgen.nn.mlp import MLP
 from probgen.nn.noise_embedding import FourierEmbedding, NoiseEmbedding, SinusoidalEmbedding
 from probgen.nn.residual_block import Downsample, ResidualBlock, Upsample
@@ -30,6 +31,7 @@ __all__ = [
     "Downsample",
     "FourierEmbedding",
     "ImageConditioning",
+    "MergeBlock",
     "MultiHeadAttention",
     "NoiseEmbedding",
     "ResidualBlock",
@@ -37,6 +39,7 @@ __all__ = [
     "Skip",
     "SpatialAttention",
     "TextConditioning",
+    "TopDownUpdate",
     "TransformerBlock",
     "UNet",
     "Upsample",

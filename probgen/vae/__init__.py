@@ -16,6 +16,7 @@ from probgen.vae.hierarchical import HierarchicalVAE
 from probgen.vae.hierarchical_bound import HierarchicalBound
 from probgen.vae.hierarchical_law import HierarchicalLaw
 from probgen.vae.hierarchy_recipes import chain_vae, ladder_vae, top_down_vae
+from probgen.vae.image_hierarchy import conv_top_down_vae
 from probgen.vae.level import Level
 from probgen.vae.linear import PrincipalComponents, linear_autoencoder, principal_angles, principal_components
 from probgen.vae.model import VAE
@@ -58,6 +59,7 @@ __all__ = [
     "chain_vae",
     "classifier_on_codes",
     "conv_autoencoder",
+    "conv_top_down_vae",
     "conv_vae",
     "diagnose",
     "ladder_vae",

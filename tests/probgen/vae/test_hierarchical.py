@@ -13,13 +13,14 @@ import probgen as pg
 from probgen.distributions.elements import BernoulliElement, NetworkLaw, NormalElement
 from probgen.infer import ELBO
 from probgen.nn import MLP
-from probgen.vae import HierarchicalVAE, Level, TopDownVAE, chain_vae, ladder_vae, top_down_vae
+from probgen.vae import HierarchicalVAE, Level, TopDownVAE, chain_vae, conv_top_down_vae, ladder_vae, top_down_vae
 
 MODELS = {
     "top-down": lambda: top_down_vae((4,), (3, 2, 2), hidden=8),
     "top-down, direct": lambda: top_down_vae((2, 2), (3, 2), hidden=8, posterior="direct"),
     "ladder": lambda: ladder_vae((1, 2, 2), (3, 2, 1), hidden=8),
     "chain": lambda: chain_vae((2, 2), (3, 2, 2), NormalElement("shared"), hidden=8),
+    "images": lambda: conv_top_down_vae((1, 3, 3), ((1,), (2,)), channels=4),
     "one level": lambda: top_down_vae((4,), (2,), hidden=8),
 }
 
@@ -96,14 +97,15 @@ def test_copies_and_files(vae, tmp_path):
         torch.manual_seed(0)
         assert torch.equal(first, other.distribution().elbo(x))
     with torch.no_grad():
-        vae.decoder.network.get_parameter(next(iter(dict(vae.decoder.network.named_parameters())))).add_(1.0)
+        for parameter in vae.decoder.parameters():
+            parameter.add_(1.0)
     torch.manual_seed(0)
     assert not torch.equal(first, vae.distribution().elbo(x))
 
 
 def test_compiled_step():
     """A recorded step gives the eager loss and gradient of every parameter."""
-    vae = MODELS["top-down"]()
+    vae = MODELS["top-down, direct"]()
     x = vae.distribution().sample((4,))
     loss = vae.loss()
     compiled = pg.infer.compile(loss, backend="aot_eager")
@@ -180,6 +182,16 @@ def test_hierarchy_refuses_what_does_not_fit():
         ladder_vae((4,), (2, 2), hidden=(8,))
     with pytest.raises(ValueError, match="one law more than `priors`, 1; got 2"):
         pg.vae.ChainVAE([], decoder, [decoder, decoder])
+
+
+def test_resolutions_without_levels_are_passed_through():
+    vae = conv_top_down_vae((3, 9, 6), ((), (2,), (), (1, 1)), NormalElement("shared"), channels=4)
+    assert [level.latent_shape for level in vae.levels] == [(2, 5, 3), (1, 2, 1), (1, 2, 1)]
+    assert vae.distribution().sample((2,)).shape == (2, 3, 9, 6)
+    with pytest.raises(ValueError, match="must end with a resolution that has levels"):
+        conv_top_down_vae((1, 4, 4), ((1,), ()))
+    with pytest.raises(ValueError, match=r"`image_shape` must be \(C, H, W\); got \(4, 4\)"):
+        conv_top_down_vae((4, 4), ((1,),))
 
 
 def test_state_without_update_is_the_latent():
