@@ -97,7 +97,7 @@ def geodesic(
     times = torch.arange(steps + 1, dtype=torch.float64) / steps
     segment = linear(start, end, times)
     waves = _waves(times).to(start)
-    coefficients = _fitted(waves, segment, guess).requires_grad_()
+    coefficients = _fitted(waves, segment, guess).contiguous().requires_grad_()
 
     def path() -> Tensor:
         return segment + torch.tensordot(waves, coefficients, dims=1)
@@ -137,7 +137,8 @@ def _minimize(energy: Callable[[], Tensor], coefficients: Tensor, iterations: in
     def closure() -> Tensor:
         search.zero_grad()
         value = energy()
-        (coefficients.grad,) = torch.autograd.grad(value, coefficients)
+        (gradient,) = torch.autograd.grad(value, coefficients)
+        coefficients.grad = gradient.contiguous()
         return value
 
     search.step(closure)  # type: ignore[no-untyped-call]

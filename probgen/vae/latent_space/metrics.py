@@ -74,9 +74,9 @@ def metric_tensor(decode: Decode, z: Tensor, *, metric: Metric = "euclidean") ->
         columns = [torch.func.jvp(lambda w: decode(w).mean, (z,), (v.expand_as(z),))[1] for v in directions]
         jacobian = torch.stack(columns, -1).reshape(*z.shape[:-1], -1, z.shape[-1])
         return (jacobian.mT @ jacobian).detach()
-    here = decode(z)
 
     def gradient(w: Tensor) -> Tensor:
+        here = decode(z)  # made anew: laws keep what they compute, which must not leave this transform
         return cast(Tensor, torch.func.grad(lambda v: _known_divergence(here, decode(v)).sum())(w))
 
     rows = [torch.func.jvp(gradient, (z,), (v.expand_as(z),))[1] for v in directions]

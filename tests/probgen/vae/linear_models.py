@@ -36,9 +36,7 @@ def linear_vae(model: ProbabilisticPCA, *, scale=1.0, shift=0.0):
     d, q = model.loadings.shape
     precision = model.loadings.mT @ model.loadings + model.noise_variance * torch.eye(q, dtype=torch.float64)
     gain = torch.linalg.solve(precision, model.loadings.mT)
-    log_scale = 0.5 * (model.noise_variance / precision.diagonal()).log() + (
-        0.0 if scale is None else torch.tensor(scale).log()
-    )
+    log_scale = 0.5 * (model.noise_variance / precision.diagonal()).log() + math.log(scale)
     encoder = linear(torch.cat([gain, torch.zeros_like(gain)]), torch.cat([torch.full((q,), shift).double(), log_scale]))
     return VAE(
         standard_normal(q),
