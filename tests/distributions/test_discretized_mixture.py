@@ -22,9 +22,8 @@ def mixture(levels=TWO_BITS, *batch, channels=3, components=5, dtype=torch.float
         return torch.randn(*batch, *shape, generator=generator, dtype=dtype)
 
     pairs = channels * (channels - 1) // 2
-    scales = (
-        normal(components, channels).exp() * 0.3 if scale is None else torch.full((components, channels), scale, dtype=dtype)
-    )
+    shape = (components, channels)
+    scales = normal(*shape).exp() * 0.3 if scale is None else torch.full(shape, scale, dtype=dtype)
     return DiscretizedLogisticMixture(
         normal(components),
         spread * normal(components, channels),
@@ -69,6 +68,13 @@ def test_levels_need_not_be_centered_at_zero():
     assert torch.allclose(shifted.log_prob(1.5 + 1.5 * pixels), law.log_prob(pixels), atol=1e-12)
 
 
+def unchecked(law, logits, loc):
+    """The mixture with other logits and locations, without checks."""
+    return DiscretizedLogisticMixture(
+        logits, loc, law.scale, law.quantization, coefficients=law.coefficients, validate_args=False
+    )
+
+
 def peer_log_prob(loc, log_scale):
     """NVAE's discretized logistic, with its test for the edge, ``x > 0.99``, which also catches level 254."""
     x = BYTES.centers(torch.float64)
@@ -94,10 +100,7 @@ def test_draws_are_bin_centers_and_can_be_scored(dtype):
     assert bool(law.support.check(x).all())
     assert bool(law.log_prob(x).isfinite().all())
     unrounded = law.loc[:, 0] + 0.3 * BYTES.width
-    loose = DiscretizedLogisticMixture(
-        law.logits, law.loc, law.scale, BYTES, coefficients=law.coefficients, validate_args=False
-    )
-    assert bool((loose.log_prob(unrounded) == -torch.inf).all())
+    assert bool((unchecked(law, law.logits, law.loc).log_prob(unrounded) == -torch.inf).all())
 
 
 @pytest.mark.statistical(false_alarm=1e-9)
@@ -140,7 +143,7 @@ def test_without_coefficients_colors_are_independent_given_the_component():
 def test_far_tails_are_finite_and_have_gradients(dtype):
     law = mixture(BYTES, dtype=dtype, spread=0.0, scale=1e-4)
     loc = law.loc.clone().requires_grad_()
-    far = DiscretizedLogisticMixture(law.logits, loc, law.scale, BYTES, coefficients=law.coefficients)
+    far = unchecked(law, law.logits, loc)
     x = BYTES.decode(torch.tensor([254, 1, 130])).to(dtype)
     log_prob = far.log_prob(x)
     (grad,) = torch.autograd.grad(log_prob, loc)
@@ -152,7 +155,7 @@ def test_far_tails_are_finite_and_have_gradients(dtype):
 def test_impossible_values_leave_gradients_alone():
     law = mixture()
     logits = law.logits.clone().requires_grad_()
-    loose = DiscretizedLogisticMixture(logits, law.loc, law.scale, TWO_BITS, coefficients=law.coefficients, validate_args=False)
+    loose = unchecked(law, logits, law.loc)
     x = torch.tensor([[-1.0, 1.0, 0.1], [-1.0, 1.0, torch.nan], [-1.0, 1.0, -1.0]]).double()
     found = loose.log_prob(x)
     assert float(found[0].detach()) == -torch.inf
@@ -205,9 +208,7 @@ def test_vmap_and_compile():
     x = law.sample((3,))
 
     def score(logits, loc, x):
-        return DiscretizedLogisticMixture(
-            logits, loc, law.scale, TWO_BITS, coefficients=law.coefficients, validate_args=False
-        ).log_prob(x)
+        return unchecked(law, logits, loc).log_prob(x)
 
     expected = law.log_prob(x)
     mapped = torch.vmap(lambda x: score(law.logits, law.loc, x))(x)

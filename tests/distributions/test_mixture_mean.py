@@ -57,9 +57,7 @@ def test_many_levels_are_within_a_hundredth_of_the_range(scale):
 
 def test_independent_colors_are_exact():
     levels = Quantization(30, 0.0, 1.0)
-    laws = [
-        DiscretizedLogistic(torch.tensor([0.1, 0.8]), 0.2, levels),
-        DiscretizedLogistic(torch.tensor([0.5, 2.0]), 0.01, levels),
-    ]
+    loc = torch.tensor([[0.1, 0.8], [0.5, 2.0]])
+    laws = [DiscretizedLogistic(loc[0], 0.2, levels), DiscretizedLogistic(loc[1], 0.01, levels)]
     found = expected_colors(lambda channel, earlier: laws[channel], 2, dependent=False)
     assert torch.allclose(found, torch.stack([law.mean for law in laws], -1), atol=1e-6)

@@ -27,9 +27,8 @@ def test_it_has_two_continuous_derivatives_and_the_first_lives_far_out():
     assert torch.allclose(first[:3].detach(), torch.ones(3).double(), atol=1e-12)
     assert torch.allclose(second[:3], torch.zeros(3).double(), atol=1e-6)
     assert bool((first.detach() > 0).all())
-    assert torch.autograd.gradcheck(
-        leveled_log_scale, (torch.tensor([-30.0, -9.0, 0.0, 12.0, 500.0]).double().requires_grad_(),)
-    )
+    points = torch.tensor([-30.0, -9.0, 0.0, 12.0, 500.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(leveled_log_scale, (points,))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
