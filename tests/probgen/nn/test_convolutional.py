@@ -94,14 +94,15 @@ def test_errors():
         ConvDecoder(4, (1, 8, 8))(torch.zeros(3, 5))
 
 
-def test_an_autoencoder_learns_a_handful_of_images():
+def test_an_autoencoder_learns_a_few_images():
     torch.manual_seed(0)
-    x = (torch.rand(8, 1, 7, 7) > 0.5).float()
+    x = torch.zeros(4, 1, 7, 7)
+    x[0, :, :3], x[1, :, 4:], x[2, ..., :3], x[3, ..., 4:] = 1.0, 1.0, 1.0, 1.0
     for options in KINDS.values():
         network = nn.Sequential(ConvEncoder((1, 7, 7), 8, width=6, **options), ConvDecoder(8, (1, 7, 7), width=6, **options))
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
         losses = []
-        for _ in range(40):
+        for _ in range(60):
             optimizer.zero_grad()
             loss = nn.functional.binary_cross_entropy_with_logits(network(x), x)
             loss.backward()
