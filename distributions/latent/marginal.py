@@ -179,10 +179,11 @@ class MarginalDistribution(Distribution):
             >>> round(estimate.value.item(), 2), estimate.kind
             (-1.52, 'lower')
         """
-        if draws_at_once < 1:
-            raise ValueError(f"`draws_at_once` must be at least 1; got {draws_at_once}.")
+        for name, count in (("num_draws", num_draws), ("draws_at_once", draws_at_once)):
+            if count < 1:
+                raise ValueError(f"`{name}` must be at least 1; got {count}.")
         full, rest = divmod(num_draws, draws_at_once)
-        passes = [draws_at_once] * max(full, 0) + ([rest] if rest or num_draws < 1 else [])
+        passes = [draws_at_once] * full + [rest] * (rest > 0)
         with torch.no_grad():
             return log_mean_exp_estimate(torch.cat([self.log_weights(value, count) for count in passes]))
 

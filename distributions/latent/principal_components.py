@@ -32,7 +32,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
-from probgen.distributions.events import checked, normal_over_event
+from probgen.distributions.events import checked, normal_over_event, scored
 from probgen.distributions.latent.latent_variable import LatentVariable
 from probgen.distributions.standard import standard_normal
 
@@ -251,7 +251,7 @@ class ProbabilisticPCA(Distribution):
         q = self.mean_field_posterior(x) if mean_field else self.posterior(x)
         gram = self.loadings.mT @ self.loadings
         spread = (q.variance * gram.diagonal()).sum(-1) if mean_field else (q.covariance_matrix * gram).sum((-2, -1))
-        likelihood = self.decode(q.mean).log_prob(x) - spread / (2 * self.noise_variance)
+        likelihood = scored(self.decode(q.mean), x) - spread / (2 * self.noise_variance)
         return likelihood - torch.distributions.kl_divergence(q, standard_normal(self.num_latents))
 
     def gap(self) -> Tensor:

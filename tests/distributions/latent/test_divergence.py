@@ -1,0 +1,40 @@
+"""Divergences in closed form, and by draws where there is none."""
+
+import pyro.distributions as dist
+import pytest
+import torch
+
+from probgen.distributions import standard_normal
+from probgen.distributions.latent import closed_form_divergence, divergence_at
+
+
+def test_normal_laws():
+    q = dist.Normal(torch.tensor([0.5, -1.0]), torch.tensor([0.3, 2.0])).to_event(1)
+    by_hand = sum(0.5 * (s**2 + m**2 - 1) - torch.tensor(s).log() for m, s in ((0.5, 0.3), (-1.0, 2.0)))
+    for p in (standard_normal(2), dist.Normal(torch.zeros(2), 1.0).to_event(1)):
+        torch.testing.assert_close(closed_form_divergence(q, p), by_hand)
+
+
+def test_full_covariance():
+    factor = torch.tensor([[1.0, 0.0], [0.7, 0.4]])
+    q = dist.MultivariateNormal(torch.tensor([1.0, 2.0]), scale_tril=factor)
+    p = dist.MultivariateNormal(torch.zeros(2), torch.eye(2))
+    torch.testing.assert_close(closed_form_divergence(q, standard_normal(2)), torch.distributions.kl_divergence(q, p))
+
+
+@pytest.mark.parametrize(
+    "q",
+    [dist.StudentT(torch.tensor(3.0)), dist.Delta(torch.tensor(0.0)), dist.Delta(torch.zeros(2)).to_event(1)],
+    ids=["unknown", "point mass", "point mass over vectors"],
+)
+def test_no_closed_form(q):
+    assert closed_form_divergence(q, standard_normal(q.event_shape)) is None
+
+
+def test_draws_stand_in():
+    q, p, z = dist.StudentT(torch.tensor(3.0)), dist.Normal(0.0, 1.0), torch.tensor([0.5, 1.0])
+    torch.testing.assert_close(divergence_at(q, p, z), q.log_prob(z) - p.log_prob(z))
+    normal = dist.Normal(torch.tensor(1.0), 1.0)
+    assert divergence_at(normal, p, z).shape == ()
+    assert divergence_at(normal, p, z, closed_form=False).shape == (2,)
+    assert divergence_at(q, p, z[:0]).shape == (0,)
