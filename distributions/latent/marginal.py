@@ -14,7 +14,7 @@ estimate of it, so that by Jensen's inequality, for any number n of draws,
     \;\le\; \underbrace{\mathbb E_q \log \tfrac1n \textstyle\sum_{i=1}^n w(z_i)}_{\mathrm{IWAE}_n(x)} \;\le\; \log p(x).
 
 The class here derives bounds and estimates from the terms of the weight; how latents are arranged (one vector, a hierarchy, a
-chain) is the subclass's business. See the page "The evidence lower bound" (``docs/derivations/elbo.md``).
+chain) is the subclass's business. See the page "The evidence lower bound" (``docs/derivations/vae-elbo.md``).
 """
 
 from __future__ import annotations
