@@ -28,6 +28,7 @@ from probgen.demo.registry import DigitModel, Entry, maximum_likelihood
 from probgen.demo.results import Results
 from probgen.demo.runner import run
 from probgen.demo.training import digit_batches, train
+from probgen.demo.vae_model import VAEModel, digits_vae, evidence_bound
 
 __all__ = [
     "CLASSES",
@@ -49,12 +50,15 @@ __all__ = [
     "SampleQuality",
     "Scores",
     "Settings",
+    "VAEModel",
     "class_posterior",
     "denoising",
     "detect",
     "digit_batches",
     "digits_diffusion",
+    "digits_vae",
     "evaluate",
+    "evidence_bound",
     "fit_plane",
     "flow_bits",
     "flow_log_prob",

@@ -1,4 +1,4 @@
-"""The entries of the demo: flows by maximum likelihood and diffusion by its bound, as Pyro models."""
+"""The entries of the demo: flows by maximum likelihood, autoencoders and diffusion by their bounds, as Pyro models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from probgen.demo.diffusion_model import DiffusionModel, denoising, digits_diffusion
 from probgen.demo.problem import CLASSES, PIXELS, Problem, one_hot
 from probgen.demo.registry import DigitModel, Entry
+from probgen.demo.vae_model import VAEModel, digits_vae, evidence_bound
 from probgen.distributions import TransformedDistribution, standard_normal
 from probgen.distributions.bijectors import Bijector
 from probgen.flows import neural_spline_autoregressive, neural_spline_coupling
@@ -83,11 +84,16 @@ def _diffusion(problem: Problem, *, conditional: bool) -> DigitModel:
     return DiffusionModel(digits_diffusion(width=problem.width), draws=2 * len(problem.test_v))
 
 
+def _vae(problem: Problem, *, conditional: bool) -> DigitModel:
+    return VAEModel(digits_vae(width=8 * problem.width, conditional=conditional))
+
+
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("spline coupling", _coupling),
         Entry("spline autoregressive", _autoregressive),
+        Entry("variational autoencoder", _vae, evidence_bound),
         Entry("diffusion", _diffusion, denoising, learning_rate=3e-3, share=0.5, serves_both=True),
     )
 }
