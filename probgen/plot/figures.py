@@ -155,10 +155,7 @@ def curves(
 def empty_figure(width: float, height: float) -> Figure:
     """A figure without axes, drawn without global state; its size is in inches."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        from probgen.plot.notebook_figure import NotebookFigure
     except ImportError:
         raise ImportError("matplotlib is needed for plots: install it with `pip install probgen[plot]`.") from None
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure
+    return NotebookFigure(width, height)
