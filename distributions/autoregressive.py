@@ -241,7 +241,8 @@ class Autoregressive(Distribution):
         """What the network sees of positions ``[*batch, n, *element.event_shape]``: ``[*batch, n * C]``."""
         inner = len(self.element.event_shape)
         cut = rows.dim() - inner - 1
-        return self.embedding(rows, self._reference().dtype).reshape(*rows.shape[:cut], rows.shape[cut] * self._width)
+        seen: Tensor = self.embedding(rows, self._reference().dtype)
+        return seen.reshape(*rows.shape[:cut], rows.shape[cut] * self._width)
 
     def _neutral_law(self) -> TorchDistribution:
         """What the element says of zeros; for supports."""

@@ -41,7 +41,8 @@ def perplexity_of(counts: Tensor) -> Tensor:
     """
     weights = counts.to(torch.promote_types(counts.dtype, torch.float32))
     frequency = weights / weights.sum(-1, keepdim=True)
-    return torch.special.entr(frequency).sum(-1).exp()
+    perplexity: Tensor = torch.special.entr(frequency).sum(-1).exp()
+    return perplexity
 
 
 class Codebook(nn.Module):

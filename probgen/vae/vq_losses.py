@@ -93,7 +93,7 @@ class VQLoss(Objective):
         codes = codebook.codes(rows)
         chosen = codebook(codes)
         quantized = model.grid(straight_through(chosen, rows))
-        loss = -scored(model.decoder(quantized), x).sum() + self.commitment * (rows - chosen.detach()).square().sum()
+        loss: Tensor = -scored(model.decoder(quantized), x).sum() + self.commitment * (rows - chosen.detach()).square().sum()
         if codebook.decay is None:
             loss = loss + (rows.detach() - chosen).square().sum()
         if self.training:
