@@ -20,6 +20,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from probgen.distributions.elements.element import Element
 
@@ -63,7 +64,8 @@ class LocationScaleElement(Element):
         """Location and scale, ``[*batch]`` each; a learned scale is in units of ``unit``, a fixed one as it is."""
         if self.scale == "predicted":
             location, log_scale = parameters.unbind(-1)
-            return location, unit * leveled_log_scale(log_scale).exp()
+            scale = leveled_log_scale(log_scale).exp()
+            return location, scale if unit == 1.0 else unit * scale
         location = parameters.squeeze(-1)
         if self.log_scale is None:
             return location, torch.full_like(location, float(self.scale))
@@ -86,6 +88,6 @@ def leveled_log_scale(s: Tensor) -> Tensor:
         >>> leveled_log_scale(torch.tensor([-1e9, -10.0, 0.5, 20.0]))
         tensor([-20.0000, -10.0000,   0.5000,  17.0711])
     """
-    beyond = torch.relu(s.abs() - _EXACT) / _EXACT
-    fraction = beyond / torch.hypot(beyond, torch.ones_like(beyond))
-    return s.clamp(-_EXACT, _EXACT) + s.sign() * _EXACT * fraction
+    inner = functional.hardtanh(s, -_EXACT, _EXACT)
+    fraction = torch.sin(torch.atan((s - inner) / _EXACT))  # u / sqrt(1 + u^2), without overflow and faster than a hypot
+    return torch.add(inner, fraction, alpha=_EXACT)

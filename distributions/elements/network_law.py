@@ -99,12 +99,22 @@ class NetworkLaw(nn.Module):
                 f"the network must give {wanted} numbers for an event {self.event_shape} of {type(self.element).__name__}, "
                 f"{parts} an element; got {tuple(output.shape[1:])}."
             )
-        law = self.element(output.reshape(*batch, parts, *outer).movedim(len(batch), -1))
+        law = self.element(_parameters_last(output, batch, parts, outer))
         if self.element.event_shape and outer:
             return ElementGrid(law, len(outer))
         return cast(TorchDistribution, dist.Independent(law, len(outer)))
 
 
+def _parameters_last(output: Tensor, batch: torch.Size, parts: int, outer: tuple[int, ...]) -> Tensor:
+    """The network's output ``[N, ...]`` as ``[*batch, *outer, P]``."""
+    if parts > 1:
+        return output.reshape(*batch, parts, *outer).movedim(len(batch), -1)
+    shape = (*batch, *outer)
+    return (output if output.shape == shape else output.reshape(shape)).unsqueeze(-1)  # a view less on the way back
+
+
 def _flat(x: Tensor, batch: torch.Size, shape: tuple[int, ...]) -> Tensor:
     """One batch dimension, ``[N, *shape]``, after broadcasting to ``batch``."""
+    if len(batch) == 1 and x.shape == (*batch, *shape):
+        return x
     return x.expand(*batch, *shape).reshape(batch.numel(), *shape)

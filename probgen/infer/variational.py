@@ -226,6 +226,10 @@ def _require_repeatable(guide: Program) -> None:
 def _require_match(model_sites: Mapping[str, Site], guide_sites: Mapping[str, Site], *, has_guide: bool) -> None:
     if not model_sites:
         raise ValueError("the model has no sample site: nothing to score.")
+    if guide_sites.keys() == {name for name, site in model_sites.items() if not site.observed} and not any(
+        site.observed for site in guide_sites.values()
+    ):
+        return
     missing = [name for name, site in model_sites.items() if not site.observed and name not in guide_sites]
     if missing:
         where = "the guide does not draw them" if has_guide else "there is no guide"
