@@ -113,7 +113,8 @@ def decoder_diagnosis(model: Callable[..., Any], args: tuple[Tensor, ...], drawn
     """
     swapped = {name: site.value.roll(1, 0) for name, site in drawn.posterior.items()}
     trace = pyro.poutine.trace(pyro.poutine.condition(model, data=swapped)).get_trace(*args)
-    others = torch.stack([scored(trace.nodes[name]["fn"], site.value) for name, site in drawn.data.items()]).sum(0)
+    laws: dict[str, Any] = {name: trace.nodes[name]["fn"] for name in drawn.data}
+    others = torch.stack([scored(laws[name], site.value) for name, site in drawn.data.items()]).sum(0)
     reliance = float((drawn.reconstruction() - others).mean())
     site = next(iter(drawn.data.values()))
     law = coordinates(site.fn)

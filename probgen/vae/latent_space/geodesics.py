@@ -100,7 +100,8 @@ def geodesic(
     coefficients = _fitted(waves, segment, guess).contiguous().requires_grad_()
 
     def path() -> Tensor:
-        return segment + torch.tensordot(waves, coefficients, dims=1)
+        bent: Tensor = torch.tensordot(waves, coefficients, dims=1)
+        return segment + bent
 
     with torch.enable_grad():
         _minimize(lambda: path_energy(decode, path(), metric=metric).sum(), coefficients, iterations)
@@ -125,7 +126,8 @@ def _fitted(waves: Tensor, segment: Tensor, guess: Tensor | None) -> Tensor:
     if guess.shape != segment.shape:
         raise ValueError(f"`guess` must have shape {tuple(segment.shape)}; got {tuple(guess.shape)}.")
     inner = (guess.detach() - segment)[1:-1]
-    return torch.linalg.solve(waves[1:-1], inner.flatten(1)).reshape(inner.shape)
+    solution: Tensor = torch.linalg.solve(waves[1:-1], inner.flatten(1))
+    return solution.reshape(inner.shape)
 
 
 def _minimize(energy: Callable[[], Tensor], coefficients: Tensor, iterations: int) -> None:
@@ -141,4 +143,4 @@ def _minimize(energy: Callable[[], Tensor], coefficients: Tensor, iterations: in
         coefficients.grad = gradient.contiguous()
         return value
 
-    search.step(closure)  # type: ignore[no-untyped-call]
+    search.step(closure)
