@@ -53,17 +53,13 @@ class ElementGrid(Distribution):
             raise ValueError(f"`law` must have {grid_dims} batch dimensions for the grid; got {tuple(law.batch_shape)}.")
         self.law = law
         self.grid_dims = grid_dims
+        self.has_rsample = bool(law.has_rsample)
         super().__init__(law.batch_shape[:cut], law.event_shape + law.batch_shape[cut:], validate_args=validate_args)
 
     @property
     def log_prob_kind(self) -> LogProbKind:  # type: ignore[override]
         """That of the elements."""
         return log_prob_kind_of(self.law)
-
-    @property
-    def has_rsample(self) -> bool:
-        """Whether the elements have reparameterized draws."""
-        return bool(self.law.has_rsample)
 
     @constraints.dependent_property
     def support(self) -> Constraint:

@@ -91,7 +91,7 @@ class ConvLevel(nn.Module):
         """Blocks, then the change of resolution, to ``grid`` if it is given."""
         for block in self.blocks:
             x = block(x, features)
-        return x if self.resize is None else self.after(self.resize(x, *grid))  # type: ignore[no-any-return]
+        return x if self.resize is None else self.after(self.resize(x, *grid))
 
 
 class ContextFeatures(nn.Module):
@@ -206,7 +206,10 @@ def require_sizes(**sizes: int | Sequence[int]) -> None:
 
     Example:
         >>> from probgen.nn.convolutional_blocks import require_sizes
-        >>> require_sizes(width=8, multipliers=(1, 2))
+        >>> require_sizes(width=8, multipliers=(1, 0))
+        Traceback (most recent call last):
+        ...
+        ValueError: `multipliers` must be positive; got (1, 0).
     """
     for name, size in sizes.items():
         values = [size] if isinstance(size, int) else list(size)
