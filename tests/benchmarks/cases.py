@@ -36,7 +36,12 @@ class FlowCase:
 
 @dataclass(frozen=True)
 class StepCase:
-    """One optimization step: an MLP VAE (784 - hidden - latent) or a spline coupling flow by maximum likelihood."""
+    """One optimization step.
+
+    "programs" is an MLP VAE (784 - hidden - latent) written as Pyro programs, "vae" the same as ``pg.vae.VAE``, with the
+    importance-weighted bound of ``particles`` where there are several; "levels" is a chain of latents, four coordinates each,
+    as Pyro programs; "flow" a spline coupling flow by maximum likelihood.
+    """
 
     model: str
     hidden: int = 0
@@ -44,16 +49,24 @@ class StepCase:
     dim: int = 0
     batch: int = 128
     device: str = "cpu"
+    particles: int = 1
+    levels: int = 0
 
     @property
     def label(self) -> str:
-        size = f"784-{self.hidden}-{self.latent}" if self.model == "vae" else f"D = {self.dim}"
-        return f"{self.model} {size}, batch {self.batch}"
+        size = f"D = {self.dim}" if self.model == "flow" else f"784-{self.hidden}-{self.latent}"
+        if self.model == "levels":
+            size = f"{self.levels} of 4"
+        return f"{self.model} {size}, " + (f"K = {self.particles}, " if self.particles > 1 else "") + f"batch {self.batch}"
 
 
 STEP_CASES = (
+    StepCase("programs", hidden=400, latent=20),
+    StepCase("programs", hidden=32, latent=8),
     StepCase("vae", hidden=400, latent=20),
     StepCase("vae", hidden=32, latent=8),
+    StepCase("vae", hidden=400, latent=20, particles=10),
+    *(StepCase("levels", hidden=16, levels=levels, batch=8) for levels in (1, 5, 20)),
     StepCase("flow", dim=16, batch=512),
 )
 
@@ -95,7 +108,7 @@ def flow_cases(dims: tuple[int, ...], *, quick: bool, device: str) -> list[FlowC
 
 
 def step_cases(*, quick: bool, device: str) -> list[StepCase]:
-    """The three optimization steps."""
+    """The optimization steps; quick: a small one."""
     cases = STEP_CASES[1:2] if quick else STEP_CASES
     return [replace(case, device=device) for case in cases]
 

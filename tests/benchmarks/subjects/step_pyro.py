@@ -1,4 +1,4 @@
-"""The same programs through Pyro's own SVI with ``Trace_ELBO`` and ``pyro.optim.Adam``."""
+"""The same model as programs through Pyro's own SVI with ``Trace_ELBO`` and ``pyro.optim.Adam``."""
 
 import pyro
 import torch
@@ -12,7 +12,7 @@ PACKAGE = "pyro-ppl"
 
 
 def build_step(case: StepCase, *, compiled: bool) -> Step:
-    from pyro.infer import SVI, JitTrace_ELBO, Trace_ELBO
+    from pyro.infer import SVI, JitTrace_ELBO, RenyiELBO, Trace_ELBO
 
     pyro.enable_validation(False)
     torch.distributions.Distribution.set_default_validate_args(False)
@@ -28,6 +28,8 @@ def build_step(case: StepCase, *, compiled: bool) -> Step:
             guide(x)
 
     elbo = JitTrace_ELBO(ignore_jit_warnings=True) if compiled else Trace_ELBO()
+    if case.particles > 1:
+        elbo = RenyiELBO(alpha=0, num_particles=case.particles, vectorize_particles=True, max_plate_nesting=1)
     optimizer = pyro.optim.Adam({"lr": 1e-3})
     svi = SVI(registered_model, registered_guide, optimizer, elbo)
     x = data(case)

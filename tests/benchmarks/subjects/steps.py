@@ -28,10 +28,23 @@ class Nets(nn.Module):
         return loc, log_scale
 
 
+class ChainNets(nn.Module):
+    """For every level of latents, four coordinates each, the network of its law in the model and in the guide."""
+
+    def __init__(self, case: StepCase) -> None:
+        super().__init__()
+        self.first = mlp((16, case.hidden, 8))
+        self.priors = nn.ModuleList([mlp((4, case.hidden, 8)) for _ in range(case.levels - 1)])
+        self.posteriors = nn.ModuleList([mlp((4, case.hidden, 8)) for _ in range(case.levels - 1)])
+        self.pixels = mlp((4, case.hidden, 16))
+
+
 def data(case: StepCase) -> Tensor:
-    """Binary pixels for a VAE, normal vectors for a flow."""
+    """Binary pixels for a VAE, a few of them for a chain of latents, normal vectors for a flow."""
     generator = torch.Generator().manual_seed(0)
-    if case.model == "vae":
+    if case.model == "levels":
+        return (torch.rand(case.batch, 16, generator=generator) < 0.3).float().to(case.device)
+    if case.model != "flow":
         return (torch.rand(case.batch, 784, generator=generator) < 0.2).float().to(case.device)
     return torch.randn(case.batch, case.dim, generator=generator).to(case.device)
 
