@@ -73,7 +73,7 @@ def what_each_level_holds(vae: pg.vae.TopDownVAE, x: Tensor) -> Tensor:
     """For every image: itself, its mean given a draw of all its latents, six means given the same draw of the top alone."""
     p, rows = vae.distribution(), []
     for image in x:
-        z = {name: draw.z[0].detach() for name, draw in p.infer(image).levels.items()}
+        z = {name: draw.z.detach() for name, draw in p.infer(image).levels.items()}
         top = vae.site_names[-1]
         others = p.sample_joint((6,), given={top: z[top]})
         rows += [image[None], vae.decode(z).mean.detach()[None], vae.decode(others).mean.detach()]

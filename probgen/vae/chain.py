@@ -12,7 +12,6 @@ Posterior and model meet in opposite orders: :math:`p(z_l \mid z_{l+1})` depends
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import pyro
 import torch
@@ -58,14 +57,14 @@ class ChainVAE(HierarchicalVAE):
         super().__init__(levels, decoder)
         self.encoders = nn.ModuleList(encoders)
 
-    def infer(self, x: Tensor, num_draws: int = 1) -> Inference:
+    def infer(self, x: Tensor, num_draws: int | None = None) -> Inference:
         """Draw all latents given data from the data up, with the posterior and the prior of every level at the draws.
 
         Args:
             x: Data ``[*batch, *event]``.
-            num_draws: Draws n for each datum.
+            num_draws: Draws n for each datum, in a dimension to the left; None: one, without that dimension.
         """
-        draws, below, sample_shape = {}, x, torch.Size((num_draws,))
+        draws, below, sample_shape = {}, x, torch.Size(() if num_draws is None else (num_draws,))
         for name, encoder in zip(self.site_names, self.encoders, strict=True):
             posterior = encoder(below)
             below = posterior.rsample(sample_shape)
@@ -88,5 +87,5 @@ class ChainVAE(HierarchicalVAE):
         latents, below = {}, x
         with pyro.plate("data", len(x), dim=-1):
             for name, encoder in zip(self.site_names, self.encoders, strict=True):
-                below = latents[name] = cast(Tensor, pyro.sample(name, encoder(below)))
+                below = latents[name] = pyro.sample(name, encoder(below))
         return latents

@@ -93,12 +93,12 @@ class HierarchicalVAE(nn.Module):
         """The law of the data as a distribution; draws, bounds and estimates are its methods."""
         return HierarchicalLaw(self)
 
-    def infer(self, x: Tensor, num_draws: int = 1) -> Inference:
+    def infer(self, x: Tensor, num_draws: int | None = None) -> Inference:
         """Draw all latents given data, with the posterior and the prior of every level at the draws (reparameterized).
 
         Args:
             x: Data ``[*batch, *event]``.
-            num_draws: Draws n for each datum.
+            num_draws: Draws n for each datum, in a dimension to the left; None: one, without that dimension.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define `infer`.")
 

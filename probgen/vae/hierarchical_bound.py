@@ -84,9 +84,10 @@ class HierarchicalBound(Objective):
         """The loss of data ``[*batch, *event]``, summed over the batch: a scalar."""
         if self.bound == "iwae":
             return -self.vae.distribution().iwae(x, self.num_draws).sum()
-        inference = self.vae.infer(x, self.num_draws)
+        inference = self.vae.infer(x, None if self.num_draws == 1 else self.num_draws)
         divergences = tuple(self._weighted(name, draw.divergence(closed_form=True)) for name, draw in inference.levels.items())
-        return -LatentTerms(scored(self.vae.decoder(inference.state), x), divergences).total().mean(0).sum()
+        terms = LatentTerms(scored(self.vae.decoder(inference.state), x), divergences).total()
+        return -(terms.sum() / self.num_draws)
 
     def _weighted(self, name: str, divergence: Tensor) -> Tensor:
         weight = self.weights.get(name, 1.0)

@@ -31,7 +31,7 @@ class LevelDraw(NamedTuple):
     """What inference says of one level.
 
     Attributes:
-        z: Draws of the latent, ``[n, *batch, *latent]``.
+        z: Draws of the latent, ``[*n, *batch, *latent]``.
         posterior: The law they were drawn from.
         prior: The law of the latent given the draws of the levels above.
         integrable: Whether the divergence of the two is free of ``z`` given what was drawn before, so that a closed form of it
@@ -44,7 +44,7 @@ class LevelDraw(NamedTuple):
     integrable: bool
 
     def divergence(self, *, closed_form: bool) -> Tensor:
-        """Of posterior and prior at the draw, or its expectation: ``[n, *batch]`` or ``[*batch]``, in nats."""
+        """Of posterior and prior at the draw, or its expectation: ``[*n, *batch]`` or ``[*batch]``, in nats."""
         if not self.z.numel():  # torch's Independent refuses to score nothing
             return self.z.new_zeros(self.z.shape[: self.z.dim() - len(self.prior.event_shape)])
         return divergence_at(self.posterior, self.prior, self.z, closed_form=closed_form and self.integrable)
@@ -64,7 +64,7 @@ class Inference(NamedTuple):
 
     Attributes:
         levels: Site name to what inference says of the level, in the order of the model: the top first.
-        state: The state below the last level, from which the data are decoded, ``[n, *batch, *state]``.
+        state: The state below the last level, from which the data are decoded, ``[*n, *batch, *state]``.
     """
 
     levels: dict[str, LevelDraw]
@@ -201,12 +201,12 @@ class HierarchicalLaw(MarginalDistribution):
             state = level.next_state(state, latents[name])
         return total
 
-    def infer(self, x: Tensor, num_draws: int = 1) -> Inference:
+    def infer(self, x: Tensor, num_draws: int | None = None) -> Inference:
         """Draw all latents given data: posterior and prior of every level at the draws.
 
         Args:
             x: Data ``[*batch, *event]``.
-            num_draws: Draws n for each datum.
+            num_draws: Draws n for each datum, in a dimension to the left; None: one, without that dimension.
         """
         self._check_shape(x)
         return self.vae.infer(x, num_draws)

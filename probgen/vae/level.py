@@ -110,7 +110,7 @@ class Level(nn.Module):
         of_state, of_z = state.shape[: state.dim() - len(self.state_shape)], z.shape[: z.dim() - len(self.latent_shape)]
         batch = of_z if of_state == of_z else torch.broadcast_shapes(of_state, of_z)
         output: Tensor = self.update(_flat(state, batch, self.state_shape), _flat(z, batch, self.latent_shape))
-        return output.reshape(*batch, *output.shape[1:])
+        return output if len(batch) == 1 else output.reshape(*batch, *output.shape[1:])
 
     def extra_repr(self) -> str:
         """Shapes."""
@@ -119,4 +119,6 @@ class Level(nn.Module):
 
 def _flat(part: Tensor, batch: torch.Size, shape: tuple[int, ...]) -> Tensor:
     """One batch dimension, ``[N, *shape]``, after broadcasting to ``batch``."""
+    if len(batch) == 1 and part.shape == (*batch, *shape):
+        return part  # two views less on the way back
     return part.expand(*batch, *shape).reshape(batch.numel(), *shape)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
 
 import pyro
 import torch
@@ -101,18 +100,18 @@ class TopDownVAE(HierarchicalVAE):
         found = {}
         for name, block in zip(self.site_names, self.encoder, strict=True):
             d = block(d)
-            found[name] = d.reshape(*batch, *d.shape[1:])
+            found[name] = d if len(batch) == 1 else d.reshape(*batch, *d.shape[1:])
         return found
 
-    def infer(self, x: Tensor, num_draws: int = 1) -> Inference:
+    def infer(self, x: Tensor, num_draws: int | None = None) -> Inference:
         """Draw all latents given data in one pass, with the posterior and the prior of every level at the draws.
 
         Args:
             x: Data ``[*batch, *event]``.
-            num_draws: Draws n for each datum.
+            num_draws: Draws n for each datum, in a dimension to the left; None: one, without that dimension.
         """
         features, draws = self.features(x), {}
-        state, sample_shape = self.initial, torch.Size((num_draws,))
+        state, sample_shape = self.initial, torch.Size(() if num_draws is None else (num_draws,))
         for name, level in self.descending():
             prior = level.prior_law(state)
             posterior = level.posterior_law(self.posterior, prior, state, features[name])
@@ -133,7 +132,7 @@ class TopDownVAE(HierarchicalVAE):
         with pyro.plate("data", len(x), dim=-1):
             for name, level in self.descending():
                 posterior = level.posterior_law(self.posterior, level.prior_law(state), state, features[name])
-                latents[name] = cast(Tensor, pyro.sample(name, posterior))
+                latents[name] = pyro.sample(name, posterior)
                 if name != self.site_names[0]:
                     state = level.next_state(state, latents[name])
         return latents
