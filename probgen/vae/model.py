@@ -191,7 +191,7 @@ class VAE(nn.Module):
         given = x if x is not None else context
         count = (1 if size is None else size) if given is None else len(given)
         if size is None or size == count:
-            return pyro.plate("data", count, dim=-1, device=self.reference.device)
+            return pyro.plate("data", count, dim=-1, device=str(self.reference.device))
         if size < count:
             raise ValueError(f"`size` must be at least the number of data, {count}; got {size}.")
         return pyro.plate("data", size, subsample=torch.arange(count, device=self.reference.device), dim=-1)
