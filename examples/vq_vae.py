@@ -85,7 +85,9 @@ def main(argv: list[str] | None = None) -> None:
     with torch.no_grad():
         print("test images, decoded from 16 bits:\n" + ascii_images(model.decode(model.codes(test[:5])).mean))
         torch.manual_seed(1)
-        print("draws of codes from the learned prior, decoded:\n" + ascii_images(model.decode(model.code_law().sample((5,))).mean))
+        print(
+            "draws of codes from the learned prior, decoded:\n" + ascii_images(model.decode(model.code_law().sample((5,))).mean)
+        )
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ def straight_through(value: Tensor, source: Tensor) -> Tensor:
 class VQLoss(Objective):
     """Stage one: reconstruction and commitment, in nats, summed over the batch.
 
-    In training mode every call also updates the codebook's moving averages; in evaluation mode the codebook stays. It changes
-    buffers, so it is not for ``infer.compile``.
+    In training mode every call, and every step recorded by ``infer.compile``, also updates the codebook's moving averages; in
+    evaluation mode the codebook stays.
 
     Args:
         model: The autoencoder.

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from probgen import infer
 from probgen.distributions.elements import BernoulliElement, NetworkLaw, NormalElement
 from probgen.infer import fit
 from probgen.vae import VQVAE, Codebook, CodePrior, CodePriorLoss, VQLoss, made_code_prior, straight_through
@@ -62,6 +63,20 @@ def test_evaluation_mode_freezes_the_codebook():
     loss.train()
     loss(x)
     assert not torch.equal(model.codebook.counts, state["counts"])
+
+
+def test_a_recorded_step_updates_the_codebook_too():
+    model, x = tiny(), pictures(16)
+    other = tiny()
+    other.load_state_dict(model.state_dict())
+    recorded, loss = infer.compile(model.loss(), backend="eager"), other.loss()
+    for _ in range(3):
+        torch.testing.assert_close(recorded(x), loss(x))
+        torch.testing.assert_close(model.codebook.state_dict(), other.codebook.state_dict())
+    recorded.eval()
+    counts = model.codebook.counts.clone()
+    recorded(x)
+    assert torch.equal(model.codebook.counts, counts)
 
 
 # ------------------------------------------------------------------------------------------------------------ law of the data
