@@ -50,7 +50,8 @@ def diagnose(
         num_draws: Draws of the latents that are averaged.
         gap_data: How many of the data the gaps are measured on; 0 to leave them out.
         gap_steps: Steps of the optimization of every datum's posterior.
-        evidence: Estimates log p(x) from a law and data; by default importance sampling.
+        evidence: Estimates log p(x) from a law and data, such as ``annealed_estimate`` of ``probgen.distributions.latent``; by
+            default importance sampling from the best posterior that was found.
         training_steps: How long the next training will take; schedules in the advice are made for it.
         seed: Of all draws.
 

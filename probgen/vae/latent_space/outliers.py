@@ -2,8 +2,7 @@ r"""Is this datum like the others? Three scores of a latent-variable model, and 
 
 * *Likelihood*: :math:`-\log p(x)`, estimated by importance sampling: the nats that the model needs for x.
 * *Reconstruction*: :math:`-\log p(x \mid \bar z)` at the mean code :math:`\bar z`: how badly x is rebuilt. It does not ask
-whether
-  the code is a usual one.
+  whether the code is a usual one.
 * *Divergence*: :math:`\mathrm{KL}(q(z \mid x) \,\|\, p(z))`: how unusual the code is.
 
 Low density is not the same as being unusual: almost all draws of a law in many dimensions have about the same density, *less*

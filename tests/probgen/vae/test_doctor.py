@@ -113,20 +113,20 @@ def test_nothing_of_the_patient_changes():
 
 
 def test_codebooks_are_examined():
-    class Quantized(nn.Module):
-        num_codes = 16
-
-        def perplexity(self, x):
-            return torch.tensor(2.0)
-
-        def distribution(self):
-            return pg.vae.mlp_vae((4,), 2).distribution()
-
-    found = diagnose(Quantized(), torch.zeros(5, 4))
-    assert found.codebook == CodebookDiagnosis(16, 2.0)
+    """One code for everything: log p(x | code) less log K nats for each of four codes, and a perplexity of one."""
+    torch.manual_seed(0)
+    decoder = NetworkLaw(nn.Sequential(nn.Flatten(), nn.Linear(8, 16)), BernoulliElement(), (16,), (2, 4))
+    vq = pg.vae.VQVAE(nn.Linear(16, 8), decoder, pg.vae.Codebook(16, 2), code_shape=(4,)).eval()
+    vq.encoder.weight.data.zero_()
+    vq.encoder.bias.data.zero_()
+    found = diagnose(vq, torch.zeros(5, 16))
+    assert found.codebook.size == 16
+    assert found.codebook.perplexity == pytest.approx(1.0)
+    assert found.reconstruction - found.elbo == pytest.approx(4 * math.log(16), rel=1e-5)
     assert not found.collapsed
-    assert found.advice[0].finding == "Only 2.0 of 16 codes are in use."
-    assert "codebook: 2.0 of 16 codes used" in str(found)
+    assert found.advice[0].finding == "Only 1.0 of 16 codes are in use."
+    assert found.codebook == CodebookDiagnosis(16, found.codebook.perplexity)
+    assert "codebook: 1.0 of 16 codes used" in str(found)
 
 
 def test_a_sound_model_gets_no_advice():

@@ -1,11 +1,12 @@
 """Gaps of linear-Gaussian models: every one has a closed form."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from probgen.distributions.latent import ProbabilisticPCA
+from probgen.distributions.latent import ProbabilisticPCA, annealed_estimate
 from probgen.vae import diagnose, mlp_vae
 from probgen.vae.doctor_gaps import inference_gaps, optimized_posterior
 from tests.probgen.vae.linear_models import exact_rows, linear_vae
@@ -63,6 +64,15 @@ def test_other_estimates_of_the_evidence_are_taken():
     assert gaps.amortization is None
     assert gaps.optimized_elbo is None
     assert gaps.inference.value == pytest.approx(float(model.gap()), abs=0.05)
+
+
+def test_annealed_estimates_of_the_evidence_are_taken():
+    torch.manual_seed(0)
+    x = exact_rows(EIGENVALUES)
+    model = rotated(x)
+    evidence = partial(annealed_estimate, num_chains=8, num_steps=20, num_leapfrog=5)
+    gaps = inference_gaps(linear_vae(model).distribution(), x[:8], num_draws=64, steps=0, evidence=evidence)
+    assert gaps.evidence.value == pytest.approx(float(model.log_prob(x[:8]).mean()), abs=0.2)
 
 
 def test_laws_without_independent_coordinates_are_refused_by_the_optimizer():
