@@ -6,7 +6,7 @@ This package does not fix what it finds, and it does not time anything.
 from probgen.distributions.testing.case import BijectorCase, DistributionCase
 from probgen.distributions.testing.check import check_bijector, run_cell
 from probgen.distributions.testing.check_distribution import check_distribution
-from probgen.distributions.testing.diagnose import Diagnosis, LayerDiagnosis, diagnose
+from probgen.distributions.testing.diagnose import BijectorDiagnosis, LayerDiagnosis, diagnose_bijector
 from probgen.distributions.testing.distribution_subject import DistributionSubject
 from probgen.distributions.testing.jacobians import autograd_log_det, free_coordinates, jacobian
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
@@ -57,9 +57,9 @@ __all__ = [
     "REGIMES",
     "SUITE_BUDGET",
     "BijectorCase",
+    "BijectorDiagnosis",
     "BijectorSubject",
     "Cell",
-    "Diagnosis",
     "DistributionCase",
     "DistributionSubject",
     "Draw",
@@ -84,7 +84,7 @@ __all__ = [
     "current_profile",
     "define_law",
     "density_mass",
-    "diagnose",
+    "diagnose_bijector",
     "dkwm_test",
     "dkwm_two_sample_test",
     "draws",

@@ -1,4 +1,4 @@
-r"""Where does a composed bijector lose its digits? ``diagnose`` looks at every layer.
+r"""Where does a composed bijector lose its digits? ``diagnose_bijector`` looks at every layer.
 
 For layer :math:`k` with input :math:`z` it reports the round-trip error :math:`\max |f_k^{-1}(f_k(z)) - z|`, the smallest
 and largest singular value of its Jacobian (the slopes, for an elementwise map), their ratio (the conditioning), and the
@@ -18,7 +18,7 @@ from probgen.distributions.testing.conditioning import steps
 from probgen.distributions.testing.jacobians import jacobian
 from probgen.distributions.testing.validation import validation
 
-__all__ = ["Diagnosis", "LayerDiagnosis", "diagnose"]
+__all__ = ["BijectorDiagnosis", "LayerDiagnosis", "diagnose_bijector"]
 
 TAIL = 5.0
 
@@ -53,7 +53,7 @@ class LayerDiagnosis:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class BijectorDiagnosis:
     """The layers, and the round trip of the whole map.
 
     Attributes:
@@ -63,8 +63,8 @@ class Diagnosis:
     Example:
         >>> import torch
         >>> from probgen.distributions.bijectors import Shift
-        >>> from probgen.distributions.testing import diagnose
-        >>> print(diagnose(Shift(1.0), torch.zeros(3)).layers[0])
+        >>> from probgen.distributions.testing import diagnose_bijector
+        >>> print(diagnose_bijector(Shift(1.0), torch.zeros(3)).layers[0])
         LayerDiagnosis(name='Shift', round_trip=0.0, smallest_slope=1.0, largest_slope=1.0, tails=0.0)
     """
 
@@ -86,7 +86,7 @@ class Diagnosis:
         return "\n".join([header, *rows, f"whole map: round trip {self.round_trip:.1e}; look first at layer {self.worst.name}"])
 
 
-def diagnose(bijector: Bijector, x: Tensor, context: Tensor | None = None) -> Diagnosis:
+def diagnose_bijector(bijector: Bijector, x: Tensor, context: Tensor | None = None) -> BijectorDiagnosis:
     """Measure every layer of a bijector at the points ``x``, in the dtype of ``x``.
 
     Args:
@@ -100,8 +100,8 @@ def diagnose(bijector: Bijector, x: Tensor, context: Tensor | None = None) -> Di
     Example:
         >>> import torch
         >>> from probgen.distributions.bijectors import Affine, Compose, Exp
-        >>> from probgen.distributions.testing import diagnose
-        >>> diagnosis = diagnose(Compose(Affine(0.0, 1e3), Exp()), torch.tensor([-0.2, 0.0]))
+        >>> from probgen.distributions.testing import diagnose_bijector
+        >>> diagnosis = diagnose_bijector(Compose(Affine(0.0, 1e3), Exp()), torch.tensor([-0.2, 0.0]))
         >>> diagnosis.worst.name, diagnosis.round_trip
         ('1 Exp', inf)
     """
@@ -112,7 +112,7 @@ def diagnose(bijector: Bijector, x: Tensor, context: Tensor | None = None) -> Di
             found.append(entry)
         with torch.no_grad():
             back = bijector._inverse(bijector._forward(x, context), context)
-    return Diagnosis(tuple(found), _largest(back - x))
+    return BijectorDiagnosis(tuple(found), _largest(back - x))
 
 
 def _measure(name: str, layer: Bijector, context: Tensor | None, z: Tensor) -> tuple[Tensor, LayerDiagnosis]:

@@ -67,6 +67,15 @@ def latent_passes(sites: Programs, args: tuple[Tensor, ...], num_draws: int) -> 
 
     Raises:
         ValueError: the model has no latent site that the guide draws, or a site has other batch dimensions than the data.
+
+    Example:
+        >>> import torch
+        >>> import probgen as pg
+        >>> from probgen.vae.doctor_levels import latent_passes
+        >>> vae, x = pg.vae.mlp_vae((4,), latent=2), torch.zeros(5, 4)
+        >>> passes = latent_passes(vae.loss().sites, (x,), num_draws=3)
+        >>> len(passes), passes[0].names, passes[0].reconstruction().shape
+        (3, ('z',), torch.Size([5]))
     """
     passes = []
     for _ in range(num_draws):
@@ -95,6 +104,16 @@ def level_diagnoses(passes: list[LatentPass], prior_of_one: Any | None) -> tuple
     Args:
         passes: Draws of all latents.
         prior_of_one: The prior of the first level for one datum, with batch shape [1] or []; None if it depends on the datum.
+
+    Example:
+        >>> import torch
+        >>> import probgen as pg
+        >>> from probgen.vae.doctor_levels import latent_passes, level_diagnoses
+        >>> vae, x = pg.vae.mlp_vae((4,), latent=2), torch.zeros(5, 4)
+        >>> passes = latent_passes(vae.loss().sites, (x,), num_draws=3)
+        >>> (level,) = level_diagnoses(passes, vae.latent_law())
+        >>> level.name, level.num_units, level.num_active  # five data that are all the same
+        ('z', 2, 0)
     """
     top = next(iter(passes[0].prior))
     return tuple(
@@ -110,6 +129,15 @@ def decoder_diagnosis(model: Callable[..., Any], args: tuple[Tensor, ...], drawn
         model: The generative program.
         args: What it takes.
         drawn: A pass through both programs.
+
+    Example:
+        >>> import torch
+        >>> import probgen as pg
+        >>> from probgen.vae.doctor_levels import decoder_diagnosis, latent_passes
+        >>> vae, x = pg.vae.mlp_vae((4,), latent=2), torch.zeros(5, 4)
+        >>> passes = latent_passes(vae.loss().sites, (x,), num_draws=3)
+        >>> decoder_diagnosis(vae.model, (x,), passes[0]).variance is None  # the decoder is not normal
+        True
     """
     swapped = {name: site.value.roll(1, 0) for name, site in drawn.posterior.items()}
     trace = pyro.poutine.trace(pyro.poutine.condition(model, data=swapped)).get_trace(*args)
