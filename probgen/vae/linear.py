@@ -49,8 +49,11 @@ class PrincipalComponents(NamedTuple):
 
     def autoencoder(self) -> Autoencoder:
         """The projection on the components, as a linear autoencoder."""
-        (features, codes), placed = self.directions.shape, {"dtype": self.mean.dtype, "device": self.mean.device}
-        encoder, decoder = nn.Linear(features, codes, **placed), nn.Linear(codes, features, **placed)
+        features, codes = self.directions.shape
+        encoder, decoder = (
+            nn.Linear(inputs, outputs, dtype=self.mean.dtype, device=self.mean.device)
+            for inputs, outputs in ((features, codes), (codes, features))
+        )
         with torch.no_grad():
             encoder.weight.copy_(self.directions.mT)
             encoder.bias.copy_(-self.directions.mT @ self.mean)
