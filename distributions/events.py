@@ -8,8 +8,9 @@ from typing import cast
 import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
+from pyro.distributions.torch_distribution import MaskedDistribution
 from torch import Tensor
-from torch.distributions.constraints import Constraint
+from torch.distributions import Categorical, Independent, MixtureSameFamily, OneHotCategorical
 
 from probgen.distributions._checks import values_readable
 from probgen.distributions.base import Distribution
@@ -99,7 +100,7 @@ def placed(law: TorchDistribution, reference: Tensor) -> TorchDistribution:
 
 
 def drawn(law: TorchDistribution, sample_shape: Sequence[int] = ()) -> Tensor:
-    """Draw from a law without gradients, also where there is nothing to draw, which torch's categorical law refuses.
+    """Draw from a law without gradients, also where there is nothing to draw, which torch's categorical laws refuse.
 
     Args:
         law: Any distribution.
@@ -115,12 +116,14 @@ def drawn(law: TorchDistribution, sample_shape: Sequence[int] = ()) -> Tensor:
     shape = torch.Size((*sample_shape, *law.batch_shape, *law.event_shape))
     if shape.numel():
         return law.sample(torch.Size(sample_shape))
-    try:
-        like = law.mean
-    except NotImplementedError:  # a law of ours without a mean draws nothing by itself
-        return law.sample(torch.Size(sample_shape))
-    discrete = cast(Constraint, law.support).is_discrete
-    return torch.empty(shape, dtype=torch.long if discrete else like.dtype, device=like.device)
+    inner: object = law
+    while isinstance(inner, Independent | MaskedDistribution):
+        inner = inner.base_dist
+    if isinstance(inner, Categorical):
+        return torch.empty(shape, dtype=torch.long, device=inner.logits.device)
+    if isinstance(inner, MixtureSameFamily | OneHotCategorical):  # they choose by a categorical law
+        return torch.empty(shape, dtype=law.mean.dtype, device=law.mean.device)
+    return law.sample(torch.Size(sample_shape))
 
 
 def scored(law: TorchDistribution, value: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import pyro.distributions as dist
 import pytest
 import torch
 
-from probgen.distributions import standard_normal, standard_uniform
+from probgen.distributions import DiscretizedLogistic, Quantization, standard_normal, standard_uniform
 from probgen.distributions.events import checked, coordinates, drawn, normal_over_event, over_event, scored
 
 
@@ -33,6 +33,11 @@ LAWS = {
     "normal": lambda: dist.Normal(torch.zeros(3), 1.0).to_event(1),
     "categorical": lambda: dist.Categorical(torch.ones(3)),
     "mixture": lambda: dist.MixtureSameFamily(dist.Categorical(torch.ones(2)), dist.Normal(torch.zeros(2), 1.0)),
+    "bernoulli": lambda: dist.Bernoulli(torch.full((2,), 0.5)).to_event(1),
+    "categoricals": lambda: dist.Categorical(torch.ones(3, 2)).to_event(1),
+    "one-hot": lambda: dist.OneHotCategorical(torch.ones(2)),
+    "masked": lambda: dist.Categorical(torch.ones(2)).mask(mask=False),
+    "levels": lambda: DiscretizedLogistic(torch.zeros(2), 1.0, Quantization(4, -1.0, 1.0)).to_event(1),
     "multivariate": lambda: dist.MultivariateNormal(torch.zeros(2), torch.eye(2)),
 }
 
