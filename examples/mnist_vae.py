@@ -201,7 +201,9 @@ def main(argv: list[str] | None = None) -> Measured:
     published = PUBLISHED[model] if name == "mnist" else "n/a"
     row = [label, str(likelihood), str(bound), published, used_units(vae, test), str(steps), f"{seconds:.0f}", f"{size:,}"]
     path = options.out / f"vae_{name.replace(' ', '_')}.json"
-    found = Measured.read(path) if path.exists() else Measured(f"Variational autoencoders on {name}, 28x28")
+    shown = "MNIST" if name == "mnist" else name
+    title = f"Variational autoencoders on {shown}, {options.minutes:g} minutes of one core"
+    found = Measured.read(path) if path.exists() else Measured(title)
     rows = [other for other in (found.tables[0][2] if found.tables else []) if other[0] != label] + [row]
     found.tables = []
     found.conditions = [
