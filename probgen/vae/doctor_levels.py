@@ -79,7 +79,8 @@ def latent_passes(sites: Programs, args: tuple[Tensor, ...], num_draws: int) -> 
     """
     passes = []
     for _ in range(num_draws):
-        model_sites, guide_sites = sites(*args)
+        with torch.no_grad():
+            model_sites, guide_sites = sites(*args)
         names = [name for name, site in guide_sites.items() if name in model_sites and not site.observed]
         if not names:
             raise ValueError("the model has no latent site that its guide draws.")
@@ -140,7 +141,8 @@ def decoder_diagnosis(model: Callable[..., Any], args: tuple[Tensor, ...], drawn
         True
     """
     swapped = {name: site.value.roll(1, 0) for name, site in drawn.posterior.items()}
-    trace = pyro.poutine.trace(pyro.poutine.condition(model, data=swapped)).get_trace(*args)
+    with torch.no_grad():
+        trace = pyro.poutine.trace(pyro.poutine.condition(model, data=swapped)).get_trace(*args)
     laws: dict[str, Any] = {name: trace.nodes[name]["fn"] for name in drawn.data}
     others = torch.stack([scored(laws[name], site.value) for name, site in drawn.data.items()]).sum(0)
     reliance = float((drawn.reconstruction() - others).mean())
