@@ -36,6 +36,14 @@ class LevelDraw(NamedTuple):
         prior: The law of the latent given the draws of the levels above.
         integrable: Whether the divergence of the two is free of ``z`` given what was drawn before, so that a closed form of it
             may stand for the draw.
+
+    Example:
+        >>> import pyro.distributions as dist
+        >>> import torch
+        >>> from probgen.vae.hierarchical_law import LevelDraw
+        >>> draw = LevelDraw(torch.tensor(2.0), dist.Normal(1.0, 1.0), dist.Normal(0.0, 1.0), integrable=True)
+        >>> draw.divergence(closed_form=True), draw.divergence(closed_form=False)
+        (tensor(0.5000), tensor(1.5000))
     """
 
     z: Tensor
@@ -65,6 +73,13 @@ class Inference(NamedTuple):
     Attributes:
         levels: Site name to what inference says of the level, in the order of the model: the top first.
         state: The state below the last level, from which the data are decoded, ``[*n, *batch, *state]``.
+
+    Example:
+        >>> import torch
+        >>> import probgen as pg
+        >>> found = pg.vae.ladder_vae((4,), (3, 2), hidden=8).infer(torch.zeros(5, 4), 7)
+        >>> {name: tuple(draw.z.shape) for name, draw in found.levels.items()}
+        {'z_2': (7, 5, 2), 'z_1': (7, 5, 3)}
     """
 
     levels: dict[str, LevelDraw]
