@@ -16,7 +16,7 @@ __all__ = ["Embedding", "OneHotEmbedding", "ScaledEmbedding"]
 class Embedding(nn.Module):
     """From a value to the numbers that a network sees of it (abstract).
 
-    A subclass sets ``size`` and writes ``forward``: values ``[*batch]`` to numbers ``[*batch, size]`` of the dtype ``like``.
+    A subclass sets ``size`` and writes ``forward``: values ``[*batch]`` to numbers ``[*batch, size]`` of a dtype.
 
     Attributes:
         size: How many numbers stand for one value.
