@@ -40,6 +40,12 @@ class HamiltonianMove(NamedTuple):
     Attributes:
         z: The new states ``[n, *batch, *event]``.
         acceptance: Probability with which each proposal was accepted, ``[n, *batch]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.latent import HamiltonianMove
+        >>> HamiltonianMove(torch.zeros(5, 2), torch.ones(5)).acceptance.shape
+        torch.Size([5])
     """
 
     z: Tensor

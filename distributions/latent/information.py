@@ -43,6 +43,14 @@ class RateTerms(NamedTuple):
         rate: Mean over the data of KL(q(z|x) || p(z)).
         mutual_information: Between datum and code, at most log N.
         marginal_divergence: KL(q(z) || p(z)) of the aggregate posterior from the prior.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import standard_normal
+        >>> from probgen.distributions.latent import rate_terms
+        >>> terms = rate_terms(standard_normal(2).expand((5,)), standard_normal(2))  # collapsed
+        >>> [round(float(term.value), 6) for term in terms]
+        [0.0, 0.0, 0.0]
     """
 
     rate: Estimate

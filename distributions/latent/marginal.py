@@ -39,6 +39,12 @@ class LatentTerms(NamedTuple):
         log_likelihood: Reconstruction term log p(x | z), ``[n, *batch]``.
         divergences: For every group of latents log q - log p at the draw, ``[n, *batch]``; or its expectation given the groups
             drawn before it, where asked for and known in closed form (then also ``[*batch]``).
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.latent import LatentTerms
+        >>> LatentTerms(torch.tensor([[-3.0], [-5.0]]), (torch.tensor([0.5]),)).total().mean(0)
+        tensor([-4.5000])
     """
 
     log_likelihood: Tensor

@@ -1,8 +1,8 @@
 r"""Learned priors: modules that return a law of the latents when called.
 
 The mean divergence of an encoder is :math:`I_q(x; z) + \mathrm{KL}(q(z) \,\|\, p(z))`, and only the last term depends on p. The
-best prior is therefore the aggregate posterior :math:`q(z) = \tfrac1N \sum_i q(z \mid x_i)`; but evaluating it costs N posteriors,
-and it overfits. What is learned instead:
+best prior is therefore the aggregate posterior :math:`q(z) = \tfrac1N \sum_i q(z \mid x_i)`; but evaluating it costs N
+posteriors, and it overfits. What is learned instead:
 
 * ``VampPrior``: the posteriors of K *pseudo-inputs*, which are learned in the space of the data,
   :math:`p(z) = \sum_k \pi_k\, q(z \mid u_k)`;

@@ -11,25 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["effective_sample_size", "log_mean_weight", "systematic_ancestors"]
-
-
-def effective_sample_size(log_weights: Tensor) -> Tensor:
-    r"""The number :math:`(\sum_i w_i)^2 / \sum_i w_i^2` of particles that count, between 1 and K.
-
-    Args:
-        log_weights: Log-weights up to a constant, shape ``[K, *batch]``.
-
-    Returns:
-        Shape ``[*batch]``.
-
-    Example:
-        >>> import torch
-        >>> from probgen.diffusion.conditioning import effective_sample_size
-        >>> effective_sample_size(torch.tensor([1.0, 1.0, -100.0]))
-        tensor(2.)
-    """
-    return torch.exp(-(2 * log_weights.log_softmax(0)).logsumexp(0))
+__all__ = ["log_mean_weight", "systematic_ancestors"]
 
 
 def systematic_ancestors(log_weights: Tensor, uniform: Tensor | None = None) -> Tensor:
