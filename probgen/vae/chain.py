@@ -81,11 +81,11 @@ class ChainVAE(HierarchicalVAE):
         """The Pyro guide: sites "z_1", ..., "z_L" in a plate "data", from the data up.
 
         Args:
-            x: Data ``[size, *event]``.
-            size: Unused; as in :meth:`model`.
+            x: Data ``[n, *event]``.
+            size: As in :meth:`model`.
         """
         latents, below = {}, x
-        with pyro.plate("data", len(x), dim=-1):
+        with self._plate(x, size):
             for name, encoder in zip(self.site_names, self.encoders, strict=True):
                 below = latents[name] = pyro.sample(name, encoder(below))
         return latents

@@ -12,7 +12,7 @@ business: from the top down as the model does (:class:`~probgen.vae.top_down.Top
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import pyro
 import torch
@@ -108,11 +108,15 @@ class HierarchicalVAE(nn.Module):
         """The Pyro model: sites "z_L", ..., "z_1" and "x" in a plate "data".
 
         Args:
-            x: Data ``[size, *event]`` to condition on; None to generate.
-            size: Size of the plate, where no data are given; 1 by default.
+            x: Data ``[n, *event]`` to condition on; None to generate.
+            size: Of how many data these n are a batch, which gives the scale N/B; by default n. Without data how many are
+                generated; by default 1.
+
+        Raises:
+            ValueError: ``size`` is less than the number of data.
         """
         state = self.initial
-        with pyro.plate("data", (size or 1) if x is None else len(x), dim=-1):
+        with self._plate(x, size):
             for name, level in self.descending():
                 state = level.next_state(state, pyro.sample(name, level.prior_law(state)))
             data: Tensor = pyro.sample("x", self.decoder(state), obs=x)
@@ -122,8 +126,8 @@ class HierarchicalVAE(nn.Module):
         """The Pyro guide: the latent sites, in a plate "data".
 
         Args:
-            x: Data ``[size, *event]``.
-            size: Unused; as in :meth:`model`.
+            x: Data ``[n, *event]``.
+            size: As in :meth:`model`.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define `guide`.")
 
@@ -134,3 +138,12 @@ class HierarchicalVAE(nn.Module):
             objective: What to minimize, such as ``infer.IWAE(10)``; ``infer.ELBO()`` by default.
         """
         return (ELBO() if objective is None else objective)(self.model, self.guide)
+
+    def _plate(self, x: Tensor | None, size: int | None) -> Any:
+        """The plate "data"; with a ``size`` above the number of data they are a batch of so many."""
+        count = (1 if size is None else size) if x is None else len(x)
+        if size is None or size == count:
+            return pyro.plate("data", count, dim=-1, device=str(self.initial.device))
+        if size < count:
+            raise ValueError(f"`size` must be at least the number of data, {count}; got {size}.")
+        return pyro.plate("data", size, subsample=torch.arange(count, device=self.initial.device), dim=-1)

@@ -125,11 +125,11 @@ class TopDownVAE(HierarchicalVAE):
         """The Pyro guide: sites "z_L", ..., "z_1" in a plate "data", in the order of the model.
 
         Args:
-            x: Data ``[size, *event]``.
-            size: Unused; as in :meth:`model`.
+            x: Data ``[n, *event]``.
+            size: As in :meth:`model`.
         """
         features, latents, state = self.features(x), {}, self.initial
-        with pyro.plate("data", len(x), dim=-1):
+        with self._plate(x, size):
             for name, level in self.descending():
                 posterior = level.posterior_law(self.posterior, level.prior_law(state), state, features[name])
                 latents[name] = pyro.sample(name, posterior)

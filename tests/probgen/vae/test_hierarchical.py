@@ -158,6 +158,16 @@ def test_model_generates(vae):
     assert predicted["x"].shape == (5, 2, *vae.event_shape)
 
 
+def test_size_scales_a_batch_to_the_data(vae):
+    x = vae.distribution().sample((4,))
+    torch.manual_seed(0)
+    batch = vae.loss()(x)
+    torch.manual_seed(0)
+    torch.testing.assert_close(vae.loss()(x, size=12), 3 * batch)
+    with pytest.raises(ValueError, match="at least the number of data, 4; got 3"):
+        vae.model(x, size=3)
+
+
 def test_level_refuses_what_does_not_fit():
     prior = NetworkLaw(MLP(8, 4), NormalElement(), (2,), (8,))
     with pytest.raises(ValueError, match=r"`prior` must be a law of latents \(3,\); got \(2,\)"):
