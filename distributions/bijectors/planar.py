@@ -93,7 +93,7 @@ class Planar(Amortized):
         raw = self._raw(like, context)
         w, u = soft_clip(raw[..., : 2 * self.features], _BOUND).split(self.features, -1)
         inner, square = (w * u).sum(-1, keepdim=True), w.square().sum(-1, keepdim=True) + _TINY
-        excess = inner.clamp(min=0.0) + _LOWEST * F.elu(inner.clamp(max=0.0) / _LOWEST) - inner
+        excess = _LOWEST * F.elu(inner / _LOWEST) - inner
         u = u + excess * w / square
         slope = inner + excess * (square - _TINY) / square
         return w, u, raw[..., -1], slope.squeeze(-1)

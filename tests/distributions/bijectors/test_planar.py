@@ -47,3 +47,23 @@ def test_moves_only_along_u():
     torch.testing.assert_close(moved[:, 0] * moved[0, 1], moved[:, 1] * moved[0, 0])
     assert not f.exact_inverse
     assert f.fast_direction == "forward"
+
+
+def test_gradients_are_right_at_the_start_where_the_constraint_changes_its_form():
+    f = Planar(2).double()  # u = 0, so that w'u is zero exactly
+    x = torch.randn(6, 2, dtype=torch.float64)
+
+    def value(raw):
+        y, log_det = torch.func.functional_call(_Both(f), {"f.raw_parameters": raw}, (x,))
+        return y.square().sum() + log_det.sum()
+
+    assert torch.autograd.gradcheck(value, f.raw_parameters.detach().clone().requires_grad_())
+
+
+class _Both(torch.nn.Module):
+    def __init__(self, f):
+        super().__init__()
+        self.f = f
+
+    def forward(self, x):
+        return self.f.forward_and_log_det(x)
