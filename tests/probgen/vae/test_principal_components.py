@@ -51,10 +51,11 @@ def trained(x, latents, steps, rate):
     [
         (2, 300, 0.05, 0.005707),
         pytest.param(8, 1500, 0.1, 14.209788, marks=pytest.mark.slow),
+        pytest.param(16, 4000, 0.05, 23.929443, marks=pytest.mark.slow),
     ],
 )
 def test_training_reaches_the_optimum(latents, steps, rate, optimum):
-    """To 1e-2 nats, with the bound as close; without any step it is more than ten nats away."""
+    """To 1e-2 nats, and the bound to 2e-2 (it is drawn, and its encoder trails); the untrained model is 60 nats away."""
     splits = load_digits()
     x = torch.cat([splits.train.x, splits.validation.x, splits.test.x]).double().flatten(1) / 16
     p, elbo = trained(x, latents, steps, rate)
