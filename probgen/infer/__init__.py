@@ -20,7 +20,7 @@ from probgen.infer.objective import Objective, Player
 from probgen.infer.renyi import Renyi, RenyiLoss
 from probgen.infer.saving import load, save
 from probgen.infer.storage import UnsafeFileError
-from probgen.infer.variational import Particles, VariationalObjective
+from probgen.infer.variational import VariationalObjective
 from probgen.infer.wake_sleep import WakeSleep, WakeSleepLoss
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "ImportanceWeightedObjective",
     "KLBalancing",
     "Objective",
-    "Particles",
     "Player",
     "ProgressBar",
     "Renyi",

@@ -8,8 +8,9 @@ import pytest
 import torch
 from pyro import poutine
 
-from probgen.infer import ELBO, IWAE, Particles
+from probgen.infer import ELBO, IWAE
 from probgen.infer.log_weights import LogWeights, log_weights
+from probgen.infer.variational import Particles
 from tests.probgen.infer.programs import ScalarGuide, ScalarModel, exact_iwae
 
 DATA = torch.tensor([1.0, -0.5, 2.0, 0.3])

@@ -8,8 +8,8 @@ from pyro.infer import SVI, Trace_ELBO
 from pyro.nn import PyroModule
 from torch import nn
 
-from probgen.infer import ELBO, IWAE, Annealed, Particles, Renyi, VariationalObjective, WakeSleep, compile, fit
-from probgen.infer.variational import require_reparameterized
+from probgen.infer import ELBO, IWAE, Annealed, Renyi, VariationalObjective, WakeSleep, compile, fit
+from probgen.infer.variational import Particles, require_reparameterized
 from tests.probgen.infer.programs import Decoder, Encoder, Gaussian, ScalarGuide, ScalarModel
 from tests.probgen.infer.test_compile import assert_follows
 
