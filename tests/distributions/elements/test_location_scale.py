@@ -9,14 +9,14 @@ from probgen.distributions.elements.location_scale import leveled_log_scale
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_it_is_the_identity_up_to_ten_and_stays_below_twenty(dtype):
+def test_it_is_the_identity_up_to_ten_and_stays_below_fifteen(dtype):
     inner = torch.linspace(-10, 10, 401, dtype=dtype)
     assert torch.equal(leveled_log_scale(inner), inner)
     outer = torch.tensor([10.5, 20.0, 1e3, 1e9, 3e38], dtype=dtype)
     found = leveled_log_scale(outer)
     assert bool((found.diff() >= 0).all())
-    assert float(found[0]) == pytest.approx(10.5, abs=2e-3)
-    assert float(found[-1]) <= 20.0
+    assert float(found[0]) == pytest.approx(10.5, abs=3e-3)
+    assert float(found[-1]) <= 15.0
     assert torch.equal(leveled_log_scale(-outer), -found)
 
 
@@ -45,11 +45,13 @@ def test_whatever_a_network_says_can_be_scored(dtype, said):
     assert not naive.log_prob(x.detach()).isfinite()
 
 
+@pytest.mark.parametrize("x", [1.0, 255.0, 1e5])
 @pytest.mark.parametrize("said", [-1e4, -60.0, 60.0, 1e4])
-def test_gradients_of_a_far_scale_point_back(said):
-    """A law far too narrow is widened, one far too wide is narrowed."""
+def test_gradients_of_a_far_scale_point_back(said, x):
+    """A law far too narrow is widened, one far too wide is narrowed; also by data far from its mean, such as bytes."""
     parameters = torch.tensor([0.0, said], requires_grad=True)
-    (grad,) = torch.autograd.grad(NormalElement()(parameters).log_prob(torch.tensor(1.0)), parameters)
+    (grad,) = torch.autograd.grad(NormalElement()(parameters).log_prob(torch.tensor(x)), parameters)
+    assert bool(grad.isfinite().all())
     assert float(grad[1]) * said < 0
 
 
