@@ -13,7 +13,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, markdown: 
     Args:
         header: Column names.
         rows: Cells, as many in each row as in the header.
-        markdown: Whether to draw Markdown's pipes.
+        markdown: Whether to draw Markdown's pipes; those in cells are escaped.
 
     Raises:
         ValueError: a row has another number of cells.
@@ -29,6 +29,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, markdown: 
     if wrong:
         raise ValueError(f"every row must have {len(header)} cells; got {len(wrong[0])}.")
     cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in [header, *rows]]
+    if markdown:
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in cells]  # p(x | z) is one cell
     widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
     if not markdown:
