@@ -20,7 +20,7 @@ from probgen.diffusion import Diffusion, TimeGrid, bound_estimate, cosine_schedu
 from probgen.diffusion.continuous_estimate import log_uniform_times
 from probgen.distributions import Quantization
 from probgen.distributions.chains import DiscretizedDecoder
-from probgen.infer import EMA, Callback, fit
+from probgen.infer import Callback, fit
 from probgen.metrics import bits_per_dim, train_classifier_features
 from probgen.nn import ClassConditioning, UNet
 from probgen.plot import image_grid
@@ -94,7 +94,7 @@ def build(*, smoke: bool) -> Diffusion:
 
 def train(diffusion: Diffusion, data: tuple[Tensor, Tensor], minutes: float, *, smoke: bool) -> int:
     """Train for a time (or, as a smoke test, three steps); return how many steps that were."""
-    clock, ema = OnTime(60 * minutes), EMA(diffusion, 0.995)
+    clock = OnTime(60 * minutes)
     history = fit(
         Bound(diffusion),
         Batches(data, 16 if smoke else 64, seed=0, drop_last=True),
@@ -102,13 +102,10 @@ def train(diffusion: Diffusion, data: tuple[Tensor, Tensor], minutes: float, *, 
         steps=3 if smoke else 1_000_000,
         schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, clock),
         clip_norm=1.0,
-        ema=ema,
         callbacks=[clock],
         progress=False,
         accelerator="cpu",
     )
-    if not smoke:
-        ema.applied().__enter__()
     diffusion.eval()
     return len(history.losses)
 
