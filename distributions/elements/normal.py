@@ -22,7 +22,7 @@ class NormalElement(LocationScaleElement):
       :math:`\sigma = 1`;
     * a number: the network gives :math:`\mu`, :math:`\sigma` is fixed.
 
-    A learned :math:`\log \sigma` is exact up to 10 in size and levels off beyond, so that the law can always be scored: see
+    A learned :math:`\log \sigma` is exact up to 13 in size and levels off beyond, so that the law can always be scored: see
     :func:`~probgen.distributions.elements.location_scale.leveled_log_scale`.
 
     Args:
