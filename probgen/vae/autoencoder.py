@@ -97,9 +97,11 @@ class Autoencoder(nn.Module):
             given: What is encoded in their place, of the same shape; the data themselves by default.
 
         Raises:
-            ValueError: the data or what a network gives have another shape.
+            ValueError: the data, what is given in their place or what a network gives have another shape.
         """
         batch, flat = _flat("x", x, self.event_shape)
+        if given is not None and given.shape != x.shape:
+            raise ValueError(f"`given` must have the shape of the data, {tuple(x.shape)}; got {tuple(given.shape)}.")
         decoded: Any = self.decoder(_flat("z", self.encode(x if given is None else given), self.code_shape)[1])
         if not isinstance(decoded, Tensor):  # a law
             return -scored(decoded, flat).reshape(batch)

@@ -98,9 +98,33 @@ class ClassificationLoss(Objective):
         self.classifier = classifier
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """The loss of data ``[*batch, *event]`` with labels ``[*batch]``: a scalar; 0 for no data."""
+        """The loss of data ``[*batch, *event]`` with labels ``[*batch]``: a scalar; 0 for no data.
+
+        Raises:
+            ValueError: there is not one label a datum.
+        """
         log_probs = torch.log_softmax(self.classifier(x).logits, -1)
+        require_labels(y, log_probs.shape[:-1])
         return -log_probs.gather(-1, y.unsqueeze(-1)).sum() / max(y.numel(), 1)
+
+
+def require_labels(y: Tensor, batch: Sequence[int]) -> None:
+    """Raise if there is not one label for each datum: a gather would take those there are, or repeat them.
+
+    Args:
+        y: Labels.
+        batch: The batch shape of the data.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> import torch
+        >>> from probgen.vae.classifier import require_labels
+        >>> require_labels(torch.zeros(5), (5,))
+    """
+    if tuple(y.shape) != tuple(batch):
+        raise ValueError(f"`y` must hold one label for each datum, {tuple(batch)}; got shape {tuple(y.shape)}.")
 
 
 def mlp_classifier(

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from probgen.distributions import LatentVariable
 from probgen.infer import Objective
-from probgen.vae.classifier import Classifier
+from probgen.vae.classifier import Classifier, require_labels
 from probgen.vae.model import VAE
 
 __all__ = ["SemiSupervisedLoss", "SemiSupervisedVAE"]
@@ -131,12 +131,15 @@ class SemiSupervisedVAE(nn.Module):
         """The Pyro model: sites "y", "z" and "x" in a plate "data".
 
         Args:
-            x: Data ``[size, *event]`` to condition on; None to generate.
-            y: Labels ``[size]``; None where they are not known.
-            size: Size of the plate, where neither is given; 1 by default.
+            x: Data ``[n, *event]`` to condition on; None to generate.
+            y: Labels ``[n]``; None where they are not known.
+            size: Size N of the plate: with data or labels, that of the whole data set, of which the batch is n (their terms
+                weigh N/n); by default n. Without them how many are generated; by default 1.
+
+        Raises:
+            ValueError: ``size`` is less than the number of data.
         """
-        given = x if y is None else y
-        with pyro.plate("data", (size or 1) if given is None else len(given), dim=-1):
+        with self.vae._plate(x if y is None else y, None, size):
             label: Tensor = pyro.sample("y", self.label_law(), obs=y)
             context = self._one_hot(label)
             z: Tensor = pyro.sample("z", self.vae.latent_law(context))
@@ -147,11 +150,11 @@ class SemiSupervisedVAE(nn.Module):
         """The Pyro guide: the site "y", unless it is known, then "z". Objectives that enumerate sum over "y".
 
         Args:
-            x: Data ``[size, *event]``.
-            y: Labels ``[size]``; None where they are not known.
-            size: Unused; as in :meth:`model`.
+            x: Data ``[n, *event]``.
+            y: Labels ``[n]``; None where they are not known.
+            size: As in :meth:`model`.
         """
-        with pyro.plate("data", len(x), dim=-1):
+        with self.vae._plate(x, None, size):
             if y is None:
                 y = pyro.sample("y", self.classify(x), infer={"enumerate": "parallel"})
             z: Tensor = pyro.sample("z", self.vae.encode(x, self._one_hot(y)))
@@ -214,7 +217,11 @@ class SemiSupervisedLoss(Objective):
         Args:
             x: Data ``[*batch, *event]``.
             y: Labels ``[*batch]``, integers; negative where unknown.
+
+        Raises:
+            ValueError: there is not one label a datum.
         """
+        require_labels(y, x.shape[: x.dim() - len(self.model.vae.event_shape)])
         bounds, log_q = self.model.labeled_bounds(x, self.num_draws), self.model._label_log_probs(x)
         chosen = y.long().clamp(min=0).unsqueeze(0)
         labeled = bounds.gather(0, chosen) + self.classification_weight * log_q.gather(0, chosen)

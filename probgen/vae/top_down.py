@@ -94,8 +94,14 @@ class TopDownVAE(HierarchicalVAE):
 
         Returns:
             Site name to features ``[*batch, *features]``.
+
+        Raises:
+            ValueError: the data have another shape.
         """
-        batch = x.shape[: x.dim() - len(self.event_shape)]
+        cut = x.dim() - len(self.event_shape)
+        if cut < 0 or tuple(x.shape[cut:]) != self.event_shape:
+            raise ValueError(f"the data of {type(self).__name__} must end with {self.event_shape}; got {tuple(x.shape)}.")
+        batch = x.shape[:cut]
         d = x.reshape(math.prod(batch), *self.event_shape)
         found = {}
         for name, block in zip(self.site_names, self.encoder, strict=True):

@@ -139,3 +139,10 @@ def test_networks_of_another_size_are_refused():
         model.encode(torch.zeros(5, 4))
     with pytest.raises(ValueError, match=r"the decoder must give \(4,\) for each of 5 inputs; got \(5, 3\)"):
         model.decode(torch.zeros(5, 2))
+
+
+@pytest.mark.parametrize("element", [None, BernoulliElement()])
+def test_what_is_encoded_in_place_of_the_data_has_their_shape(element):
+    """One code for all data went through a decoder that gives a law."""
+    with pytest.raises(ValueError, match=r"`given` must have the shape of the data, \(5, 4\); got \(1, 4\)"):
+        mlp_autoencoder((4,), 2, element=element).error(torch.zeros(5, 4), torch.zeros(1, 4))

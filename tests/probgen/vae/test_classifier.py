@@ -63,3 +63,10 @@ def test_errors():
         mlp_classifier((4,), 2)(torch.zeros(5, 3))
     with pytest.raises(ValueError, match=r"must give 2 logits for each of 5 data; got \(5, 4\)"):
         Classifier(nn.Identity(), (4,), 2)(torch.zeros(5, 4))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_there_must_be_one_label_a_datum(count):
+    """Fewer labels than data were taken for those of the first data."""
+    with pytest.raises(ValueError, match=r"`y` must hold one label for each datum, \(5,\); got shape"):
+        mlp_classifier((4,), 3).loss()(torch.zeros(5, 4), torch.zeros(count, dtype=torch.long))

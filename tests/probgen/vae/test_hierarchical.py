@@ -168,6 +168,14 @@ def test_size_scales_a_batch_to_the_data(vae):
         vae.model(x, size=3)
 
 
+def test_data_of_another_shape_are_refused_by_name(vae):
+    """A flat image of as many numbers went through the posterior of a top-down model unseen."""
+    flat = torch.zeros(5, 3 if vae.event_shape == (4,) else 4)
+    for run in (vae.distribution().elbo, vae.guide, vae.loss()):
+        with pytest.raises(ValueError, match=r"must end with|does not end with|event"):
+            run(flat)
+
+
 def test_level_refuses_what_does_not_fit():
     prior = NetworkLaw(MLP(8, 4), NormalElement(), (2,), (8,))
     with pytest.raises(ValueError, match=r"`prior` must be a law of latents \(3,\); got \(2,\)"):

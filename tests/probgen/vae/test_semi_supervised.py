@@ -205,6 +205,25 @@ def test_prior_is_checked(prior):
         small(prior)
 
 
+@pytest.mark.parametrize("labels", [torch.tensor([1]), torch.tensor([1, 1, 1]), torch.ones(5, 1, dtype=torch.long)])
+def test_there_must_be_one_label_a_datum(labels):
+    """One label was given to all data by broadcasting, and fewer labels than data went to the first ones."""
+    with pytest.raises(ValueError, match=r"`y` must hold one label for each datum, \(5,\); got shape"):
+        small().loss()(binary(5), labels)
+
+
+@pytest.mark.parametrize("labels", [torch.tensor([0, 2, 1, 1, 0]), None])
+def test_a_batch_of_the_programs_stands_for_the_data(labels):
+    model, x = small(PRIOR), binary(5)
+    found = []
+    for size in (5, 50):
+        torch.manual_seed(1)
+        found.append(TraceEnum_ELBO(max_plate_nesting=1).loss(model.model, model.guide, x, labels, size=size))
+    assert found[1] == pytest.approx(10 * found[0], rel=1e-5)
+    with pytest.raises(ValueError, match="`size` must be at least the number of data, 5; got 2"):
+        model.model(x, size=2)
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r"one-hot label of 3 classes as context; got None"):
         SemiSupervisedVAE(mlp_vae((6,), 2), mlp_classifier((6,), 3))
