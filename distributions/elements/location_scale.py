@@ -5,7 +5,8 @@ then a likelihood is NaN without a word. The logarithm therefore levels off,
 
 .. math::
 
-    \log\sigma = s \quad (|s| \le 13), \qquad \log\sigma = \operatorname{sign}(s)\,\bigl(13 + \arctan(|s| - 13)\bigr) \quad (|s| > 13),
+    \log\sigma = s \quad (|s| \le 13), \qquad
+    \log\sigma = \operatorname{sign}(s)\,\bigl(13 + \arctan(|s| - 13)\bigr) \quad (|s| > 13),
 
 so that :math:`4.6 \cdot 10^{-7} < \sigma < 2.2 \cdot 10^{6}`. It is the identity where scales are of use (2.3e-6 to 4.4e5), has
 two continuous derivatives, and the first falls off only as :math:`(|s| - 13)^{-2}`, so that gradients bring a network back. The
