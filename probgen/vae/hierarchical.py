@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from probgen.distributions.elements import NetworkLaw
 from probgen.infer import ELBO, Objective
+from probgen.vae.data_plate import DataPlate
 from probgen.vae.hierarchical_law import HierarchicalLaw, Inference
 from probgen.vae.level import Level
 
@@ -143,7 +144,7 @@ class HierarchicalVAE(nn.Module):
         """The plate "data"; with a ``size`` above the number of data they are a batch of so many."""
         count = (1 if size is None else size) if x is None else len(x)
         if size is None or size == count:
-            return pyro.plate("data", count, dim=-1, device=str(self.initial.device))
+            return DataPlate(count)
         if size < count:
             raise ValueError(f"`size` must be at least the number of data, {count}; got {size}.")
         return pyro.plate("data", size, subsample=torch.arange(count, device=self.initial.device), dim=-1)

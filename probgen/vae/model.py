@@ -25,6 +25,7 @@ from probgen.distributions import LatentVariable
 from probgen.distributions._checks import require_context
 from probgen.distributions.events import placed
 from probgen.infer import ELBO, Objective
+from probgen.vae.data_plate import DataPlate
 
 __all__ = ["VAE"]
 
@@ -191,7 +192,7 @@ class VAE(nn.Module):
         given = x if x is not None else context
         count = (1 if size is None else size) if given is None else len(given)
         if size is None or size == count:
-            return pyro.plate("data", count, dim=-1, device=str(self.reference.device))
+            return DataPlate(count)
         if size < count:
             raise ValueError(f"`size` must be at least the number of data, {count}; got {size}.")
         return pyro.plate("data", size, subsample=torch.arange(count, device=self.reference.device), dim=-1)
