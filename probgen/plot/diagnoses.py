@@ -38,7 +38,7 @@ def diagnosis(found: Diagnosis) -> Figure:
         ['1 of 2 units active', 'divergence 1.200 nats', 'bound and evidence']
     """
     figure = empty_figure(9.0, 2.6)
-    left, middle, right = figure.subplots(1, 3)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.3))
     _draw_activity(left, found)
     _draw_divergences(middle, found)
     _draw_evidence(right, found)

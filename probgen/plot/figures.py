@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["curves", "density_2d", "history", "image_grid"]
 
+_TITLE = 0.16  # inches above a picture for a title of seven points
+
 
 def image_grid(images: Tensor, *, columns: int = 10, size: float = 0.6, titles: Sequence[str] | None = None) -> Figure:
     """Gray images in a grid, all on one scale.
@@ -45,8 +47,10 @@ def image_grid(images: Tensor, *, columns: int = 10, size: float = 0.6, titles: 
     n, height, width = images.shape
     rows = math.ceil(n / columns)
     mosaic = torch.full((rows * (height + 1) - 1, columns * (width + 1) - 1), math.nan)
-    figure = empty_figure(columns * size, rows * size * height / width * (1.0 if titles is None else 1.1))
-    axes = figure.add_axes((0.01, 0.01, 0.98, 0.98 if titles is None else 0.9))
+    room = 0.0 if titles is None else _TITLE
+    inches = rows * size * height / width + room
+    figure = empty_figure(columns * size, inches)
+    axes = figure.add_axes((0.01, 0.01, 0.98, 0.98 - room / inches))
     axes.axis("off")
     for k, image in enumerate(images.detach().float().cpu()):
         top, left = k // columns * (height + 1), k % columns * (width + 1)

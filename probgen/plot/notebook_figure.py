@@ -26,7 +26,7 @@ class NotebookFigure(Figure):
     """
 
     def __init__(self, width: float, height: float) -> None:
-        super().__init__(figsize=(width, height))
+        super().__init__(figsize=(width, height), layout="none")  # whatever the user's default is
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> bytes:
