@@ -80,13 +80,13 @@ class Level(nn.Module):
         return cast(TorchDistribution, dist.Independent(dist.Normal(zeros, torch.ones_like(zeros)), zeros.dim()))
 
     def posterior_law(
-        self, rule: PosteriorRule, prior: TorchDistribution, state: Tensor, features: Tensor
+        self, rule: PosteriorRule, prior: TorchDistribution | None, state: Tensor, features: Tensor
     ) -> TorchDistribution:
         r""":math:`q(z_l \mid h_l, x)` by a rule from the prior at the same state.
 
         Args:
             rule: See :func:`~probgen.vae.posterior_rule.posterior_of`.
-            prior: :math:`p(z_l \mid h_l)`.
+            prior: :math:`p(z_l \mid h_l)`; None: worked out, if the rule reads it.
             state: Shape ``[*batch, *state]``.
             features: Features of the data for this level, ``[*batch, *features]``; the batches broadcast.
 
@@ -96,7 +96,10 @@ class Level(nn.Module):
         if self.correction is None:
             raise ValueError("a level without `correction` has no posterior of its own.")
         alone = self.correction.context_shape is None
-        return posterior_of(rule, prior, self.correction(features) if alone else self.correction(state, features))
+        correction = self.correction(features) if alone else self.correction(state, features)
+        if rule == "direct":
+            return cast(TorchDistribution, correction)
+        return posterior_of(rule, self.prior_law(state) if prior is None else prior, correction)
 
     def next_state(self, state: Tensor, z: Tensor) -> Tensor:
         """The state below this level.

@@ -134,11 +134,10 @@ class TopDownVAE(HierarchicalVAE):
             x: Data ``[n, *event]``.
             size: As in :meth:`model`.
         """
-        features, latents, state = self.features(x), {}, self.initial
+        features, latents, state, last = self.features(x), {}, self.initial, self.site_names[0]
         with self._plate(x, size):
             for name, level in self.descending():
-                posterior = level.posterior_law(self.posterior, level.prior_law(state), state, features[name])
-                latents[name] = pyro.sample(name, posterior)
-                if name != self.site_names[0]:
+                latents[name] = pyro.sample(name, level.posterior_law(self.posterior, None, state, features[name]))
+                if name != last:
                     state = level.next_state(state, latents[name])
         return latents
