@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from probgen.distributions._seeding import random_stream
-from probgen.distributions.events import scored
+from probgen.distributions.events import drawn, scored
 from probgen.distributions.latent import divergence_at
 from probgen.infer.evaluation_mode import evaluating
 
@@ -72,7 +72,7 @@ def outlier_scores(vae: VAE, x: Tensor, context: Tensor | None = None, *, num_dr
         vae: The model.
         x: Data ``[n, *event]``.
         context: Shape ``[n, *context_shape]``, if the model takes one.
-        num_draws: Draws of the latents for the likelihood of a datum.
+        num_draws: Draws of the latents for the likelihood of a datum, and for its divergence where that has no closed form.
         seed: Of these draws.
 
     Returns:
@@ -90,8 +90,8 @@ def outlier_scores(vae: VAE, x: Tensor, context: Tensor | None = None, *, num_dr
     """
     with evaluating(vae), torch.no_grad(), random_stream(seed, x.device):
         posterior = vae.encode(x, context)
-        z = posterior.sample()
-        divergence = divergence_at(posterior, vae.latent_law(context), z)
+        z = drawn(posterior, (num_draws,))
+        divergence = divergence_at(posterior, vae.latent_law(context), z).expand(num_draws, *posterior.batch_shape).mean(0)
         reconstruction = -scored(vae.decode(posterior.mean, context), x)
         estimate = vae.distribution(context).log_prob_estimate(x, num_draws)
         return OutlierScores(-estimate.value, reconstruction, divergence)

@@ -1,8 +1,10 @@
 """Outlier scores of a model whose scores are known, and the failure that they share."""
 
+import pytest
 import torch
 
-from probgen.distributions.latent import ProbabilisticPCA
+from probgen.distributions.latent import MixturePrior, ProbabilisticPCA
+from probgen.vae import mlp_vae
 from probgen.vae.latent_space import OutlierScores, outlier_scores
 from tests.probgen.vae.linear_models import exact_rows, linear_vae
 
@@ -46,3 +48,16 @@ def test_scores_repeat_and_leave_the_global_stream_alone():
     first, second = (outlier_scores(vae, x[:5], num_draws=3).likelihood for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.statistical(false_alarm=1e-9)
+def test_divergence_from_a_mixture_is_averaged_over_draws():
+    """No closed form: one draw differs by 1 nat from the next, and the same datum twice had two scores."""
+    torch.manual_seed(0)
+    vae = mlp_vae((4,), 2, hidden=(8,), prior=MixturePrior(3, 2))
+    x = torch.zeros(2, 4)
+    first, second = outlier_scores(vae, x, num_draws=20_000).divergence
+    assert abs(first - second) < 0.08  # standard deviation of a draw below 1: eight standard errors
+    z = vae.encode(x[:1]).sample((20_000,))
+    expected = (vae.encode(x[:1]).log_prob(z) - vae.latent_law().log_prob(z)).mean()
+    assert abs(first - expected) < 0.08
