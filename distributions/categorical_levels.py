@@ -16,7 +16,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
-from probgen.distributions.discretized import full_precision
+from probgen.distributions.discretized import at_least_float32
 from probgen.distributions.quantization import BinCenters, Quantization
 
 __all__ = ["CategoricalLevels"]
@@ -53,7 +53,7 @@ class CategoricalLevels(Distribution):
         if not logits.dim() or logits.shape[-1] != quantization.levels:
             raise ValueError(f"`logits` must end with {quantization.levels} numbers, one a level; got {tuple(logits.shape)}.")
         self.quantization = quantization
-        self.log_probs = full_precision(logits).log_softmax(-1)
+        self.log_probs = at_least_float32(logits).log_softmax(-1)
         super().__init__(logits.shape[:-1], torch.Size(), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)

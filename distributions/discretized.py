@@ -65,7 +65,7 @@ class Discretized(Distribution):
     ) -> None:
         if not isinstance(quantization, Quantization):
             raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
-        self.loc, self.scale = (full_precision(value) for value in broadcast_all(loc, scale))
+        self.loc, self.scale = (at_least_float32(value) for value in broadcast_all(loc, scale))
         self.quantization = quantization
         super().__init__(self.loc.shape, torch.Size(), validate_args=validate_args)
 
@@ -193,7 +193,7 @@ class Discretized(Distribution):
         )
 
 
-def full_precision(value: Tensor) -> Tensor:
+def at_least_float32(value: Tensor) -> Tensor:
     """The value, in float32 where it came in half precision, which does not resolve the levels of an image."""
     return value.float() if torch.finfo(value.dtype).bits < 32 else value
 

@@ -26,7 +26,7 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions._mixture_mean import expected_colors
 from probgen.distributions.base import Distribution
 from probgen.distributions.categorical_levels import CategoricalLevels
-from probgen.distributions.discretized import DiscretizedLogistic, full_precision
+from probgen.distributions.discretized import DiscretizedLogistic, at_least_float32
 from probgen.distributions.events import checked
 from probgen.distributions.quantization import BinCenters, Quantization
 
@@ -90,7 +90,7 @@ class DiscretizedLogisticMixture(Distribution):
         _require_shapes(logits, loc, scale, coefficients)
         parts = [logits, loc, scale, *([] if coefficients is None else [coefficients])]
         batch = torch.broadcast_shapes(logits.shape[:-1], *(part.shape[:-2] for part in parts[1:]))
-        self.logits, self.loc, self.scale, *rest = (full_precision(part) for part in parts)
+        self.logits, self.loc, self.scale, *rest = (at_least_float32(part) for part in parts)
         self.coefficients: Tensor | None = rest[0] if rest else None
         self.quantization = quantization
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
-from probgen.distributions.discretized import full_precision
+from probgen.distributions.discretized import at_least_float32
 
 __all__ = ["Element"]
 
@@ -55,4 +55,4 @@ class Element(nn.Module):
                 f"`parameters` of {type(self).__name__} must end with {self.num_parameters} numbers an element; "
                 f"got shape {tuple(parameters.shape)}."
             )
-        return self._law(full_precision(parameters))
+        return self._law(at_least_float32(parameters))

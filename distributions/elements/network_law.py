@@ -86,10 +86,10 @@ class NetworkLaw(nn.Module):
         require_context(type(self).__name__, context, self.context_shape, x.shape[:cut])
         if context is None:
             batch = x.shape[:cut]
-            return self._law(self.network(_flat(x, batch, self.input_shape)), batch)
+            return self._law(self.network(one_batch_dim(x, batch, self.input_shape)), batch)
         wanted: tuple[int, ...] = self.context_shape or ()
         batch = torch.broadcast_shapes(x.shape[:cut], context.shape[: context.dim() - len(wanted)])
-        return self._law(self.network(_flat(x, batch, self.input_shape), _flat(context, batch, wanted)), batch)
+        return self._law(self.network(one_batch_dim(x, batch, self.input_shape), one_batch_dim(context, batch, wanted)), batch)
 
     def _law(self, output: Tensor, batch: torch.Size) -> TorchDistribution:
         parts, outer = self.element.num_parameters, self.event_shape[len(self.element.event_shape) :]
@@ -113,8 +113,8 @@ def _parameters_last(output: Tensor, batch: torch.Size, parts: int, outer: tuple
     return (output if output.shape == shape else output.reshape(shape)).unsqueeze(-1)  # a view less on the way back
 
 
-def _flat(x: Tensor, batch: torch.Size, shape: tuple[int, ...]) -> Tensor:
+def one_batch_dim(x: Tensor, batch: torch.Size, shape: tuple[int, ...]) -> Tensor:
     """One batch dimension, ``[N, *shape]``, after broadcasting to ``batch``."""
     if len(batch) == 1 and x.shape == (*batch, *shape):
-        return x
+        return x  # two views less on the way back
     return x.expand(*batch, *shape).reshape(batch.numel(), *shape)

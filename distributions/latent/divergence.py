@@ -19,9 +19,9 @@ import pyro.distributions as dist
 from torch import Tensor
 from torch.distributions.kl import kl_divergence
 
-from probgen.distributions.events import scored
+from probgen.distributions.events import coordinates, scored
 
-__all__ = ["closed_form_divergence", "divergence_at"]
+__all__ = ["closed_form_divergence", "coordinate_divergences", "divergence_at"]
 
 
 def closed_form_divergence(q: Any, p: Any) -> Tensor | None:
@@ -74,6 +74,31 @@ def divergence_at(q: Any, p: Any, z: Tensor, *, closed_form: bool = True) -> Ten
     known = closed_form_divergence(q, p) if closed_form else None
     ratio: Tensor = scored(q, z) - scored(p, z) if known is None else known
     return ratio
+
+
+def coordinate_divergences(q: Any, p: Any, z: Tensor, *, closed_form: bool = True) -> Tensor | None:
+    """What :func:`divergence_at` gives for every coordinate of an event, or None where coordinates may depend on each other.
+
+    Args:
+        q: The law that z was drawn from.
+        p: The law that it is compared with.
+        z: Draws ``[*sample, *batch, *event]``.
+        closed_form: Whether to look for a closed form.
+
+    Returns:
+        Shape ``[*batch, *event]`` from a closed form, else ``[*sample, *batch, *event]``, in nats; summed over the event it is
+        the divergence.
+
+    Example:
+        >>> import pyro.distributions as dist
+        >>> import torch
+        >>> from probgen.distributions import standard_normal
+        >>> from probgen.distributions.latent.divergence import coordinate_divergences
+        >>> coordinate_divergences(dist.Normal(torch.tensor([1.0, 0.0]), 1.0).to_event(1), standard_normal(2), torch.zeros(2))
+        tensor([0.5000, 0.0000])
+    """
+    q_each, p_each = coordinates(q), coordinates(p)
+    return None if q_each is None or p_each is None else divergence_at(q_each, p_each, z, closed_form=closed_form)
 
 
 def _is_point_mass(law: Any) -> bool:

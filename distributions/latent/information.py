@@ -204,9 +204,7 @@ def unit_activity(posterior: TorchDistribution, num_draws: int | None = None) ->
             return posterior.mean.var(0, unbiased=False)
         if num_draws < 2:
             raise ValueError(f"`num_draws` must be at least 2, to tell noise from signal; got {num_draws}.")
-        z = posterior.sample(torch.Size((num_draws,)))
-        count = z.shape[1]
-        return z.mean(0).var(0, unbiased=False) - z.var(0).mean(0) / num_draws * (1 - 1 / count)
+        return variance_of_means(posterior.sample(torch.Size((num_draws,))))
 
 
 def active_units(posterior: TorchDistribution, *, threshold: float = 0.01, num_draws: int | None = None) -> Tensor:
@@ -231,6 +229,16 @@ def active_units(posterior: TorchDistribution, *, threshold: float = 0.01, num_d
         tensor([ True, False])
     """
     return unit_activity(posterior, num_draws) > threshold
+
+
+def variance_of_means(draws: Tensor) -> Tensor:
+    """The variance over the data of the mean behind draws ``[m, n, *units]``: that of averages, less what noise adds to it.
+
+    A single draw (m = 1) counts as the mean itself. Otherwise the result, ``[*units]``, is unbiased and may be negative.
+    """
+    num_draws, count = draws.shape[:2]
+    variance = draws.mean(0).var(0, unbiased=False)
+    return variance if num_draws == 1 else variance - draws.var(0).mean(0) / num_draws * (1 - 1 / count)
 
 
 # ---------------------------------------------------------------------------------------------------------------------- helpers

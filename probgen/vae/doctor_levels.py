@@ -17,6 +17,8 @@ from torch import Tensor
 
 from probgen.distributions.events import coordinates, scored
 from probgen.distributions.latent import aggregate_posterior, divergence_at, rate_terms
+from probgen.distributions.latent.divergence import coordinate_divergences
+from probgen.distributions.latent.information import variance_of_means
 from probgen.infer.site_divergence import integrable
 from probgen.infer.trace import Site
 from probgen.vae.diagnosis import DecoderDiagnosis, LevelDiagnosis
@@ -161,36 +163,22 @@ def _level(name: str, passes: list[LatentPass], prior_of_one: Any | None, *, fir
     per_unit, per_level, means = [], [], []
     for drawn in passes:
         q, p, z = drawn.posterior[name].fn, drawn.prior[name].fn, drawn.posterior[name].value
-        units = _unit_divergences(q, p, z, closed_form=name in drawn.integrable)
-        per_unit += [] if units is None else [units]
-        whole = divergence_at(q, p, z, closed_form=name in drawn.integrable).mean() if units is None else units.sum()
+        closed_form = name in drawn.integrable
+        units = coordinate_divergences(q, p, z, closed_form=closed_form)
+        per_unit += [] if units is None else [units.mean(0)]
+        whole = divergence_at(q, p, z, closed_form=closed_form).mean() if units is None else units.mean(0).sum()
         per_level.append(float(whole))
         means.append(q.mean if _has_mean(q) else z)
     divergence = sum(per_level) / len(per_level)
     information = _information(passes[0].posterior[name].fn, prior_of_one) if first else None
     return LevelDiagnosis(
         name,
-        _activity(torch.stack(means)),
+        variance_of_means(torch.stack(means)).clamp_min(0.0),
         torch.stack(per_unit).mean(0) if len(per_unit) == len(passes) else None,
         divergence,
         information,
         divergence - information if information is not None and prior_of_one is not None else None,
     )
-
-
-def _unit_divergences(q: Any, p: Any, z: Tensor, *, closed_form: bool) -> Tensor | None:
-    """The mean divergence of every coordinate, where coordinates are independent under both laws."""
-    a, b = coordinates(q), coordinates(p)
-    return None if a is None or b is None else divergence_at(a, b, z, closed_form=closed_form).mean(0)
-
-
-def _activity(means: Tensor) -> Tensor:
-    """The variance over the data of ``[draws, n, *units]`` averaged over draws, less what the noise of the draws adds to it."""
-    draws, data = means.shape[:2]
-    variance = means.mean(0).var(0, unbiased=False)
-    if draws == 1:
-        return variance
-    return (variance - means.var(0).mean(0) / draws * (1 - 1 / data)).clamp_min(0.0)
 
 
 def _information(q: Any, prior_of_one: Any | None) -> float:

@@ -12,19 +12,18 @@ and update are computed once. The value is the same, for the same draws: the sum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from probgen.distributions.events import scored
-from probgen.distributions.latent import LatentTerms
 from probgen.infer import Objective
+from probgen.infer.kl_weight import KLWeight, weigher
 from probgen.vae.hierarchical import HierarchicalVAE
 
 __all__ = ["HierarchicalBound"]
-
-Weight = float | Tensor | Callable[[], Tensor]
 
 
 class HierarchicalBound(Objective):
@@ -36,8 +35,9 @@ class HierarchicalBound(Objective):
         vae: The model.
         num_draws: Draws n of the latents for each datum.
         bound: "elbo" (divergences in closed form where they are known) or "iwae".
-        kl_weight: Factor :math:`\beta_l` of the divergences, for the ELBO: a number, a tensor, a module that returns one (such
-            as ``infer.Annealed``), or site name to one of these (1 where a name is missing).
+        kl_weight: Factor :math:`\beta_l` of the divergences, for the ELBO, as in ``infer.ELBO``: a number, a tensor, a module
+            that returns one (such as ``infer.Annealed``), site name to one of these (1 where a name is missing), or
+            ``infer.KLBalancing``.
 
     Raises:
         ValueError: the bound is unknown, ``num_draws`` is not positive, or weights are given to the IWAE bound or to sites that
@@ -61,36 +61,31 @@ class HierarchicalBound(Objective):
         num_draws: int = 1,
         *,
         bound: Literal["elbo", "iwae"] = "elbo",
-        kl_weight: Weight | Mapping[str, Weight] = 1.0,
+        kl_weight: KLWeight = 1.0,
     ) -> None:
         super().__init__()
         if bound not in ("elbo", "iwae"):
             raise ValueError(f"`bound` must be 'elbo' or 'iwae'; got {bound!r}.")
         if num_draws < 1:
             raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
-        weights = dict(kl_weight) if isinstance(kl_weight, Mapping) else dict.fromkeys(vae.site_names, kl_weight)
-        if set(weights) - set(vae.site_names):
-            raise ValueError(f"`kl_weight` names sites {sorted(weights)}; this model has {sorted(vae.site_names)}.")
-        if bound == "iwae" and any(not isinstance(weight, (int, float)) or weight != 1 for weight in weights.values()):
+        if isinstance(kl_weight, Mapping) and set(kl_weight) - set(vae.site_names):
+            raise ValueError(f"`kl_weight` names sites {sorted(kl_weight)}; this model has {sorted(vae.site_names)}.")
+        self.weigh = weigher(kl_weight)
+        if bound == "iwae" and self.weigh is not None:
             raise ValueError("`kl_weight` belongs to the ELBO: a weighted IWAE is not a bound.")
         self.vae = vae
         self.num_draws = num_draws
         self.bound = bound
-        self.weights = weights
-        modules = {id(weight): weight for weight in weights.values() if isinstance(weight, nn.Module)}
-        self.schedules = nn.ModuleList(modules.values())
 
     def forward(self, x: Tensor) -> Tensor:
         """The loss of data ``[*batch, *event]``, summed over the batch: a scalar."""
         if self.bound == "iwae":
             return -self.vae.distribution().iwae(x, self.num_draws).sum()
         inference = self.vae.infer(x, None if self.num_draws == 1 else self.num_draws)
-        divergences = tuple(self._weighted(name, draw.divergence(closed_form=True)) for name, draw in inference.levels.items())
-        terms = LatentTerms(scored(self.vae.decoder(inference.state), x), divergences).total()
-        return -(terms.sum() / self.num_draws)
-
-    def _weighted(self, name: str, divergence: Tensor) -> Tensor:
-        weight = self.weights.get(name, 1.0)
-        if isinstance(weight, (int, float)):
-            return divergence if weight == 1 else weight * divergence
-        return (weight if isinstance(weight, Tensor) else weight()) * divergence
+        log_likelihood = scored(self.vae.decoder(inference.state), x)
+        levels = {
+            name: draw.divergence(closed_form=True).expand(log_likelihood.shape).sum()
+            for name, draw in inference.levels.items()
+        }
+        divergence: Tensor = torch.stack(list(levels.values())).sum() if self.weigh is None else self.weigh(levels)
+        return (divergence - log_likelihood.sum()) / self.num_draws

@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.events import coordinates, drawn, scored
+from probgen.distributions.events import drawn, scored
 from probgen.distributions.latent import LatentTerms, MarginalDistribution, divergence_at
+from probgen.distributions.latent.divergence import coordinate_divergences
 from probgen.vae.posterior_rule import tempered
 
 if TYPE_CHECKING:
@@ -59,10 +60,9 @@ class LevelDraw(NamedTuple):
 
     def unit_divergences(self) -> Tensor:
         """The same for every coordinate of the latent, averaged over draws and data: ``[*latent]``, in nats."""
-        q, p = coordinates(self.posterior), coordinates(self.prior)
-        if q is None or p is None:
+        found = coordinate_divergences(self.posterior, self.prior, self.z, closed_form=self.integrable)
+        if found is None:
             raise ValueError("coordinates of this level may depend on each other: they have no divergences of their own.")
-        found = divergence_at(q, p, self.z, closed_form=self.integrable)
         cut = found.dim() - len(self.prior.event_shape)
         return found.reshape(found.shape[:cut].numel(), *found.shape[cut:]).mean(0)
 

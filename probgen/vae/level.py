@@ -22,6 +22,7 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
 from probgen.distributions.elements import NetworkLaw
+from probgen.distributions.elements.network_law import one_batch_dim
 from probgen.vae.posterior_rule import PosteriorRule, posterior_of
 
 __all__ = ["Level"]
@@ -112,16 +113,9 @@ class Level(nn.Module):
             return z
         of_state, of_z = state.shape[: state.dim() - len(self.state_shape)], z.shape[: z.dim() - len(self.latent_shape)]
         batch = of_z if of_state == of_z else torch.broadcast_shapes(of_state, of_z)
-        output: Tensor = self.update(_flat(state, batch, self.state_shape), _flat(z, batch, self.latent_shape))
+        output: Tensor = self.update(one_batch_dim(state, batch, self.state_shape), one_batch_dim(z, batch, self.latent_shape))
         return output if len(batch) == 1 else output.reshape(*batch, *output.shape[1:])
 
     def extra_repr(self) -> str:
         """Shapes."""
         return f"latent_shape={self.latent_shape}, state_shape={self.state_shape}"
-
-
-def _flat(part: Tensor, batch: torch.Size, shape: tuple[int, ...]) -> Tensor:
-    """One batch dimension, ``[N, *shape]``, after broadcasting to ``batch``."""
-    if len(batch) == 1 and part.shape == (*batch, *shape):
-        return part  # two views less on the way back
-    return part.expand(*batch, *shape).reshape(batch.numel(), *shape)

@@ -17,13 +17,13 @@ both normal. See the page "Hierarchical variational autoencoders" (``docs/deriva
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast, get_args
+from typing import Literal, get_args
 
 import pyro.distributions as dist
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from probgen.distributions.events import checked
+from probgen.distributions.events import coordinates, normal_over_event
 
 __all__ = ["PosteriorRule", "posterior_of", "tempered"]
 
@@ -62,10 +62,10 @@ def posterior_of(rule: PosteriorRule, prior: TorchDistribution, correction: Torc
     mean, scale = _moments(prior, "prior")
     m, s = _moments(correction, "correction")
     if rule == "residual":
-        return _normal(mean + scale * m, scale * s, len(prior.event_shape))
+        return normal_over_event(mean + scale * m, scale * s, len(prior.event_shape))
     precision = scale.square().reciprocal() + s.square().reciprocal()
     share = s.square().reciprocal() / precision  # of the correction
-    return _normal(mean + share * (m - mean), precision.rsqrt(), len(prior.event_shape))
+    return normal_over_event(mean + share * (m - mean), precision.rsqrt(), len(prior.event_shape))
 
 
 def require_rule(rule: str) -> None:
@@ -96,19 +96,13 @@ def tempered(law: TorchDistribution, temperature: float) -> TorchDistribution:
     if temperature == 1:
         return law
     mean, scale = _moments(law, "tempered law")
-    return _normal(mean, temperature * scale, len(law.event_shape))
+    return normal_over_event(mean, temperature * scale, len(law.event_shape))
 
 
-def _moments(law: Any, what: str) -> tuple[Tensor, Tensor]:
+def _moments(law: TorchDistribution, what: str) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of independent normal coordinates."""
-    base = law
-    while isinstance(base, dist.Independent):
-        base = base.base_dist
+    base = coordinates(law)
     if not isinstance(base, dist.Normal):
-        raise TypeError(f"the {what} must be normal with independent coordinates; got {type(base).__name__}.")
+        found = type(law if base is None else base).__name__
+        raise TypeError(f"the {what} must be normal with independent coordinates; got {found}.")
     return base.loc, base.scale
-
-
-def _normal(mean: Tensor, scale: Tensor, event_dim: int) -> TorchDistribution:
-    law = dist.Normal(mean, scale, validate_args=checked(mean, scale))
-    return cast(TorchDistribution, law.to_event(event_dim) if event_dim else law)

@@ -6,6 +6,7 @@ import torch
 
 from probgen.distributions import standard_normal
 from probgen.distributions.latent import closed_form_divergence, divergence_at
+from probgen.distributions.latent.divergence import coordinate_divergences
 
 
 def test_normal_laws():
@@ -38,3 +39,16 @@ def test_draws_stand_in():
     assert divergence_at(normal, p, z).shape == ()
     assert divergence_at(normal, p, z, closed_form=False).shape == (2,)
     assert divergence_at(q, p, z[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("closed_form", [True, False])
+def test_coordinates_add_up(closed_form):
+    q = dist.Normal(torch.tensor([[0.5, -1.0]]), torch.tensor([0.3, 2.0])).to_event(1)
+    p, z = standard_normal(2), torch.tensor([[[0.1, 0.2]], [[1.0, -3.0]]])
+    each = coordinate_divergences(q, p, z, closed_form=closed_form)
+    torch.testing.assert_close(each.sum(-1), divergence_at(q, p, z, closed_form=closed_form))
+
+
+def test_dependent_coordinates_have_no_divergences_of_their_own():
+    q = dist.MultivariateNormal(torch.zeros(2), torch.eye(2))
+    assert coordinate_divergences(q, standard_normal(2), torch.zeros(2)) is None

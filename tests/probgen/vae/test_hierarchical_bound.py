@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from probgen.infer import Annealed
+from probgen.infer import ELBO, Annealed, KLBalancing
 from probgen.vae import HierarchicalBound, chain_vae, ladder_vae, top_down_vae
 
 MODELS = [partial(make, (4,), (3, 2), hidden=8) for make in (top_down_vae, ladder_vae, chain_vae)]
@@ -54,6 +54,16 @@ def test_weights_by_site_and_schedules():
     kl = {name: value.sum() for name, value in vae.distribution().divergences(x).items()}
     torch.testing.assert_close(values["plain"] - values["half"], 0.5 * kl["z_2"])
     torch.testing.assert_close(values["plain"] - values["none"], kl["z_1"] + kl["z_2"])
+
+
+@pytest.mark.parametrize("make", [lambda: {"z_1": 0.5}, lambda: KLBalancing(0.3, {"z_2": 2.0})], ids=["by site", "balancing"])
+def test_weights_mean_what_they_mean_in_the_objective_of_programs(make):
+    vae = MODELS[0]()
+    x, values = vae.distribution().sample((5,)), []
+    for loss in (HierarchicalBound(vae, kl_weight=make()), vae.loss(ELBO(kl_weight=make()))):
+        torch.manual_seed(0)
+        values.append(loss(x))
+    torch.testing.assert_close(*values)
 
 
 def test_schedules_are_parts_of_the_loss():
