@@ -127,7 +127,7 @@ def drawn(law: TorchDistribution, sample_shape: Sequence[int] = ()) -> Tensor:
 
 
 def scored(law: TorchDistribution, value: Tensor) -> Tensor:
-    """The log-density of a law, also of no values, which torch's ``Independent`` refuses.
+    """The log-density of a law, also of no values, which torch's ``Independent`` refuses; then, too, part of the law's graph.
 
     Args:
         law: Any distribution.
@@ -140,9 +140,16 @@ def scored(law: TorchDistribution, value: Tensor) -> Tensor:
         >>> scored(dist.Normal(torch.zeros(2), 1.0).to_event(1), torch.zeros(0, 2)).shape
         torch.Size([0])
     """
-    if value.numel():
+    if value.numel() or isinstance(law, dist.Unit):  # what `pyro.factor` draws has no elements
         return law.log_prob(value)
+    if not law.event_shape and not isinstance(law, MixtureSameFamily):  # mixtures cannot check nothing
+        return law.log_prob(value)
+    if isinstance(law, Independent):
+        inner, rank = scored(law.base_dist, value), law.reinterpreted_batch_ndims
+        return inner.sum(tuple(range(-rank, 0))) if rank else inner
     shape = torch.broadcast_shapes(value.shape[: value.dim() - len(law.event_shape)], law.batch_shape)
+    if value.requires_grad and not shape.numel():
+        return value.reshape(shape)
     return torch.zeros(shape, dtype=value.dtype if value.is_floating_point() else None, device=value.device)
 
 

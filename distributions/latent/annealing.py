@@ -246,7 +246,7 @@ def reverse_annealed_importance_sampling(path: AnnealingPath, draws: Tensor, tra
 
 
 def effective_sample_size(log_weights: Tensor) -> Tensor:
-    r"""How many equal weights would be worth as much, :math:`(\sum_i w_i)^2 / \sum_i w_i^2`, between 1 and n.
+    r"""How many equal weights would be worth as much, :math:`(\sum_i w_i)^2 / \sum_i w_i^2`: from 1 to n, or 0 if none counts.
 
     Args:
         log_weights: Shape ``[n, *batch]``, up to a constant.
@@ -263,7 +263,8 @@ def effective_sample_size(log_weights: Tensor) -> Tensor:
         >>> effective_sample_size(torch.tensor([[0.0, 0.0], [0.0, -50.0]]))
         tensor([2., 1.])
     """
-    return torch.exp(-(2 * log_weights.log_softmax(0)).logsumexp(0))
+    size = torch.exp(-(2 * log_weights.log_softmax(0)).logsumexp(0))
+    return torch.where((log_weights == -torch.inf).all(0), 0.0, size)
 
 
 def _log_weights(path: AnnealingPath, z: Tensor, transition: Transition, steps: Iterable[int], *, ahead: int) -> Tensor:

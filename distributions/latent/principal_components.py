@@ -185,7 +185,9 @@ class ProbabilisticPCA(Distribution):
         r"""Log-density in nats, ``[*sample, *batch]``, by factors of the q by q matrix M, never one of d by d.
 
         .. math:: \log p(x) = -\tfrac12 \Bigl[ d \log 2\pi + (d - q) \log \sigma^2 + \log \det M
-            + \frac{|x - \mu|^2 - |L^{-1} W^\top (x - \mu)|^2}{\sigma^2} \Bigr], \qquad M = L L^\top
+            + \frac{|x - \mu - W m|^2}{\sigma^2} + |m|^2 \Bigr], \qquad m = M^{-1} W^\top (x - \mu),
+
+        where nothing large is subtracted from something large when the noise is small.
 
         Args:
             value: Data ``[*sample, *batch, d]``.
@@ -194,12 +196,12 @@ class ProbabilisticPCA(Distribution):
         if self._checks_values(value):
             self._check_support(value)
         d, q = self.loadings.shape
-        factor, deviation = self._factor(), value - self._mean
-        explained = torch.linalg.solve_triangular(factor, (deviation @ self.loadings).unsqueeze(-1), upper=False).squeeze(-1)
-        square = (deviation.square().sum(-1) - explained.square().sum(-1)) / self.noise_variance
+        factor = self._factor()
+        mean = self._posterior_mean(value, factor)
+        square = (value - self._decoded_mean(mean)).square().sum(-1) / self.noise_variance + mean.square().sum(-1)
         log_det = 2 * factor.diagonal().log().sum() + (d - q) * self.noise_variance.log()
         log_prob = -0.5 * (d * math.log(2 * math.pi) + log_det + square)
-        return cast(Tensor, log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape)))
+        return log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape))
 
     # ------------------------------------------------------------------------------------------------------------------ latents
 

@@ -79,7 +79,7 @@ class Annealed(nn.Module):
         self.start, self.end, self.steps, self.shape = start, end, steps, shape
         self.cycles, self.rising = cycles, rising
         self.step: Tensor
-        self.register_buffer("step", torch.zeros(()))
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))  # a count in half precision would stop at 256
 
     def forward(self) -> Tensor:
         """Return the present value: a scalar tensor."""

@@ -144,7 +144,7 @@ class ELBOLoss(VariationalObjective):
         latent = [n for n, site in model_sites.items() if not site.observed and n in guide_sites]
         terms = [site.negative_log_prob_sum() for n, site in model_sites.items() if site.observed or n not in guide_sites]
         divergences = self._divergences(model_sites, guide_sites, latent)
-        if divergences and self.weigh is not None:
+        if self.weigh is not None and (divergences or isinstance(self.estimator.kl_weight, Mapping)):
             terms.append(self.weigh(divergences))
         else:
             terms += divergences.values()
@@ -167,4 +167,9 @@ class ELBOLoss(VariationalObjective):
                 found[name] = free.total(divergence_terms(posterior, prior, exact=known, per_unit=free.per == "unit"), prior)
         if extra and free is not None:
             raise ValueError(f"free bits need a divergence for each latent; the guide's sites {list(extra)} have none.")
+        if extra and isinstance(estimator.kl_weight, (Mapping, KLBalancing)):
+            raise ValueError(
+                f"weights of single divergences need one for each latent; the guide's sites {list(extra)} are not in the "
+                "model, so use one number for `kl_weight`."
+            )
         return found | {name: site.log_prob_sum() for name, site in extra.items()}

@@ -70,5 +70,6 @@ class FreeBits:
         if self.average == "datum":
             return (over_units * divergence.clamp(min=self.nats)).sum()
         whole = weight.sum()
-        mean = (over_units * divergence).reshape(batch.numel(), -1).sum(0) / whole.clamp(min=torch.finfo(whole.dtype).tiny)
+        weighted = (over_units * divergence).reshape(batch.numel(), *divergence.shape[len(batch) :]).sum(0)
+        mean = weighted / whole.clamp(min=torch.finfo(whole.dtype).tiny)
         return (whole * mean.clamp(min=self.nats)).sum()

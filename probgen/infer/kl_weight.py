@@ -9,6 +9,7 @@ a bound of the evidence in general; :math:`\beta_i > 1` gives a looser one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -76,7 +77,7 @@ def weigher(weight: KLWeight) -> nn.Module | None:
     if isinstance(weight, KLBalancing):
         return weight
     if isinstance(weight, Mapping):
-        return _BySite(weight)
+        return _BySite(weight) if weight else None
     return None if not isinstance(weight, (Tensor, nn.Module)) and weight == 1.0 else _Uniform(weight)
 
 
@@ -92,6 +93,8 @@ class _Held(nn.Module):
             self.register_buffer("value", weight, persistent=False)
         elif not isinstance(weight, nn.Module):
             self.value = float(weight)
+            if not (self.value >= 0.0 and math.isfinite(self.value)):
+                raise ValueError(f"`kl_weight` must be finite and not negative; got {weight}.")
 
     def forward(self) -> Tensor | float:
         if self.module is None:

@@ -21,6 +21,7 @@ from pyro.poutine.util import is_validation_enabled
 from pyro.util import check_site_shape
 from torch import Tensor, nn
 
+from probgen.distributions.events import scored
 from probgen.infer.pyro_modules import call_program
 
 __all__ = ["Site", "run_program", "scale_and_mask"]
@@ -62,8 +63,8 @@ class Site:
 
     def log_prob(self) -> Tensor:
         """Log-density per datum (shape: the site's batch, nats), neither scaled nor masked."""
-        log_prob: Tensor = self.fn.log_prob(self.value)
-        if is_validation_enabled():
+        log_prob: Tensor = scored(self.fn, self.value)
+        if is_validation_enabled() and log_prob.numel():  # an empty batch has no plate: Pyro has none of size zero
             site: Any = {"name": self.name, "log_prob": log_prob, "cond_indep_stack": self.frames, "infer": {}}
             check_site_shape(site, float("inf"))  # type: ignore[arg-type]
         return log_prob

@@ -1,8 +1,9 @@
 r"""What objectives of a model and a guide share: running the two programs, one draw or many.
 
 A *guide* :math:`q_\phi(z \mid x)` draws the latents, a *model* :math:`p_\theta(x, z)` is run with its draws. Both are modules,
-bound methods of modules, or functions without parameters; the objective holds their parameters. Several draws, the
-*particles*, come from one pass in a plate to the left of all others, or from a loop.
+bound methods of modules, these with a handler of ``pyro.poutine`` or ``functools.partial`` around them, or functions without
+parameters; the objective holds their parameters. Several draws, the *particles*, come from one pass in a plate to the left of
+all others, or from a loop.
 
 The guide can be run a second time at the same draws with all parameters as constants: its density then depends on the
 parameters only through the draws, which removes the score :math:`\nabla_\phi \log q_\phi(z)`, whose expectation is zero, from a
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyro
@@ -25,7 +27,7 @@ from probgen.infer.objective import Objective, Player, only_player
 from probgen.infer.pyro_modules import module_parameters_only
 from probgen.infer.trace import Site, run_program
 
-__all__ = ["Particles", "Program", "VariationalObjective", "require_reparameterized"]
+__all__ = ["Particles", "Program", "VariationalObjective", "program_modules", "require_reparameterized"]
 
 Program = Callable[..., Any]
 Sites = dict[str, Site]
@@ -123,9 +125,8 @@ class VariationalObjective(Objective):
         self.guide = guide
         self.particles = particles or Particles()
         for name, program in (("model", model), ("guide", guide)):
-            owner = getattr(program, "__self__", None)
-            if not isinstance(program, nn.Module) and isinstance(owner, nn.Module):
-                self.add_module(f"{name}_module", owner)
+            for number, owner in enumerate([] if isinstance(program, nn.Module) else program_modules(program)):
+                self.add_module(f"{name}_module" + (f"_{number + 1}" if number else ""), owner)
 
     def _loss(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not define `_loss`.")
@@ -166,13 +167,41 @@ class VariationalObjective(Objective):
         """Run the guide again at the same draws with parameters and arguments as constants: its sites."""
         if self.guide is None:
             return {}
-        _require_repeatable(self.guide)
-        constant_args, constant_kwargs = torch.utils._pytree.tree_map_only(Tensor, Tensor.detach, (args, dict(kwargs)))
-        with _constant_parameters(self):
-            return run_program(self.guide, constant_args, constant_kwargs, draws=draws, owned=self._owns)[0]
+        constant = torch.utils._pytree.tree_map_only(Tensor, Tensor.detach, (args, dict(kwargs)))
+        with _constant_parameters(self), _without_dropout(self):
+            sites = run_program(self.guide, *constant, draws=draws, owned=self._owns)[0]
+            if torch.is_grad_enabled() and not program_modules(self.guide):
+                fixed = {name: value.detach() for name, value in draws.items()}
+                _require_constant(run_program(self.guide, *constant, draws=fixed, owned=self._owns)[0])
+        return sites
 
     def _owns(self, parameter: nn.Parameter) -> bool:
         return any(parameter is own for own in self.parameters())
+
+
+def program_modules(program: Program | None) -> list[nn.Module]:
+    """The modules that a program is made of, as far as can be seen: itself, its owner, or those that a partial call holds.
+
+    Args:
+        program: A module, a bound method, one of these with a handler of ``pyro.poutine`` or ``functools.partial`` around it,
+            or any other function, which has none.
+
+    Example:
+        >>> from functools import partial
+        >>> from pyro import poutine
+        >>> from torch import nn
+        >>> from probgen.infer.variational import program_modules
+        >>> net = nn.Linear(1, 1)
+        >>> [len(program_modules(p)) for p in (net, net.forward, partial(net, 2), poutine.scale(net, scale=2.0), len)]
+        [1, 1, 1, 1, 0]
+    """
+    if isinstance(program, nn.Module):
+        return [program]
+    if isinstance(program, partial):
+        parts = [found for part in (program.func, *program.args) for found in program_modules(part)]
+        return list(dict.fromkeys(parts))
+    owner = getattr(program, "__self__", None)
+    return [owner] if isinstance(owner, nn.Module) else []
 
 
 def require_reparameterized(sites: Mapping[str, Site]) -> None:
@@ -212,14 +241,43 @@ def _constant_parameters(module: nn.Module) -> Iterator[None]:
         yield
 
 
-def _require_repeatable(guide: Program) -> None:
-    """Refuse a guide whose second run has another law than its first."""
-    parts = guide.named_modules() if isinstance(guide, nn.Module) else ()
-    for name, part in parts:
-        if isinstance(part, nn.modules.dropout._DropoutNd) and part.training and part.p > 0.0:
+@contextmanager
+def _without_dropout(module: nn.Module) -> Iterator[None]:
+    """Inside, a part that is run and drops units at random is refused: a second run would have another law than the first."""
+
+    def refuse(name: str, part: nn.Module, _: Any) -> None:
+        if part.training:
             raise ValueError(
                 f"the guide must run twice alike for this gradient, but its part {name!r} drops units at random; put the "
                 "part into eval mode, or use the ordinary gradient."
+            )
+
+    hooks = [
+        part.register_forward_pre_hook(partial(refuse, name.partition(".")[2] or name))
+        for name, part in module.named_modules()
+        if _drops(part)
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _drops(part: nn.Module) -> bool:
+    """Whether a module of torch drops units in training mode."""
+    if isinstance(part, nn.modules.dropout._DropoutNd):
+        return part.p > 0.0
+    return isinstance(part, nn.RReLU) or (isinstance(part, (nn.MultiheadAttention, nn.RNNBase)) and part.dropout > 0.0)
+
+
+def _require_constant(sites: Mapping[str, Site]) -> None:
+    """Refuse a guide, run on constants, whose density still has parameters."""
+    for site in sites.values():
+        if not site.observed and site.log_prob().requires_grad:
+            raise ValueError(
+                f"the guide's site {site.name!r} has parameters that the objective does not hold, so they cannot be constants "
+                "in this gradient; give the module itself, a bound method of it, or a functools.partial of these."
             )
 
 

@@ -27,7 +27,7 @@ from probgen.infer.log_weights import LogWeights, log_weights
 from probgen.infer.objective import Player
 from probgen.infer.pyro_modules import module_parameters_only
 from probgen.infer.trace import run_program
-from probgen.infer.variational import Particles, Program, VariationalObjective
+from probgen.infer.variational import Particles, Program, VariationalObjective, program_modules
 
 __all__ = ["WakeSleep", "WakeSleepLoss"]
 
@@ -206,5 +206,4 @@ class _Dream(Messenger):
 
 
 def _parameters(program: Program | None) -> tuple[nn.Parameter, ...]:
-    owner = program if isinstance(program, nn.Module) else getattr(program, "__self__", None)
-    return tuple(owner.parameters()) if isinstance(owner, nn.Module) else ()
+    return tuple(nn.ModuleList(program_modules(program)).parameters())

@@ -12,8 +12,9 @@ variational autoencoder is the same thing with ``context_shape``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pyro
 import torch
@@ -28,6 +29,8 @@ from probgen.infer import ELBO, Objective
 from probgen.vae.data_plate import DataPlate
 
 __all__ = ["VAE"]
+
+_Part = TypeVar("_Part", nn.Module, nn.Parameter)
 
 
 class VAE(nn.Module):
@@ -52,7 +55,7 @@ class VAE(nn.Module):
         event_shape: Shape of one datum; by default the decoder's attribute of that name.
 
     Raises:
-        ValueError: the prior is to take a context, and there is none.
+        ValueError: the prior is to take a context, and there is none, or it is a distribution made of bare parameters.
 
     References:
         Kingma, Welling (2014). Auto-encoding variational Bayes. https://arxiv.org/abs/1312.6114
@@ -90,7 +93,12 @@ class VAE(nn.Module):
         if conditional_prior and context_shape is None:
             raise ValueError("`conditional_prior` needs a `context_shape`.")
         self.prior = prior
-        self.prior_modules = nn.ModuleList([] if isinstance(prior, nn.Module) else _modules_of(prior))
+        self.prior_modules = nn.ModuleList([] if isinstance(prior, nn.Module) else _parts_of(prior, nn.Module))
+        if not isinstance(prior, nn.Module) and _parts_of(prior, nn.Parameter):
+            raise ValueError(
+                f"`prior` ({type(prior).__name__}) is made of parameters that belong to no module, so they would not be "
+                "trained; give a module that returns it, such as `MixturePrior`."
+            )
         self.decoder = decoder
         self.encoder = encoder
         self.context_shape = None if context_shape is None else tuple(context_shape)
@@ -153,8 +161,10 @@ class VAE(nn.Module):
         Raises:
             ValueError: ``size`` is less than the number of data.
         """
-        with self._plate(x, context, size):
-            z: Tensor = pyro.sample("z", self.latent_law(context))
+        plate = self._plate(x, context, size)
+        with plate:
+            law = self.latent_law(context)
+            z: Tensor = pyro.sample("z", law.expand((0,)) if isinstance(plate, nullcontext) else law)
             data: Tensor = pyro.sample("x", self.decode(z, context), obs=x)
         return data
 
@@ -191,6 +201,8 @@ class VAE(nn.Module):
         """The plate "data"; with a ``size`` above the number of data they are a batch of so many."""
         given = x if x is not None else context
         count = (1 if size is None else size) if given is None else len(given)
+        if not count:  # Pyro has no such plate; the laws have the batch shape (0,) themselves
+            return nullcontext()
         if size is None or size == count:
             return DataPlate(count)
         if size < count:
@@ -202,8 +214,8 @@ class VAE(nn.Module):
         return None if shape is None else tuple(shape)
 
 
-def _modules_of(law: Any) -> list[nn.Module]:
-    """The modules that a distribution is made of, through the distributions inside it."""
+def _parts_of(law: Any, kind: type[_Part]) -> list[_Part]:
+    """What a distribution is made of, as far as it is of a kind, through the distributions inside it."""
     parts = [part for value in vars(law).values() for part in (value if isinstance(value, (list, tuple)) else (value,))]
     inner = [part for part in parts if isinstance(part, Distribution)]
-    return [part for part in parts if isinstance(part, nn.Module)] + [found for part in inner for found in _modules_of(part)]
+    return [part for part in parts if isinstance(part, kind)] + [found for part in inner for found in _parts_of(part, kind)]

@@ -21,6 +21,8 @@ import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from probgen.distributions.numerics.linear import full_precision
+
 __all__ = ["Codebook", "perplexity_of"]
 
 
@@ -110,8 +112,8 @@ class Codebook(nn.Module):
 
     def codes(self, z: Tensor) -> Tensor:
         """The number of the vector that is nearest to ``z`` ``[*batch, code_size]``: integers ``[*batch]``."""
-        with torch.no_grad():
-            return (self.vectors.square().sum(-1) - 2.0 * z @ self.vectors.mT).argmin(-1)
+        with torch.no_grad(), full_precision(z):
+            return (self.vectors.square().sum(-1) - 2.0 * z.to(self.vectors.dtype) @ self.vectors.mT).argmin(-1)
 
     @torch.no_grad()
     def initialize(self, z: Tensor) -> None:
@@ -136,7 +138,8 @@ class Codebook(nn.Module):
             return
         members = F.one_hot(codes, self.num_codes).to(self.sums.dtype)
         values = z.to(self.sums.dtype)
-        counts, sums = _summed(members.sum(0)), _summed(members.mT @ values)
+        with full_precision(values):
+            counts, sums = _summed(members.sum(0)), _summed(members.mT @ values)
         self.counts.lerp_(counts, 1.0 - self.decay)
         self.sums.lerp_(sums, 1.0 - self.decay)
         if self.restart_below > 0:

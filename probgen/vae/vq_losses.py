@@ -57,8 +57,8 @@ def straight_through(value: Tensor, source: Tensor) -> Tensor:
 class VQLoss(Objective):
     """Stage one: reconstruction and commitment, in nats, summed over the batch.
 
-    In training mode every call, and every step recorded by ``infer.compile``, also updates the codebook's moving averages; in
-    evaluation mode the codebook stays.
+    While the codebook is in training mode every call, and every step recorded by ``infer.compile``, also updates its moving
+    averages (under gradient accumulation once for every part of a batch); in evaluation mode it stays.
 
     Args:
         model: The autoencoder.
@@ -96,7 +96,7 @@ class VQLoss(Objective):
         loss: Tensor = -scored(model.decoder(quantized), x).sum() + self.commitment * (rows - chosen.detach()).square().sum()
         if codebook.decay is None:
             loss = loss + (rows.detach() - chosen).square().sum()
-        if self.training:
+        if codebook.training:
             codebook.update(rows.detach().flatten(0, -2), codes.flatten())
         return loss
 

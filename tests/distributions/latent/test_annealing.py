@@ -123,6 +123,8 @@ def test_effective_sample_size():
     found = effective_sample_size(weights.log() + 500)  # a constant does not matter
     torch.testing.assert_close(found, weights.sum() ** 2 / weights.square().sum(), rtol=1e-4, atol=0)  # 500 costs digits
     assert effective_sample_size(torch.zeros(8, 0)).shape == (0,)
+    never, once = torch.full((3,), -torch.inf), torch.tensor([-torch.inf, 0.0, -torch.inf])
+    assert effective_sample_size(torch.stack([never, once], 1)).tolist() == [0.0, 1.0]
 
 
 def test_misuse():

@@ -135,3 +135,13 @@ def test_misuse():
         ProbabilisticPCA.fit(torch.zeros(9, 3), 1)
     with pytest.raises(ValueError, match="event shape"):
         principal_components().posterior(torch.zeros(2))
+
+
+def test_hardly_any_noise_costs_no_digits():
+    """With a noise variance of 1e-6 the quadratic form, about 17, is what is left of two numbers of about 1e7."""
+    torch.manual_seed(0)
+    loadings = torch.randn(20, 3)
+    p = ProbabilisticPCA(torch.zeros(20), loadings, 1e-6)
+    x = p.sample((100,))
+    exact = ProbabilisticPCA(torch.zeros(20).double(), loadings.double(), 1e-6).log_prob(x.double())
+    torch.testing.assert_close(p.log_prob(x).double(), exact, atol=0.01, rtol=0)

@@ -123,3 +123,12 @@ def test_arguments_are_checked(arguments, message):
 def test_a_path_derivative_has_no_divergences_to_compare():
     with pytest.raises(ValueError, match="use one of the two"):
         ELBO(free_bits=FreeBits(1.0), path_derivative=True)
+
+
+def test_units_of_a_latent_without_a_plate_are_groups_of_their_own():
+    """Divergences of 2 and 0.02 with a threshold of 0.5: 2 + 0.5, not their sum."""
+    loss = ELBO(free_bits=FreeBits(0.5, per="unit"))(
+        lambda: pyro.sample("z", dist.Normal(torch.zeros(2), 1.0).to_event(1)),
+        lambda: pyro.sample("z", dist.Normal(torch.tensor([2.0, 0.2]), 1.0).to_event(1)),
+    )
+    torch.testing.assert_close(loss(), torch.tensor(2.5))

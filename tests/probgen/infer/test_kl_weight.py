@@ -118,3 +118,29 @@ def test_unknown_names_are_refused():
     assert weigher(1.0) is None
     assert weigher(1) is None
     assert IWAE(2)(two.model, two.guide)(torch.zeros(2)).isfinite()
+
+
+def test_names_are_refused_without_latents_and_weights_below_zero():
+    with pytest.raises(ValueError, match=r"`kl_weight` names \['z'\], which are not latent sites; got the sites \[\]"):
+        ELBO(kl_weight={"z": 0.5})(lambda: pyro.sample("x", dist.Normal(0.0, 1.0), obs=torch.zeros(())))()
+    for weight in (-1.0, float("nan"), {"z": float("inf")}):
+        with pytest.raises(ValueError, match="`kl_weight` must be finite and not negative; got"):
+            ELBO(kl_weight=weight)(Decoder(), Encoder())
+
+
+def test_sites_that_only_the_guide_has_cannot_be_weighed_apart():
+    """With an automatic guide the divergence of z is split between z, a point mass, and the guide's auxiliary site."""
+    two = Two()
+    guide = AutoNormalizing()
+    for weight in ({"a": 0.5}, KLBalancing(0.5)):
+        with pytest.raises(ValueError, match=r"the guide's sites \['u'\] are not in the model, so use one number"):
+            ELBO(kl_weight=weight)(two.model, guide)(torch.zeros(2))
+    assert ELBO(kl_weight=0.5)(two.model, guide)(torch.zeros(2)).isfinite()
+
+
+class AutoNormalizing(PyroModule):
+    """A guide with an auxiliary site."""
+
+    def forward(self, x):
+        pyro.sample("u", dist.Normal(0.0, 1.0), infer={"is_auxiliary": True})
+        Two().guide(x)

@@ -1,9 +1,12 @@
 """What objectives of model and guide share: frozen guides, and parameters that belong to modules."""
 
+from functools import partial
+
 import pyro
 import pyro.distributions as dist
 import pytest
 import torch
+from pyro import poutine
 from pyro.infer import SVI, Trace_ELBO
 from pyro.nn import PyroModule
 from torch import nn
@@ -157,3 +160,90 @@ def test_annealing_in_cycles():
         Annealed(0.0, 1.0, 10, cycles=0)
     with pytest.raises(ValueError, match=r"`rising` must be in \(0, 1\]; got 0.0"):
         Annealed(0.0, 1.0, 10, rising=0.0)
+
+
+def test_a_schedule_keeps_counting_in_half_precision():
+    beta = Annealed(0.0, 1.0, steps=1000).bfloat16()
+    for _ in range(600):
+        beta.advance()
+    assert beta().item() == pytest.approx(0.6, abs=1e-2)
+
+
+class Amortized(PyroModule):
+    """Both programs on one module; `shift` is shared by them, the data stand in a plate of 40."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift, self.slope, self.drop = nn.Parameter(torch.tensor(0.3)), nn.Parameter(torch.tensor(0.7)), nn.Identity()
+
+    def model(self, x, size=40):
+        with pyro.plate("data", size, subsample=torch.arange(len(x))):
+            z = pyro.sample("z", dist.Normal(self.shift, 1.0))
+            pyro.sample("x", dist.Normal(z, 1.0), obs=x)
+
+    def guide(self, x, size=40):
+        with pyro.plate("data", size, subsample=torch.arange(len(x))):
+            pyro.sample("z", dist.Normal(self.drop(self.slope * x) + self.shift, 0.9))
+
+
+WRAPPED = {
+    "partial": lambda program: partial(program, size=40),
+    "twice": lambda program: partial(partial(program), size=40),
+    "poutine": lambda program: poutine.scale(program, scale=1.0),
+}
+
+
+@pytest.mark.parametrize("objective", [ELBO(path_derivative=True), IWAE(3, "doubly_reparameterized"), WakeSleep(2)])
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+def test_wrapped_methods_keep_their_parameters(wrap, objective):
+    """Parameters that the objective did not see would not be constants in the guide's second run: a wrong gradient."""
+    both, x, found = Amortized(), torch.randn(4), []
+    for model, guide in ((both.model, both.guide), (wrap(both.model), wrap(both.guide))):
+        loss = objective(model, guide)
+        assert {id(p) for p in loss.parameters()} == {id(p) for p in both.parameters()}
+        assert len(loss.players) == 1
+        torch.manual_seed(0)
+        found.append(torch.autograd.grad(loss(x), both.parameters()))
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("objective", [ELBO(path_derivative=True), IWAE(3, "doubly_reparameterized")])
+def test_parameters_out_of_sight_are_refused(objective):
+    both, x = Amortized(), torch.randn(4)
+    loss = objective(lambda x: both.model(x), lambda x: both.guide(x))
+    with pytest.raises(ValueError, match="the guide's site 'z' has parameters that the objective does not hold"):
+        loss(x)
+    with torch.no_grad():
+        assert loss(x).isfinite()
+
+
+@pytest.mark.parametrize("objective", [ELBO(path_derivative=True), IWAE(3, "doubly_reparameterized")])
+def test_dropout_of_a_bound_guide_is_refused_and_that_of_the_model_is_not(objective):
+    both, x = Amortized(), torch.randn(4)
+    both.drop = nn.Dropout(0.5)
+    loss = objective(both.model, both.guide)
+    with pytest.raises(ValueError, match="its part 'drop' drops units at random"):
+        loss(x)
+    assert loss.eval()(x).isfinite()
+    loss.train()
+    both.drop, both.not_run = nn.Identity(), nn.Dropout(0.5)
+    assert loss(x).isfinite()
+    assert not any(part._forward_pre_hooks for part in loss.modules())
+
+
+@pytest.mark.statistical(false_alarm=1e-8)
+def test_shared_parameters_get_the_gradients_of_both_programs():
+    """The doubly reparameterized gradient agrees with the other in a parameter that shifts both prior and guide, too."""
+    sums = {}
+    for gradient in ("reparameterized", "doubly_reparameterized"):
+        torch.manual_seed(0)
+        both = Amortized()
+        loss = IWAE(4, gradient)(both.model, both.guide)
+        found = torch.stack(
+            [torch.stack(torch.autograd.grad(loss(torch.ones(1000), 1000), both.parameters())) for _ in range(40)]
+        )
+        sums[gradient] = found / 1000
+    one, two = sums.values()
+    error = ((one.var(0) + two.var(0)) / len(one)).sqrt()
+    assert (error < 0.02).all()
+    assert ((one.mean(0) - two.mean(0)).abs() < 8 * error).all()  # Student's t with 39 degrees of freedom: below 1e-8

@@ -288,3 +288,36 @@ def test_two_models_in_one_process_train_apart():
     pg.infer.fit(second.loss(), [x], lambda p: torch.optim.Adam(p, lr=1e-2), steps=60, progress=False)
     assert second.loss()(x) < before
     assert not list(pyro.get_param_store().keys())
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        pg.infer.ELBO(),
+        pg.infer.ELBO(3, vectorize=True, path_derivative=True),
+        pg.infer.ELBO(free_bits=pg.infer.FreeBits(0.5, per="unit")),
+        pg.infer.IWAE(3),
+        pg.infer.IWAE(3, "doubly_reparameterized", vectorize=False),
+        pg.infer.Renyi(-1.0, 3),
+        pg.infer.WakeSleep(3, "both"),
+    ],
+)
+def test_an_empty_batch_costs_nothing(objective):
+    """As `LatentVariable` gives no terms, a loss is zero, with gradients of zero, with and without a size."""
+    for vae, context in ((small(), ()), (small(context_shape=(2,)), (torch.zeros(0, 2),))):
+        loss = vae.loss(objective)
+        for options in ({}, {"size": 9}):
+            value = loss(binary(0), *context, **options)
+            value.backward()
+            assert value.item() == 0.0
+        assert not any(p.grad.any() for p in vae.parameters() if p.grad is not None)
+    pg.infer.fit(small().loss(objective), [binary(3), binary(0)], epochs=1, progress=False)
+
+
+def test_nothing_is_generated_if_nothing_is_asked_for():
+    assert small().model(size=0).shape == (0, 6)
+
+
+def test_a_prior_of_bare_parameters_is_refused():
+    with pytest.raises(ValueError, match=r"`prior` \(Independent\) is made of parameters that belong to no module"):
+        VAE(dist.Normal(nn.Parameter(torch.zeros(1)), 1.0).to_event(1), Scalar(1.0, 1.0), Scalar(0.5, 0.5), event_shape=(1,))

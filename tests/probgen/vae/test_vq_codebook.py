@@ -138,3 +138,17 @@ def _worker(rank, folder, z):
     book.update(part, book.codes(part))
     torch.save(book.vectors, f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()
+
+
+def test_low_precision_around_it_costs_no_digits():
+    """Under autocast the products would have 8 bits: vectors near 30 would be told apart to 0.1 only."""
+    torch.manual_seed(0)
+    books = [Codebook(50, 4, decay=0.5, generator=torch.Generator().manual_seed(1)) for _ in range(2)]
+    z = 30.0 + torch.randn(400, 4)
+    for book, enabled in zip(books, (False, True), strict=True):
+        torch.manual_seed(2)
+        book.initialize(z)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            book.update(z, book.codes(z))
+    assert torch.equal(books[0].codes(z), books[1].codes(z))
+    torch.testing.assert_close(books[0].vectors, books[1].vectors)

@@ -53,6 +53,13 @@ def test_the_loss_is_the_formula_and_its_gradients():
     assert grads[1].abs().max() > 0
 
 
+def test_a_new_loss_of_a_model_in_evaluation_mode_leaves_the_codebook_alone():
+    model, x = tiny().eval(), pictures(20)
+    before = model.codebook.counts.clone()
+    model.loss()(x)
+    assert torch.equal(model.codebook.counts, before)
+
+
 def test_evaluation_mode_freezes_the_codebook():
     model, x = tiny(), pictures(20)
     loss = model.loss()
