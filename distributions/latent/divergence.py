@@ -44,6 +44,10 @@ def closed_form_divergence(q: Any, p: Any) -> Tensor | None:
     """
     if _is_point_mass(q):
         return None
+    if isinstance(q, dist.Independent) and isinstance(p, dist.Independent) and not q.batch_shape.numel():
+        each = closed_form_divergence(q.base_dist, p.base_dist)  # torch's sum over an event refuses to sum nothing
+        rank = q.reinterpreted_batch_ndims
+        return each if each is None or not rank else each.sum(tuple(range(-rank, 0)))
     try:
         divergence: Any = kl_divergence(q, p)
     except NotImplementedError:

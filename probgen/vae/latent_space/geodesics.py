@@ -104,7 +104,8 @@ def geodesic(
         return segment + bent
 
     with torch.enable_grad():
-        _minimize(lambda: path_energy(decode, path(), metric=metric).sum(), coefficients, iterations)
+        if coefficients.numel():  # L-BFGS looks for the largest of its gradients
+            _minimize(lambda: path_energy(decode, path(), metric=metric).sum(), coefficients, iterations)
     with torch.no_grad():
         points = path()
         lengths = (path_length(decode, p, metric=metric) for p in (points, segment))

@@ -72,7 +72,8 @@ def metric_tensor(decode: Decode, z: Tensor, *, metric: Metric = "euclidean") ->
     directions = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
     if metric == "euclidean":
         columns = [torch.func.jvp(lambda w: decode(w).mean, (z,), (v.expand_as(z),))[1] for v in directions]
-        jacobian = torch.stack(columns, -1).reshape(*z.shape[:-1], -1, z.shape[-1])
+        event = columns[0].shape[z.dim() - 1 :]
+        jacobian = torch.stack(columns, -1).reshape(*z.shape[:-1], event.numel(), z.shape[-1])
         return (jacobian.mT @ jacobian).detach()
 
     def gradient(w: Tensor) -> Tensor:

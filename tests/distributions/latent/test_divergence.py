@@ -52,3 +52,14 @@ def test_coordinates_add_up(closed_form):
 def test_dependent_coordinates_have_no_divergences_of_their_own():
     q = dist.MultivariateNormal(torch.zeros(2), torch.eye(2))
     assert coordinate_divergences(q, standard_normal(2), torch.zeros(2)) is None
+
+
+@pytest.mark.parametrize("batch", [(), (0,)])
+def test_no_data_have_no_divergence(batch):
+    """torch's divergence of independent coordinates fails to reshape nothing."""
+    prior = dist.Normal(torch.zeros(*batch, 3, 2), 2.0).to_event(2)
+    q = dist.Normal(torch.zeros(0, 3, 2, requires_grad=True), 1.0).to_event(2)
+    assert closed_form_divergence(q, prior).shape == (0,)
+    assert divergence_at(q, prior, q.rsample()).shape == (0,)
+    assert closed_form_divergence(q, dist.StudentT(torch.full((3, 2), 3.0)).to_event(2)) is None
+

@@ -34,6 +34,16 @@ def test_iwae_is_that_of_the_law():
     torch.testing.assert_close(loss, -vae.distribution().iwae(x, 4).sum())
 
 
+@pytest.mark.parametrize("make", MODELS)
+def test_draws_are_averaged(make):
+    vae = make()
+    x = vae.distribution().sample((5,))
+    torch.manual_seed(0)
+    loss = HierarchicalBound(vae, 4)(x)
+    torch.manual_seed(0)
+    torch.testing.assert_close(loss, -vae.distribution().elbo(x, 4).sum())
+
+
 def test_weights_by_site_and_schedules():
     vae = MODELS[0]()
     x = vae.distribution().sample((5,))

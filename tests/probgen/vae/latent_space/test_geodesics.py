@@ -86,3 +86,10 @@ def test_settings_are_checked():
         geodesic(polar, torch.zeros(2), torch.zeros(2), steps=1)
     with pytest.raises(ValueError, match=r"`guess` must have shape \(5, 2\); got \(4, 2\)"):
         geodesic(polar, torch.zeros(2), torch.zeros(2), steps=4, guess=torch.zeros(4, 2))
+
+
+def test_no_ends_have_no_path():
+    nothing = torch.zeros(0, 2)
+    found = geodesic(lambda z: dist.Normal(z, 1.0).to_event(1), nothing, nothing, steps=3)
+    assert found.points.shape == (4, 0, 2)
+    assert found.length.shape == (0,)

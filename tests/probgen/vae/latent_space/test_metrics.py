@@ -42,6 +42,13 @@ def test_fisher_metric_of_normal_and_bernoulli_laws():
     assert torch.allclose(found.squeeze(-1), p * (1 - p))
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "fisher"])
+def test_no_latents_have_no_metric(metric):
+    """Reshaping nothing to an unknown size fails."""
+    assert metric_tensor(sphere, torch.zeros(0, 2), metric=metric).shape == (0, 2, 2)
+    assert path_length(sphere, torch.zeros(4, 0, 2), metric=metric).shape == (0,)
+
+
 @pytest.mark.parametrize("element", [BernoulliElement(), NormalElement()], ids=["bernoulli", "normal"])
 def test_metrics_of_networks_agree_with_small_steps(element):
     torch.manual_seed(0)
