@@ -62,4 +62,3 @@ def test_no_data_have_no_divergence(batch):
     assert closed_form_divergence(q, prior).shape == (0,)
     assert divergence_at(q, prior, q.rsample()).shape == (0,)
     assert closed_form_divergence(q, dist.StudentT(torch.full((3, 2), 3.0)).to_event(2)) is None
-
