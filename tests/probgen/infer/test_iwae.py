@@ -146,3 +146,21 @@ def in_batch(x, *, observe):
     z = pyro.sample("z", dist.Normal(torch.zeros_like(x), 1.0))
     if observe:
         pyro.sample("x", dist.Normal(z, 1.0), obs=x)
+
+
+@pytest.mark.parametrize("particles", [1, 7])
+@pytest.mark.parametrize("vectorize", [True, False])
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_at_the_exact_posterior_every_draw_gives_the_evidence(gradient, vectorize, particles):
+    """All weights are p(x) then, so that nothing but their average, N/B outside of the logarithm and the mask count."""
+    x, mask = torch.randn(4), torch.tensor([True, False, True, True])
+
+    def in_data(x, observe):
+        with pyro.plate("data", 20, subsample=torch.arange(4)), pyro.poutine.mask(mask=mask):
+            if observe:
+                pyro.sample("x", dist.Normal(pyro.sample("z", dist.Normal(0.0, 1.0)), 1.0), obs=x)
+            else:
+                pyro.sample("z", dist.Normal(x / 2, 0.5**0.5))
+
+    loss = IWAE(particles, gradient, vectorize=vectorize)(lambda x: in_data(x, True), lambda x: in_data(x, False))
+    torch.testing.assert_close(loss(x), -5 * dist.Normal(0.0, 2**0.5).log_prob(x)[mask].sum())
