@@ -43,14 +43,18 @@ def test_nested_sums_over_three_colors_of_four_levels_are_one(spread, scale):
     assert torch.allclose(enumerated_mass(law), torch.ones(()).double(), atol=2e-14)
 
 
-def test_it_is_the_formula_written_out():
-    law = mixture()
-    pixel = TWO_BITS.decode(torch.tensor([3, 0, 2])).double()
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_it_is_the_formula_written_out(channels):
+    """Four colors tell the place of a coefficient, c (c - 1) / 2 + j, from other formulas that three cannot."""
+    law = mixture(channels=channels)
+    pixel = TWO_BITS.decode(torch.tensor([3, 0, 2, 1], dtype=torch.float64))[:channels]
     total = 0.0
     for k in range(5):
         mass = float(law.log_weights[k].exp())
-        a = law.coefficients[k]
-        shifts = (0.0, a[0] * pixel[0], a[1] * pixel[0] + a[2] * pixel[1])
+        a = [0.0] if law.coefficients is None else law.coefficients[k].tolist()
+        pairs = [(later, earlier) for later in range(channels) for earlier in range(later)]  # row by row
+        of_pair = dict(zip(pairs, a, strict=False))
+        shifts = [sum(of_pair[c, j] * float(pixel[j]) for j in range(c)) for c in range(channels)]
         for channel, shift in enumerate(shifts):
             color = DiscretizedLogistic(law.loc[k, channel] + shift, law.scale[k, channel], TWO_BITS)
             mass *= float(color.log_prob(pixel[channel]).exp())

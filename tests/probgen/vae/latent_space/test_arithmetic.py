@@ -44,6 +44,15 @@ def test_attribute_vectors_know_their_standard_error():
     assert float(torch.stack(vectors).mean()) == pytest.approx(2.0, abs=0.1)
 
 
+def test_the_error_of_an_attribute_vector_counts_the_encoders_doubt():
+    """n data: the variance of the means, with n - 1, and the mean variance, both over n; the vector adds the two kinds."""
+    present = dist.Normal(torch.tensor([[1.0], [3.0]]), torch.tensor([[1.0], [2.0]])).to_event(1)
+    absent = dist.Normal(torch.tensor([[0.0], [0.0], [3.0]]), 0.5).to_event(1)
+    law = attribute_vector(present, absent)
+    assert float(law.mean) == pytest.approx(1.0)
+    assert float(law.variance) == pytest.approx((2.0 + 2.5) / 2 + (3.0 + 0.25) / 3)
+
+
 def test_shifts_move_the_mean_and_keep_the_variance():
     law = dist.Normal(torch.zeros(4, 2), 0.3).to_event(1)
     moved = shift(law, torch.tensor([1.0, -2.0]), strength=0.5)
