@@ -144,3 +144,10 @@ class AutoNormalizing(PyroModule):
     def forward(self, x):
         pyro.sample("u", dist.Normal(0.0, 1.0), infer={"is_auxiliary": True})
         Two().guide(x)
+
+
+def test_balances_count_as_constants():
+    """Of divergences 1 and 3 at weight 1/2: gradients 1/4 and 3/4; through the balances they would be -1/8 and 7/8."""
+    terms = {name: torch.tensor(value, requires_grad=True) for name, value in (("a", 1.0), ("b", 3.0))}
+    found = torch.autograd.grad(KLBalancing(0.5)(terms), list(terms.values()))
+    torch.testing.assert_close(torch.stack(found), torch.tensor([0.25, 0.75]))
