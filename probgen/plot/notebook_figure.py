@@ -26,7 +26,8 @@ class NotebookFigure(Figure):
     """
 
     def __init__(self, width: float, height: float) -> None:
-        super().__init__(figsize=(width, height), layout="none")  # whatever the user's default is
+        # No layout, whatever the user's default is; matplotlib's stub lacks the word that its documentation has.
+        super().__init__(figsize=(width, height), layout="none")  # type: ignore[arg-type]
         FigureCanvasAgg(self)
 
     def _repr_png_(self) -> bytes:
