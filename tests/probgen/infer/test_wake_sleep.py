@@ -194,3 +194,12 @@ def test_errors_say_what_is_missing():
 
     with pytest.raises(ValueError, match="factor 'f' cannot be drawn"):
         WakeSleep(2, "sleep")(with_factor, Classifier())(x)
+
+
+@pytest.mark.parametrize("update", ["wake", "sleep", "both"])
+def test_the_guides_loss_has_no_gradient_in_the_model(update):
+    """Dreams and weights are constants, also where the model's draws are reparameterized and nobody froze its parameters."""
+    model, guide = Decoder(), Encoder()
+    value = WakeSleep(3, update)(model, guide)(torch.randn(4, 5), player="guide")
+    assert not any(g is not None for g in torch.autograd.grad(value, model.parameters(), retain_graph=True, allow_unused=True))
+    assert any(g.any() for g in torch.autograd.grad(value, guide.parameters()))
