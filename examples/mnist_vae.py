@@ -4,8 +4,9 @@ PROBGEN_DATA=folder OMP_NUM_THREADS=1 python examples/mnist_vae.py --model vae -
 python examples/mnist_vae.py --smoke     seconds; without the data, on the embedded digits enlarged to 28x28
 
 The models are `vae` (evidence lower bound), `iwae` (importance-weighted bound), `ladder` (five levels, precision-weighted) and
-`hierarchy` (three levels that share a state, posteriors of their own); the first two are the one-layer network of Burda, Grosse, Salakhutdinov (2016), 784-(200, 200)-50 with tanh. Each run writes its row into
-one table, `vae_DATA.json`. Nothing was tuned on the test images; all 60 000 training images are used.
+`hierarchy` (three levels that share a state, with posteriors of their own). The first two are the one-layer network of Burda,
+Grosse, Salakhutdinov (2016), 784-(200, 200)-50 with tanh. Each run writes its row into one table, `vae_DATA.json`. Nothing was
+tuned on the test images; all 60 000 training images are used.
 """
 
 from __future__ import annotations
