@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+import probgen as pg
 from probgen.data import Batches, DataNotFoundError, load_digits, load_fashion_mnist, load_mnist
 from probgen.demo import Judge, Measured, flow_bits, noise_table, software, solver_table
 from probgen.diffusion import Diffusion, TimeGrid, bound_estimate, cosine_schedule
@@ -110,6 +111,18 @@ def train(diffusion: Diffusion, data: tuple[Tensor, Tensor], minutes: float, *, 
     return len(history.losses)
 
 
+def trained_model(data: tuple[Tensor, Tensor], options: argparse.Namespace) -> tuple[Diffusion, str]:
+    """A model trained now, and written beside the figures, or one from an earlier run; and how it was trained."""
+    if options.trained is not None:
+        return pg.load(options.trained), f"Model of {options.trained.name}"
+    diffusion, begin = build(smoke=options.smoke), time.perf_counter()
+    steps = train(diffusion, data, options.minutes, smoke=options.smoke)
+    seconds = time.perf_counter() - begin
+    options.out.mkdir(parents=True, exist_ok=True)
+    pg.save(diffusion, options.out / f"diffusion_{options.data}.safetensors")
+    return diffusion, f"{steps} steps of {16 if options.smoke else 64} images in {seconds:.0f} s"
+
+
 def bits_table(diffusion: Diffusion, x: Tensor, label: Tensor, train_x: Tensor, train_label: Tensor) -> list[list[str]]:
     """Bounds and probability flow."""
     null = torch.full_like(label, 10)
@@ -133,6 +146,7 @@ def main(argv: list[str] | None = None) -> Measured:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("mnist", "fashion"), default="mnist")
     parser.add_argument("--minutes", type=float, default=10.0, help="training time")
+    parser.add_argument("--trained", type=Path, help="a model that an earlier run has written; it is measured, not trained")
     parser.add_argument("--samples", type=int, default=200, help="samples of each sampler")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results")
     parser.add_argument("--condition", default="", help="a sentence about the machine, kept with the figures")
@@ -141,14 +155,11 @@ def main(argv: list[str] | None = None) -> Measured:
     options = parser.parse_args(argv)
     torch.manual_seed(0)
     name, (real, held_out) = load(options.data, smoke=options.smoke)
-    diffusion = build(smoke=options.smoke)
-    begin = time.perf_counter()
-    steps = train(diffusion, real, options.minutes, smoke=options.smoke)
-    seconds = time.perf_counter() - begin
+    diffusion, trained = trained_model(real, options)
     size = sum(parameter.numel() for parameter in diffusion.parameters())
     found = Measured(f"Diffusion on {name}, 28x28")
     found.conditions = [
-        f"{steps} steps of {16 if options.smoke else 64} images in {seconds:.0f} s, {size:,} parameters; {software()}.",
+        f"{trained}, {size:,} parameters; {software()}.",
         options.condition,
     ]
     print(found.conditions[0], flush=True)
