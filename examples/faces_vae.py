@@ -141,8 +141,8 @@ def main(argv: list[str] | None = None) -> Measured:
     stem = f"vae_{name.replace(' ', '_')}_gray"
     print(found.write(options.out / f"{stem}.json"))
     try:
-        shown = torch.cat([test[:10], again, drawn])[:, 0].clamp(-1, 1)
-        image_grid(shown, columns=10, size=0.9).savefig(options.out / f"{stem}.png", dpi=110)
+        shown = torch.cat([test[:10], again, drawn])[:, 0].clamp(-1, 1)  # a grid shows high values dark, as ink
+        image_grid(-shown if name == "faces" else shown, columns=10, size=0.9).savefig(options.out / f"{stem}.png", dpi=110)
     except ImportError as error:
         print(error)
     return found
