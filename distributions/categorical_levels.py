@@ -17,7 +17,7 @@ from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
 from probgen.distributions.discretized import at_least_float32
-from probgen.distributions.quantization import BinCenters, Quantization
+from probgen.distributions.quantization import BinCenters, Quantization, require_quantization
 
 __all__ = ["CategoricalLevels"]
 
@@ -48,11 +48,9 @@ class CategoricalLevels(Distribution):
     has_enumerate_support = True
 
     def __init__(self, logits: Tensor, quantization: Quantization, *, validate_args: bool | None = None) -> None:
-        if not isinstance(quantization, Quantization):
-            raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
         if not logits.dim() or logits.shape[-1] != quantization.levels:
             raise ValueError(f"`logits` must end with {quantization.levels} numbers, one a level; got {tuple(logits.shape)}.")
-        self.quantization = quantization
+        self.quantization = require_quantization(quantization)
         self.log_probs = at_least_float32(logits).log_softmax(-1)
         super().__init__(logits.shape[:-1], torch.Size(), validate_args=validate_args)
 

@@ -25,7 +25,7 @@ from torch.distributions.utils import broadcast_all
 
 from probgen.distributions.base import Distribution
 from probgen.distributions.numerics.intervals import logistic_log_mass, normal_log_mass
-from probgen.distributions.quantization import BinCenters, Quantization
+from probgen.distributions.quantization import BinCenters, Quantization, require_quantization
 
 __all__ = ["Discretized", "DiscretizedLogistic", "DiscretizedNormal"]
 
@@ -63,10 +63,8 @@ class Discretized(Distribution):
         *,
         validate_args: bool | None = None,
     ) -> None:
-        if not isinstance(quantization, Quantization):
-            raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
         self.loc, self.scale = (at_least_float32(value) for value in broadcast_all(loc, scale))
-        self.quantization = quantization
+        self.quantization = require_quantization(quantization)
         super().__init__(self.loc.shape, torch.Size(), validate_args=validate_args)
 
     # ------------------------------------------------------------------------------------------------------------------- hooks

@@ -28,7 +28,7 @@ from probgen.distributions.base import Distribution
 from probgen.distributions.categorical_levels import CategoricalLevels
 from probgen.distributions.discretized import DiscretizedLogistic, at_least_float32
 from probgen.distributions.events import checked
-from probgen.distributions.quantization import BinCenters, Quantization
+from probgen.distributions.quantization import BinCenters, Quantization, require_quantization
 
 __all__ = ["DiscretizedLogisticMixture"]
 
@@ -85,14 +85,12 @@ class DiscretizedLogisticMixture(Distribution):
         coefficients: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        if not isinstance(quantization, Quantization):
-            raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
         _require_shapes(logits, loc, scale, coefficients)
         parts = [logits, loc, scale, *([] if coefficients is None else [coefficients])]
         batch = torch.broadcast_shapes(logits.shape[:-1], *(part.shape[:-2] for part in parts[1:]))
         self.logits, self.loc, self.scale, *rest = (at_least_float32(part) for part in parts)
         self.coefficients: Tensor | None = rest[0] if rest else None
-        self.quantization = quantization
+        self.quantization = require_quantization(quantization)
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
         self._spread(batch)
 

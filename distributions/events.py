@@ -16,7 +16,18 @@ from probgen.distributions._checks import values_readable
 from probgen.distributions.base import Distribution
 from probgen.distributions.standard import Standard, StandardNormal
 
-__all__ = ["checked", "coordinates", "drawn", "normal_over_event", "over_event", "placed", "scored"]
+__all__ = [
+    "batch_of",
+    "checked",
+    "coordinates",
+    "drawn",
+    "normal_over_event",
+    "one_batch_dim",
+    "over_event",
+    "placed",
+    "reference_draw",
+    "scored",
+]
 
 
 def over_event(coefficient: Tensor, event_dim: int, like: Tensor) -> Tensor:
@@ -80,6 +91,65 @@ def coordinates(law: TorchDistribution) -> TorchDistribution | None:
     while isinstance(law, torch.distributions.Independent):
         law = law.base_dist
     return None if len(law.event_shape) else law
+
+
+def batch_of(what: str, x: Tensor, shape: Sequence[int]) -> torch.Size:
+    """The batch shape of values that end with a shape.
+
+    Args:
+        what: What the values are, to begin the message.
+        x: Shape ``[*batch, *shape]``.
+        shape: The trailing shape.
+
+    Raises:
+        ValueError: the values end with another shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.events import batch_of
+        >>> batch_of("`x`", torch.zeros(5, 2, 8, 8), (8, 8))
+        torch.Size([5, 2])
+    """
+    cut = x.dim() - len(shape)
+    if cut < 0 or tuple(x.shape[cut:]) != tuple(shape):
+        raise ValueError(f"{what} must end with {tuple(shape)}; got {tuple(x.shape)}.")
+    return x.shape[:cut]
+
+
+def one_batch_dim(x: Tensor, batch: torch.Size, shape: Sequence[int]) -> Tensor:
+    """One batch dimension, as networks see it: ``[N, *shape]``, after broadcasting to a batch.
+
+    Args:
+        x: Shape ``[*batch, *shape]``, or one that broadcasts to it.
+        batch: The batch shape.
+        shape: The trailing shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.events import one_batch_dim
+        >>> one_batch_dim(torch.zeros(2, 3), torch.Size([5, 2]), (3,)).shape
+        torch.Size([10, 3])
+    """
+    if len(batch) == 1 and x.shape == (*batch, *shape):
+        return x  # two views less on the way back
+    return x.expand(*batch, *shape).reshape(batch.numel(), *shape)
+
+
+def reference_draw(law: TorchDistribution) -> Tensor:
+    """A draw that tells shape, dtype and device of a law; no randomness of the CPU is used up.
+
+    Args:
+        law: Any distribution.
+
+    Example:
+        >>> import pyro.distributions as dist
+        >>> import torch
+        >>> from probgen.distributions.events import reference_draw
+        >>> reference_draw(dist.Normal(torch.zeros(2).double(), 1.0)).dtype
+        torch.float64
+    """
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        return drawn(law)
 
 
 def placed(law: TorchDistribution, reference: Tensor) -> TorchDistribution:

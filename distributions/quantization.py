@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.distributions.constraints import Constraint
 
-__all__ = ["BinCenters", "Quantization"]
+__all__ = ["BinCenters", "Quantization", "require_quantization"]
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,26 @@ class Quantization:
             f"in steps of {self.width:g}; got {wrong.item():g}{nearest}, and {int((~valid).sum())} of {valid.numel()} are "
             "none. Integers become centers by `quantization.decode`, other numbers by `quantization.snap`."
         )
+
+
+def require_quantization(quantization: Quantization) -> Quantization:
+    """The quantization, if it is one.
+
+    Args:
+        quantization: What was given as such.
+
+    Raises:
+        TypeError: it is none.
+
+    Example:
+        >>> from probgen.distributions import Quantization
+        >>> from probgen.distributions.quantization import require_quantization
+        >>> require_quantization(Quantization(2, 0.0, 1.0)).levels
+        2
+    """
+    if not isinstance(quantization, Quantization):
+        raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
+    return quantization
 
 
 class BinCenters(Constraint):

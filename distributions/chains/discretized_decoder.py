@@ -19,7 +19,7 @@ from pyro.distributions import TorchDistribution
 from probgen.distributions.chains.decoders import checked_scale, decoder_scale
 from probgen.distributions.chains.denoised import Denoised
 from probgen.distributions.discretized import DiscretizedNormal
-from probgen.distributions.quantization import Quantization
+from probgen.distributions.quantization import Quantization, require_quantization
 
 __all__ = ["DiscretizedDecoder"]
 
@@ -52,9 +52,7 @@ class DiscretizedDecoder:
     """
 
     def __init__(self, quantization: Quantization, scale: float | None = None) -> None:
-        if not isinstance(quantization, Quantization):
-            raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
-        self.quantization = quantization
+        self.quantization = require_quantization(quantization)
         self.scale = checked_scale(scale)
 
     def __call__(self, denoised: Denoised) -> TorchDistribution:

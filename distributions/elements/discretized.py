@@ -10,20 +10,59 @@ So a network that says zeros means the law in the middle of the range that cover
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from probgen.distributions.discretized import DiscretizedLogistic, DiscretizedNormal
+from probgen.distributions.discretized import Discretized, DiscretizedLogistic, DiscretizedNormal
 from probgen.distributions.elements.location_scale import LocationScaleElement
 from probgen.distributions.events import checked
-from probgen.distributions.quantization import Quantization
+from probgen.distributions.quantization import Quantization, require_quantization
 
 __all__ = ["DiscretizedLogisticElement", "DiscretizedNormalElement"]
 
 
-class DiscretizedLogisticElement(LocationScaleElement):
+class DiscretizedElement(LocationScaleElement):
+    """A coordinate on levels with a location-scale law, rounded (abstract); a subclass names the law.
+
+    Attributes:
+        quantization: The levels.
+        rounded: The discretized law.
+
+    Args:
+        quantization: The levels.
+        scale: ``"predicted"``, ``"shared"`` or a number, as in ``NormalElement``; the number is in the units of the data.
+
+    Raises:
+        TypeError: ``quantization`` is no ``Quantization``.
+        ValueError: the scale is a word of another kind, or not positive.
+
+    Example:
+        >>> from probgen.distributions import Quantization
+        >>> from probgen.distributions.elements import DiscretizedNormalElement
+        >>> from probgen.distributions.elements.discretized import DiscretizedElement
+        >>> isinstance(DiscretizedNormalElement(Quantization(5, -2.0, 2.0)), DiscretizedElement)
+        True
+    """
+
+    rounded: ClassVar[type[Discretized]]
+
+    def __init__(self, quantization: Quantization, scale: Literal["predicted", "shared"] | float = "predicted") -> None:
+        super().__init__(scale)
+        self.quantization = require_quantization(quantization)
+
+    def _law(self, parameters: Tensor) -> TorchDistribution:
+        location, scale = self._location_and_scale(parameters, half_range(self.quantization))
+        location = middle(self.quantization) + half_range(self.quantization) * location
+        return self.rounded(location, scale, self.quantization, validate_args=checked(location, scale))
+
+    def extra_repr(self) -> str:
+        """The levels, and how the scale is found."""
+        return f"{self.quantization}, {super().extra_repr()}"
+
+
+class DiscretizedLogisticElement(DiscretizedElement):
     r"""A coordinate on levels with a logistic law: exact masses, outer bins open, so they sum to one.
 
     .. math:: P(c) = \sigma\Bigl(\frac{c + w/2 - \mu}{s}\Bigr) - \sigma\Bigl(\frac{c - w/2 - \mu}{s}\Bigr)
@@ -48,21 +87,10 @@ class DiscretizedLogisticElement(LocationScaleElement):
         (tensor(127.5000), tensor(127.5000), tensor(True))
     """
 
-    def __init__(self, quantization: Quantization, scale: Literal["predicted", "shared"] | float = "predicted") -> None:
-        super().__init__(scale)
-        self.quantization = checked_levels(quantization)
-
-    def _law(self, parameters: Tensor) -> TorchDistribution:
-        location, scale = self._location_and_scale(parameters, half_range(self.quantization))
-        location = middle(self.quantization) + half_range(self.quantization) * location
-        return DiscretizedLogistic(location, scale, self.quantization, validate_args=checked(location, scale))
-
-    def extra_repr(self) -> str:
-        """The levels, and how the scale is found."""
-        return f"{self.quantization}, {super().extra_repr()}"
+    rounded = DiscretizedLogistic
 
 
-class DiscretizedNormalElement(LocationScaleElement):
+class DiscretizedNormalElement(DiscretizedElement):
     r"""A coordinate on levels with a normal law: exact masses, outer bins open, so they sum to one.
 
     .. math:: P(c) = \Phi\Bigl(\frac{c + w/2 - \mu}{s}\Bigr) - \Phi\Bigl(\frac{c - w/2 - \mu}{s}\Bigr)
@@ -84,25 +112,7 @@ class DiscretizedNormalElement(LocationScaleElement):
         tensor([0.0668, 0.2417, 0.3829, 0.2417, 0.0668])
     """
 
-    def __init__(self, quantization: Quantization, scale: Literal["predicted", "shared"] | float = "predicted") -> None:
-        super().__init__(scale)
-        self.quantization = checked_levels(quantization)
-
-    def _law(self, parameters: Tensor) -> TorchDistribution:
-        location, scale = self._location_and_scale(parameters, half_range(self.quantization))
-        location = middle(self.quantization) + half_range(self.quantization) * location
-        return DiscretizedNormal(location, scale, self.quantization, validate_args=checked(location, scale))
-
-    def extra_repr(self) -> str:
-        """The levels, and how the scale is found."""
-        return f"{self.quantization}, {super().extra_repr()}"
-
-
-def checked_levels(quantization: Quantization) -> Quantization:
-    """The quantization, if it is one."""
-    if not isinstance(quantization, Quantization):
-        raise TypeError(f"`quantization` must be a Quantization; got {type(quantization).__name__}.")
-    return quantization
+    rounded = DiscretizedNormal
 
 
 def middle(quantization: Quantization) -> float:

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from probgen.distributions.discretized import DiscretizedLogistic
 from probgen.distributions.discretized_mixture import DiscretizedLogisticMixture
-from probgen.distributions.elements.discretized import checked_levels, half_range, middle
+from probgen.distributions.elements.discretized import half_range, middle
 from probgen.distributions.elements.element import Element
 from probgen.distributions.elements.location_scale import leveled_log_scale
 from probgen.distributions.events import checked
-from probgen.distributions.quantization import Quantization
+from probgen.distributions.quantization import Quantization, require_quantization
 
 __all__ = ["DiscretizedLogisticMixtureElement"]
 
@@ -57,7 +57,7 @@ class DiscretizedLogisticMixtureElement(Element):
         count = 1 if channels is None else channels
         if min(components, count) < 1:
             raise ValueError(f"`components` and `channels` must be positive; got {components} and {channels}.")
-        self.quantization = checked_levels(quantization)
+        self.quantization = require_quantization(quantization)
         self.components, self.channels = components, channels
         self.sizes = (1, count, count, count * (count - 1) // 2)
         self.num_parameters = components * sum(self.sizes)

@@ -10,6 +10,9 @@ of an image has no digits left in bfloat16.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
@@ -40,6 +43,14 @@ class Element(nn.Module):
 
     def _law(self, parameters: Tensor) -> TorchDistribution:
         raise NotImplementedError(f"{type(self).__name__} does not define `_law`.")
+
+    def num_outputs(self, event_shape: Sequence[int]) -> int:
+        """How many numbers a network must give for an event, P for each of its elements.
+
+        Args:
+            event_shape: Shape of the event; it begins with the element's.
+        """
+        return self.num_parameters * math.prod(event_shape[len(self.event_shape) :])
 
     def forward(self, parameters: Tensor) -> TorchDistribution:
         """The law with batch shape ``[*batch]`` and events of ``event_shape``.

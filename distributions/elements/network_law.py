@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from probgen.distributions._checks import require_context
 from probgen.distributions.elements.element import Element
 from probgen.distributions.elements.element_grid import ElementGrid
+from probgen.distributions.events import batch_of, one_batch_dim
 
 __all__ = ["NetworkLaw"]
 
@@ -80,20 +81,17 @@ class NetworkLaw(nn.Module):
         Raises:
             ValueError: the input has another shape, or the network gives another number of parameters.
         """
-        cut = x.dim() - len(self.input_shape)
-        if cut < 0 or tuple(x.shape[cut:]) != self.input_shape:
-            raise ValueError(f"the input of {type(self).__name__} must end with {self.input_shape}; got {tuple(x.shape)}.")
-        require_context(type(self).__name__, context, self.context_shape, x.shape[:cut])
+        batch = batch_of(f"the input of {type(self).__name__}", x, self.input_shape)
+        require_context(type(self).__name__, context, self.context_shape, batch)
         if context is None:
-            batch = x.shape[:cut]
             return self._law(self.network(one_batch_dim(x, batch, self.input_shape)), batch)
         wanted: tuple[int, ...] = self.context_shape or ()
-        batch = torch.broadcast_shapes(x.shape[:cut], context.shape[: context.dim() - len(wanted)])
+        batch = torch.Size(torch.broadcast_shapes(batch, context.shape[: context.dim() - len(wanted)]))
         return self._law(self.network(one_batch_dim(x, batch, self.input_shape), one_batch_dim(context, batch, wanted)), batch)
 
     def _law(self, output: Tensor, batch: torch.Size) -> TorchDistribution:
         parts, outer = self.element.num_parameters, self.event_shape[len(self.element.event_shape) :]
-        wanted = parts * math.prod(outer)
+        wanted = self.element.num_outputs(self.event_shape)
         if math.prod(output.shape[1:]) != wanted:
             raise ValueError(
                 f"the network must give {wanted} numbers for an event {self.event_shape} of {type(self.element).__name__}, "
@@ -111,10 +109,3 @@ def _parameters_last(output: Tensor, batch: torch.Size, parts: int, outer: tuple
         return output.reshape(*batch, parts, *outer).movedim(len(batch), -1)
     shape = (*batch, *outer)
     return (output if output.shape == shape else output.reshape(shape)).unsqueeze(-1)  # a view less on the way back
-
-
-def one_batch_dim(x: Tensor, batch: torch.Size, shape: tuple[int, ...]) -> Tensor:
-    """One batch dimension, ``[N, *shape]``, after broadcasting to ``batch``."""
-    if len(batch) == 1 and x.shape == (*batch, *shape):
-        return x  # two views less on the way back
-    return x.expand(*batch, *shape).reshape(batch.numel(), *shape)

@@ -13,12 +13,12 @@ page "Richer posteriors" (``docs/derivations/vae-posteriors.md``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from probgen.distributions.bijectors import Bijector
+from probgen.distributions.events import one_batch_dim
 from probgen.distributions.transformed import TransformedDistribution
 
 __all__ = ["FlowPosterior"]
@@ -98,11 +98,10 @@ class FlowPosterior(nn.Module):
         if self.summary is None:
             return x
         batch = x.shape[: x.dim() - len(self.input_shape)]
-        rows = x.reshape(math.prod(batch), *self.input_shape)
+        rows = one_batch_dim(x, batch, self.input_shape)
         if context is None:
             summary: Tensor = self.summary(rows)
         else:
-            rank = context.dim() - len(getattr(self.base, "context_shape", context.shape[len(batch) :]))
-            wide = context.expand(*batch, *context.shape[rank:])
-            summary = self.summary(rows, wide.reshape(math.prod(batch), *context.shape[rank:]))
+            wanted = getattr(self.base, "context_shape", context.shape[len(batch) :])
+            summary = self.summary(rows, one_batch_dim(context, batch, wanted))
         return summary.reshape(*batch, *(self.bijector.context_shape or ()))

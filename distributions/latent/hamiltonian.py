@@ -122,7 +122,7 @@ def hamiltonian_move(
     kinetic = sum_rightmost(start.square() - momentum.square(), event_dim) / 2
     gain = torch.where(sound, after - before + kinetic, -torch.inf)  # a NaN energy compares as not accepted
     accepted = torch.rand_like(before).log() < gain
-    chosen = torch.where(_over_event_mask(accepted, event_dim), proposal, z)
+    chosen = torch.where(over_event(accepted, event_dim, like=accepted), proposal, z)
     return HamiltonianMove(chosen, torch.nan_to_num(gain, nan=-torch.inf).clamp(max=0.0).exp())
 
 
@@ -192,8 +192,3 @@ def _kept_inside(z: Tensor, event_dim: int) -> tuple[Tensor, Tensor]:
     """States with coordinates that have diverged set to zero, and which states had none; a law would refuse NaN."""
     sound = z.abs() < FURTHEST
     return torch.where(sound, z, torch.zeros_like(z)), sum_rightmost((~sound).to(z.dtype), event_dim) == 0
-
-
-def _over_event_mask(mask: Tensor, event_dim: int) -> Tensor:
-    """A mask of the shape of a batch, broadcasting over the event."""
-    return mask.reshape(*mask.shape, *(1,) * event_dim)

@@ -30,7 +30,7 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions.estimate import Estimate
-from probgen.distributions.events import coordinates, drawn, placed
+from probgen.distributions.events import coordinates, drawn, placed, reference_draw
 from probgen.distributions.latent.divergence import closed_form_divergence
 
 __all__ = ["RateTerms", "active_units", "aggregate_posterior", "rate_terms", "unit_activity", "unit_divergences"]
@@ -79,7 +79,7 @@ def aggregate_posterior(posterior: TorchDistribution) -> TorchDistribution:
         (torch.Size([]), tensor(0.))
     """
     _require_one_batch_dim(posterior)
-    logits = torch.zeros(posterior.batch_shape[0], device=_device(posterior), dtype=_dtype(posterior))
+    logits = reference_draw(posterior).new_zeros(posterior.batch_shape[0])
     return cast(TorchDistribution, dist.MixtureSameFamily(dist.Categorical(logits=logits), posterior))
 
 
@@ -271,16 +271,3 @@ def _require_one_batch_dim(posterior: TorchDistribution, least: int = 1) -> None
     shape = tuple(posterior.batch_shape)
     if len(shape) != 1 or shape[0] < least:
         raise ValueError(f"`posterior` must have batch shape [N] with N >= {least} data; got batch shape {shape}.")
-
-
-def _dtype(posterior: TorchDistribution) -> torch.dtype:
-    return _one_draw(posterior).dtype
-
-
-def _device(posterior: TorchDistribution) -> torch.device:
-    return _one_draw(posterior).device
-
-
-def _one_draw(posterior: TorchDistribution) -> Tensor:
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):  # a draw tells dtype and device; no randomness is used up
-        return posterior.sample()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.events import drawn, placed, scored
+from probgen.distributions.events import drawn, placed, reference_draw, scored
 from probgen.distributions.latent.divergence import divergence_at
 from probgen.distributions.latent.marginal import LatentTerms, MarginalDistribution
 
@@ -70,7 +70,7 @@ class LatentVariable(MarginalDistribution):
         self.prior = prior
         self.decoder = decoder
         self.encoder = encoder
-        shape = getattr(decoder, "event_shape", None) if event_shape is None else event_shape
+        shape = declared_shape(decoder, event_shape)
         event = self._decoded_zeros().event_shape if shape is None else torch.Size(shape)
         super().__init__(prior.batch_shape, event, validate_args=validate_args)
 
@@ -127,8 +127,8 @@ class LatentVariable(MarginalDistribution):
 
     def _decoded_zeros(self) -> TorchDistribution:
         """What the decoder says of latents that are zero; for shapes and supports."""
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):  # a draw tells dtype and device; no randomness is used up
-            return self.decoder(torch.zeros_like(drawn(self._placed_prior())))
+        with torch.no_grad():
+            return self.decoder(torch.zeros_like(reference_draw(self._placed_prior())))
 
     def __repr__(self) -> str:
         return (
@@ -147,3 +147,9 @@ def _posterior_draws(q: TorchDistribution, num_draws: int) -> Tensor:
             "Evaluate under `torch.no_grad()`; to train discrete latents, sum over their values."
         )
     return drawn(q, (num_draws,))
+
+
+def declared_shape(decoder: object, event_shape: Sequence[int] | None) -> tuple[int, ...] | None:
+    """The shape of one datum: what was given, else the decoder's attribute of that name, else None."""
+    shape: Any = getattr(decoder, "event_shape", None) if event_shape is None else event_shape
+    return None if shape is None else tuple(shape)

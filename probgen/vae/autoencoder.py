@@ -20,7 +20,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions.events import scored
+from probgen.distributions.events import batch_of, one_batch_dim, scored
 from probgen.infer import Objective
 
 __all__ = ["Autoencoder", "ReconstructionLoss"]
@@ -157,11 +157,8 @@ class ReconstructionLoss(Objective):
 
 def _flat(name: str, value: Tensor, shape: tuple[int, ...]) -> tuple[torch.Size, Tensor]:
     """The batch shape, and the values with one batch dimension."""
-    cut = value.dim() - len(shape)
-    if cut < 0 or tuple(value.shape[cut:]) != shape:
-        raise ValueError(f"`{name}` of an Autoencoder must end with {shape}; got {tuple(value.shape)}.")
-    batch = value.shape[:cut]
-    return batch, value.reshape(batch.numel(), *shape)
+    batch = batch_of(f"`{name}` of an Autoencoder", value, shape)
+    return batch, one_batch_dim(value, batch, shape)
 
 
 def _shaped(name: str, value: Tensor, batch: torch.Size, shape: tuple[int, ...]) -> Tensor:

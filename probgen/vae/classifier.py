@@ -16,7 +16,7 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions.events import checked
+from probgen.distributions.events import batch_of, checked, one_batch_dim
 from probgen.infer import Objective
 from probgen.nn import MLP
 from probgen.vae.autoencoder import Autoencoder
@@ -62,11 +62,8 @@ class Classifier(nn.Module):
         Raises:
             ValueError: the data have another shape, or the network gives another number of logits.
         """
-        cut = x.dim() - len(self.event_shape)
-        if cut < 0 or tuple(x.shape[cut:]) != self.event_shape:
-            raise ValueError(f"`x` of a Classifier must end with {self.event_shape}; got {tuple(x.shape)}.")
-        batch = x.shape[:cut]
-        logits: Tensor = self.network(x.reshape(batch.numel(), *self.event_shape))
+        batch = batch_of("`x` of a Classifier", x, self.event_shape)
+        logits: Tensor = self.network(one_batch_dim(x, batch, self.event_shape))
         if tuple(logits.shape) != (batch.numel(), self.num_classes):
             raise ValueError(
                 f"the network must give {self.num_classes} logits for each of {batch.numel()} data; got {tuple(logits.shape)}."

@@ -54,8 +54,6 @@ class LevelDraw(NamedTuple):
 
     def divergence(self, *, closed_form: bool) -> Tensor:
         """Of posterior and prior at the draw, or its expectation: ``[*n, *batch]`` or ``[*batch]``, in nats."""
-        if not self.z.numel():  # torch's Independent refuses to score nothing
-            return self.z.new_zeros(self.z.shape[: self.z.dim() - len(self.prior.event_shape)])
         return divergence_at(self.posterior, self.prior, self.z, closed_form=closed_form and self.integrable)
 
     def unit_divergences(self) -> Tensor:

@@ -16,13 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import pyro.distributions as dist
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
 from probgen.distributions.elements import NetworkLaw
-from probgen.distributions.elements.network_law import one_batch_dim
+from probgen.distributions.events import normal_over_event, one_batch_dim
 from probgen.vae.posterior_rule import PosteriorRule, posterior_of
 
 __all__ = ["Level"]
@@ -78,7 +77,7 @@ class Level(nn.Module):
         if self.prior is not None:
             return cast(TorchDistribution, self.prior(state))
         zeros = state.new_zeros(self.latent_shape)
-        return cast(TorchDistribution, dist.Independent(dist.Normal(zeros, torch.ones_like(zeros)), zeros.dim()))
+        return normal_over_event(zeros, torch.ones_like(zeros), zeros.dim())
 
     def posterior_law(
         self, rule: PosteriorRule, prior: TorchDistribution | None, state: Tensor, features: Tensor

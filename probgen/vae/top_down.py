@@ -13,7 +13,6 @@ same order, the divergence of every level may be taken in closed form.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import pyro
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from probgen.distributions.elements import NetworkLaw
+from probgen.distributions.events import batch_of, one_batch_dim
 from probgen.vae.hierarchical import HierarchicalVAE
 from probgen.vae.hierarchical_law import Inference, LevelDraw
 from probgen.vae.level import Level
@@ -98,11 +98,8 @@ class TopDownVAE(HierarchicalVAE):
         Raises:
             ValueError: the data have another shape.
         """
-        cut = x.dim() - len(self.event_shape)
-        if cut < 0 or tuple(x.shape[cut:]) != self.event_shape:
-            raise ValueError(f"the data of {type(self).__name__} must end with {self.event_shape}; got {tuple(x.shape)}.")
-        batch = x.shape[:cut]
-        d = x.reshape(math.prod(batch), *self.event_shape)
+        batch = batch_of(f"the data of {type(self).__name__}", x, self.event_shape)
+        d = one_batch_dim(x, batch, self.event_shape)
         found = {}
         for name, block in zip(self.site_names, self.encoder, strict=True):
             d = block(d)
