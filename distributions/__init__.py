@@ -10,7 +10,7 @@ if __name__ != "probgen.distributions":
     )
 
 from probgen.distributions import pyro_bridge as _pyro_bridge  # noqa: F401  (registers our classes with torch and Pyro)
-from probgen.distributions.autoregressive import Autoregressive
+from probgen.distributions.autoregressive import Autoregressive, AutoregressiveLaw
 from probgen.distributions.base import Distribution
 from probgen.distributions.categorical_levels import CategoricalLevels
 from probgen.distributions.chains import (
@@ -43,6 +43,7 @@ from probgen.distributions.transformed import TransformedDistribution
 
 __all__ = [
     "Autoregressive",
+    "AutoregressiveLaw",
     "Calibration",
     "CategoricalLevels",
     "ConditionalDistribution",

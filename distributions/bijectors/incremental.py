@@ -10,6 +10,9 @@ its parents. Coordinates whose parents are all known form a *level*; :math:`k` r
 
 The state is a value, a tree of tensors whose leading dimensions are the batch: it can be kept, forked and resampled, and two
 states never mix. That the parallel pass and the steps agree is a law (``probgen.distributions.testing``).
+
+A network sees C numbers of each coordinate (a code as a unit vector, the colors of a pixel), one by default, those of a
+coordinate next to each other: values have the shape ``[*batch, D * C]``, parameters ``[*batch, D, P]``.
 """
 
 from __future__ import annotations
@@ -27,19 +30,20 @@ State = Any
 """A tree (tuples, dicts) of tensors ``[*batch, ...]``."""
 
 Draw = Callable[[int, int, Tensor], Tensor]
-"""``draw(start, stop, params)`` gets the parameters ``[*batch, stop - start, P]`` of the positions ``start:stop`` in level
-order and returns the values ``[*batch, stop - start]`` that the network sees there."""
+"""``draw(start, stop, params)`` gets the parameters ``[*batch, stop - start, P]`` of the coordinates ``start:stop`` in level
+order and returns the values ``[*batch, (stop - start) * C]`` that the network sees there."""
 
 
 class IncrementalNetwork(nn.Module):
     r"""A network that gives the parameters of all coordinates in parallel, or level after level (abstract).
 
-    A subclass writes ``forward(values, context)``: ``[*batch, D]`` to ``[*batch, D, P]``; ``levels``, ``init_state`` and
+    A subclass writes ``forward(values, context)``: ``[*batch, D * C]`` to ``[*batch, D, P]``; ``levels``, ``init_state`` and
     ``step``. It may override ``sweep`` where the whole sequence is cheaper than its steps.
 
     Attributes:
         features: How many coordinates, :math:`D`.
-        num_outputs: How many numbers a coordinate, :math:`P`.
+        num_inputs: How many numbers the network sees of a coordinate, :math:`C`.
+        num_outputs: How many numbers it gives for a coordinate, :math:`P`.
         context_shape: Trailing shape of the context, or None if it takes none.
 
     Example:
@@ -53,6 +57,7 @@ class IncrementalNetwork(nn.Module):
     """
 
     features: int
+    num_inputs: int = 1
     num_outputs: int
     context_shape: tuple[int, ...] | None = None
 
@@ -78,7 +83,7 @@ class IncrementalNetwork(nn.Module):
 
         Args:
             state: What ``init_state`` or the previous step returned; it is not changed.
-            values: Values ``[*batch, n_k]`` of level ``k``.
+            values: Values ``[*batch, n_k * C]`` of level ``k``.
 
         Returns:
             The next state, and parameters ``[*batch, n_{k+1}, P]`` (with ``n_{k+1} = 0`` after the last level).

@@ -82,6 +82,8 @@ class MaskedAutoregressive(Bijector):
         if parallel not in ("inverse", "forward"):
             raise ValueError(f"`parallel` must be 'inverse' or 'forward'; got {parallel!r}.")
         self.element = prepared_element("MaskedAutoregressive", element)
+        if network.num_inputs != 1:
+            raise ValueError(f"`network` must see one number of a coordinate; it sees {network.num_inputs}.")
         if network.num_outputs != self.element.num_free:
             raise ValueError(
                 f"`network` must give {self.element.num_free} numbers a coordinate for {type(element).__name__}; "

@@ -7,6 +7,8 @@ triangular Jacobian in its order is the law ``declared_structure_holds``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -36,7 +38,8 @@ def steps_equal_the_parallel_pass(subject: BijectorSubject, draw: Draw) -> Tally
     """In float64, at normal values and contexts."""
     tally = Tally(0)
     for index, network in enumerate(_networks(subject)):
-        shapes = ((4, network.features), (4, network.features), (4, *(network.context_shape or ())))
+        width = network.features * network.num_inputs
+        shapes = ((4, width), (4, width), (4, *(network.context_shape or ())))
         first, second, extra = (unconstrained(Draw(seed=draw.seed + 3 * index + k), shape) for k, shape in enumerate(shapes))
         context = None if network.context_shape is None else extra
         tally += incremental_matches_parallel(network, first, context, tolerance=1e-9 * subject.tolerance)
@@ -53,7 +56,7 @@ def incremental_matches_parallel(
 
     Args:
         network: The network.
-        values: Values ``[*batch, D]``.
+        values: Values ``[*batch, D * C]``.
         context: Context ``[*batch, *context_shape]``, if the network takes one.
         tolerance: Absolute tolerance.
 
@@ -68,7 +71,7 @@ def incremental_matches_parallel(
         0
     """
     order = [index for level in network.levels for index in level]
-    batch, ordered = values.shape[:-1], values[..., order]
+    batch, ordered = values.shape[:-1], values[..., _numbers(network, order)]
     expected = network(values, context)[..., order, :]
     stepped = torch.cat(_stepped(network, values, context), dim=-2)
     law = "incremental_matches_parallel"
@@ -78,7 +81,7 @@ def incremental_matches_parallel(
 
         def draw(start: int, stop: int, params: Tensor, seen: list[Tensor] = seen) -> Tensor:
             seen.append(params.clone())
-            return ordered[..., start:stop]
+            return ordered[..., start * network.num_inputs : stop * network.num_inputs]
 
         before = [parameter.detach().clone() for parameter in network.parameters()]
         with torch.set_grad_enabled(recording):
@@ -94,7 +97,7 @@ def levels_are_parallel(network: IncrementalNetwork, values: Tensor, context: Te
 
     Args:
         network: The network.
-        values: Values ``[*batch, D]``.
+        values: Values ``[*batch, D * C]``.
         context: Context, if the network takes one.
 
     Raises:
@@ -110,14 +113,14 @@ def levels_are_parallel(network: IncrementalNetwork, values: Tensor, context: Te
     law, covered = "levels_are_parallel", sorted(index for level in network.levels for index in level)
     if covered != list(range(network.features)):
         raise LawViolation(law, "levels", f"a partition of 0 to {network.features - 1}", network.levels)
-    tally, known = Tally(), torch.zeros(network.features, dtype=torch.bool)
+    tally, known = Tally(), torch.zeros(network.features * network.num_inputs, dtype=torch.bool)
     with torch.no_grad():
         params = network(values, context)
         for level in network.levels:
             moved = network(torch.where(known, values, values + 1.0), context)
             chosen = list(level)
             tally = tally + require_equal(law, moved[..., chosen, :], params[..., chosen, :], values, tolerance=1e-5)
-            known[chosen] = True
+            known[_numbers(network, level)] = True
     return tally
 
 
@@ -126,7 +129,7 @@ def states_do_not_mix(network: IncrementalNetwork, first: Tensor, second: Tensor
 
     Args:
         network: The network.
-        first: Values ``[*batch, D]``.
+        first: Values ``[*batch, D * C]``.
         second: Other values of the same shape.
         context: Context, if the network takes one.
 
@@ -147,7 +150,7 @@ def states_do_not_mix(network: IncrementalNetwork, first: Tensor, second: Tensor
         for index, values in enumerate((first, second)):
             state, params = states[index]
             tally = tally + require_equal("states_do_not_mix", params, alone[index][number], values)
-            states[index] = network.step(state, values[..., list(level)])
+            states[index] = network.step(state, values[..., _numbers(network, level)])
     return tally
 
 
@@ -157,8 +160,13 @@ def _stepped(network: IncrementalNetwork, values: Tensor, context: Tensor | None
     collected = []
     for level in network.levels:
         collected.append(params)
-        state, params = network.step(state, values[..., list(level)])
+        state, params = network.step(state, values[..., _numbers(network, level)])
     return collected
+
+
+def _numbers(network: IncrementalNetwork, coordinates: Sequence[int]) -> list[int]:
+    """Where the numbers that the network sees of some coordinates stand."""
+    return [index * network.num_inputs + k for index in coordinates for k in range(network.num_inputs)]
 
 
 LAWS: tuple[Law, ...] = (steps_equal_the_parallel_pass,)

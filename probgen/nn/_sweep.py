@@ -36,8 +36,9 @@ class SweepWeights(NamedTuple):
         biases: One vector a layer.
         seen: ``seen[k]`` coordinates lie on levels before ``k``.
         ready: For each hidden layer, ``ready[k]`` units need only levels before ``k``.
-        num_outputs: Numbers a coordinate.
+        num_outputs: Numbers that a coordinate gets.
         residual: Whether every second hidden layer adds the layer two before it.
+        num_inputs: Numbers that the network sees of a coordinate.
     """
 
     weights: list[Tensor]
@@ -46,6 +47,7 @@ class SweepWeights(NamedTuple):
     ready: tuple[tuple[int, ...], ...]
     num_outputs: int
     residual: bool
+    num_inputs: int = 1
 
     def blocks(self) -> Iterator[tuple[int, int]]:
         """Ranges of levels that hold about ``BLOCK`` coordinates."""
@@ -59,7 +61,7 @@ class SweepWeights(NamedTuple):
 
     def known(self, level: int) -> list[int]:
         """How many inputs of each layer are known before the units of ``level`` are computed."""
-        return [self.seen[level], *(0 if level == 0 else ready[level - 1] for ready in self.ready)]
+        return [self.seen[level] * self.num_inputs, *(0 if level == 0 else ready[level - 1] for ready in self.ready)]
 
     def rows(self, level: int, stop: int) -> list[tuple[int, int]]:
         """For each layer the units that the levels ``level`` to ``stop`` add; for the last one the outputs."""
@@ -128,15 +130,16 @@ class _Buffers(NamedTuple):
             sums[0] += offset.expand(batch, -1).mT
         rectify = isinstance(activation, torch.nn.ReLU) and not plan.residual
         hidden = sums[:-1] if rectify else [torch.empty_like(part) for part in sums[:-1]]
-        inputs = [sums[0].new_empty(plan.seen[-1], batch), *hidden]
+        inputs = [sums[0].new_empty(plan.seen[-1] * plan.num_inputs, batch), *hidden]
         sizes = _differences(plan.seen)
+        widths = [size * plan.num_inputs for size in sizes]
         counts = [_differences((0, *ready[:-1])) for ready in plan.ready]
         outputs = sums[-1].view(plan.seen[-1], plan.num_outputs, batch).permute(2, 0, 1)
         return cls(
             sums,
             inputs,
             [total.split(count) for total, count in zip(sums, counts, strict=False)],
-            [part.split(count) for part, count in zip(inputs, [sizes, *counts], strict=True)],
+            [part.split(count) for part, count in zip(inputs, [widths, *counts], strict=True)],
             [
                 weight.split(count)
                 for weight, count in zip(plan.weights, [*counts, [size * plan.num_outputs for size in sizes]], strict=True)
@@ -150,7 +153,7 @@ def _level_in_place(
     plan: SweepWeights, activation: Activation, draw: Draw, level: int, known: list[int], buffers: _Buffers
 ) -> None:
     """Add what the block has computed itself, activate the new units, draw the level's values."""
-    width = plan.seen[level]
+    width = plan.seen[level] * plan.num_inputs
     for index, ready in enumerate(plan.ready):
         total = buffers.new_sums[index][level]
         if len(total):
@@ -241,4 +244,4 @@ def _level_functional(
 
 def _origin(plan: SweepWeights, known: list[int], index: int) -> int:
     """The first row of a layer that a block computes."""
-    return known[index + 1] if index < len(plan.ready) else known[0] * plan.num_outputs
+    return known[index + 1] if index < len(plan.ready) else known[0] // plan.num_inputs * plan.num_outputs

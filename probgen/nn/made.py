@@ -56,11 +56,12 @@ class MADEState(NamedTuple):
 
 
 class MADE(IncrementalNetwork):
-    r"""A masked autoencoder: ``[*batch, D]`` to ``[*batch, D, P]``, output :math:`i` seeing only coordinates before :math:`i`.
+    r"""A masked autoencoder: ``[*batch, D * C]`` to ``[*batch, D, P]``, output :math:`i` seeing what comes before :math:`i`.
 
     Args:
         features: How many coordinates :math:`D`.
-        num_outputs: How many numbers a coordinate :math:`P`.
+        num_outputs: How many numbers it gives for a coordinate, :math:`P`.
+        num_inputs: How many numbers it sees of a coordinate, :math:`C`, next to each other.
         hidden: Widths of the hidden layers, at least one.
         context_features: Width of the context (0: none); a context shape may be given instead.
         order: Which coordinate comes first, second, ...; None for their own order.
@@ -93,6 +94,7 @@ class MADE(IncrementalNetwork):
         features: int,
         num_outputs: int,
         *,
+        num_inputs: int = 1,
         hidden: Sequence[int] = (128, 128),
         context_features: int | Sequence[int] = 0,
         order: Sequence[int] | None = None,
@@ -102,16 +104,18 @@ class MADE(IncrementalNetwork):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        if not hidden or features < 1:
-            raise ValueError(f"`hidden` and `features` must not be empty; got {tuple(hidden)} and {features}.")
+        if not hidden or features < 1 or num_inputs < 1:
+            raise ValueError(
+                f"`hidden`, `features` and `num_inputs` must not be empty; got {tuple(hidden)}, {features} and {num_inputs}."
+            )
         if residual:
             residual_width(hidden)
-        self.features, self.num_outputs, self.residual = features, num_outputs, residual
+        self.features, self.num_inputs, self.num_outputs, self.residual = features, num_inputs, num_outputs, residual
         self.context_shape = _context_shape(context_features)
         graph = _graph(features, order, adjacency)
         plan = mask_plan(graph, hidden, constant=self.context_shape is not None, tied=residual, seed=seed)
         self._levels, self._seen, self._ready = plan.levels, plan.seen, plan.ready
-        widths = [features, *hidden, features * num_outputs]
+        widths = [features * num_inputs, *hidden, features * num_outputs]
         self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in itertools.pairwise(widths))
         self.activation = activation()
         self._rectify = type(self.activation) is nn.ReLU and not residual
@@ -120,6 +124,7 @@ class MADE(IncrementalNetwork):
             self.context_layer = nn.Linear(math.prod(self.context_shape), hidden[0], bias=False)
         for index, mask in enumerate(plan.masks):
             rows = self._repeated(mask) if index == len(hidden) else mask
+            rows = rows.repeat_interleave(num_inputs, 1) if index == 0 else rows
             self.register_buffer(f"mask_{index}", rows.to(torch.get_default_dtype()), persistent=False)
         coordinates = torch.tensor([index for level in plan.levels for index in level])
         self._ordered = bool((coordinates == torch.arange(features)).all())
@@ -134,7 +139,7 @@ class MADE(IncrementalNetwork):
         """All parameters in one pass.
 
         Args:
-            values: ``[*batch, D]``.
+            values: ``[*batch, D * C]``.
             context: ``[*batch, *context_shape]`` (broadcastable), if the network takes one.
 
         Returns:
@@ -164,9 +169,9 @@ class MADE(IncrementalNetwork):
         return self._advance(empty, (empty,) * len(self._ready), offset)
 
     def step(self, state: MADEState, values: Tensor) -> tuple[MADEState, Tensor]:
-        """Take the values ``[*batch, n_k]`` of a level, give the parameters ``[*batch, n_{k+1}, P]`` of the next."""
+        """Take the values ``[*batch, n_k * C]`` of a level, give the parameters ``[*batch, n_{k+1}, P]`` of the next."""
         seen = torch.cat([state.values, values.to(state.values.dtype)], dim=-1)
-        if seen.shape[-1] not in self._seen:
+        if seen.shape[-1] % self.num_inputs or seen.shape[-1] // self.num_inputs not in self._seen:
             raise ValueError(
                 f"`values` must hold one whole level; got {values.shape[-1]} after {state.values.shape[-1]} values."
             )
@@ -184,7 +189,7 @@ class MADE(IncrementalNetwork):
 
     def _advance(self, seen: Tensor, hidden: tuple[Tensor, ...], offset: Tensor) -> tuple[MADEState, Tensor]:
         """Compute the units that have just become ready, and the parameters of the level that they complete."""
-        level = self._seen.index(seen.shape[-1])
+        level = self._seen.index(seen.shape[-1] // self.num_inputs)
         source, grown = seen, []
         before: list[Tensor] = []
         for index, ready in enumerate(self._ready):
@@ -211,7 +216,13 @@ class MADE(IncrementalNetwork):
         """The first ``width`` inputs of a layer, in level order."""
         if index > 0 or self._ordered:
             return weight[:, :width]
-        return weight.index_select(1, self._order[:width])
+        return weight.index_select(1, self._inputs_in_order()[:width])
+
+    def _inputs_in_order(self) -> Tensor:
+        """The numbers that the network sees, coordinate after coordinate in level order."""
+        if self.num_inputs == 1:
+            return self._order
+        return (self._order[:, None] * self.num_inputs + torch.arange(self.num_inputs, device=self._order.device)).flatten()
 
     def _masked(self, index: int, rows: slice) -> Tensor:
         weight: Tensor = self.layers[index].weight[rows]  # type: ignore[index]
@@ -248,11 +259,11 @@ class MADE(IncrementalNetwork):
     def _sweep_weights(self) -> SweepWeights:
         weights, biases = self._weights_and_biases()
         if not self._ordered:
-            weights[0] = weights[0].index_select(1, self._order)
+            weights[0] = weights[0].index_select(1, self._inputs_in_order())
         if self._by_number or not self._ordered:
             weights[-1] = self._of_coordinates(weights[-1], self._order)
             biases[-1] = self._of_coordinates(biases[-1], self._order)
-        return SweepWeights(weights, biases, self._seen, self._ready, self.num_outputs, self.residual)
+        return SweepWeights(weights, biases, self._seen, self._ready, self.num_outputs, self.residual, self.num_inputs)
 
 
 def _context_shape(context_features: int | Sequence[int]) -> tuple[int, ...] | None:

@@ -26,7 +26,7 @@ from probgen.vae.top_down import TopDownVAE
 from probgen.vae.vq_codebook import Codebook, perplexity_of
 from probgen.vae.vq_losses import CodePriorLoss, VQLoss, straight_through
 from probgen.vae.vq_model import VQVAE
-from probgen.vae.vq_prior import CodePrior, made_code_prior
+from probgen.vae.vq_prior import made_code_prior
 
 __all__ = [
     "VAE",
@@ -36,7 +36,6 @@ __all__ = [
     "ChainVAE",
     "ClassificationLoss",
     "Classifier",
-    "CodePrior",
     "CodePriorLoss",
     "Codebook",
     "CodebookDiagnosis",

@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from probgen.distributions import LatentVariable
 from probgen.distributions.chains import IndependentCategorical
+from probgen.distributions.events import batch_of, one_batch_dim
+from probgen.distributions.latent.latent_variable import declared_shape
 from probgen.vae.vq_codebook import Codebook, perplexity_of
 from probgen.vae.vq_losses import CodePriorLoss, VQLoss
 
@@ -38,8 +40,8 @@ class VQVAE(nn.Module):
         decoder: A module from code vectors ``[*batch, D, *code_shape]`` to the law of the data, such as a ``NetworkLaw``.
         codebook: The codes.
         code_shape: Shape of the codes of one datum, such as ``(H, W)``.
-        prior: A module that returns the law of the codes when called, such as ``CodePrior``; None for the uniform law. It may
-            be set later.
+        prior: A module that returns the law of the codes when called, such as ``AutoregressiveLaw``; None for the uniform
+            law. It may be set later.
         event_shape: Shape of one datum; by default the decoder's attribute of that name.
 
     References:
@@ -118,7 +120,7 @@ class VQVAE(nn.Module):
             ValueError: the encoder gives another number of values.
         """
         batch, size = self._batch(x), self.codebook.code_size
-        output: Tensor = self.encoder(x.reshape(batch.numel(), *x.shape[len(batch) :]))
+        output: Tensor = self.encoder(one_batch_dim(x, batch, x.shape[len(batch) :]))
         wanted = size * math.prod(self.code_shape)
         if math.prod(output.shape[1:]) != wanted:
             raise ValueError(
@@ -167,11 +169,7 @@ class VQVAE(nn.Module):
         shape = self._known_shape()
         if shape is None:
             raise ValueError("`event_shape` must be given: the decoder does not know the shape of a datum.")
-        cut = x.dim() - len(shape)
-        if cut < 0 or tuple(x.shape[cut:]) != shape:
-            raise ValueError(f"data of {type(self).__name__} must end with {shape}; got {tuple(x.shape)}.")
-        return x.shape[:cut]
+        return batch_of(f"data of {type(self).__name__}", x, shape)
 
     def _known_shape(self) -> tuple[int, ...] | None:
-        shape = getattr(self.decoder, "event_shape", None) if self._event_shape is None else self._event_shape
-        return None if shape is None else tuple(shape)
+        return declared_shape(self.decoder, self._event_shape)

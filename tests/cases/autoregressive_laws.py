@@ -11,8 +11,7 @@ from probgen.nn import MADE
 
 def categorical() -> Autoregressive:
     """Two positions of three codes, which enter as unit vectors, and a bound context."""
-    adjacency = torch.ones(2, 2).triu(1).bool().repeat_interleave(3, 0).repeat_interleave(3, 1)  # the second comes first
-    network = MADE(6, 1, hidden=(12,), adjacency=adjacency, context_features=2, activation=nn.Tanh)
+    network = MADE(2, 3, num_inputs=3, hidden=(12,), order=(1, 0), context_features=2, activation=nn.Tanh)
     law = Autoregressive(network, (2,), CategoricalElement(3), embedding=OneHotEmbedding(3))
     return law.condition(torch.tensor([[0.5, -1.0], [0.0, 1.0]]))
 

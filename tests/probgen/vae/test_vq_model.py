@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from probgen import infer
+from probgen.distributions import AutoregressiveLaw
 from probgen.distributions.elements import BernoulliElement, NetworkLaw, NormalElement
 from probgen.infer import fit
-from probgen.vae import VQVAE, Codebook, CodePrior, CodePriorLoss, VQLoss, made_code_prior, straight_through
+from probgen.vae import VQVAE, Codebook, CodePriorLoss, VQLoss, made_code_prior, straight_through
 
 
 def tiny(prior=None, decay=0.9):
@@ -192,6 +193,6 @@ def test_what_does_not_fit_is_refused():
 
 def test_a_prior_may_be_any_incremental_network():
     prior = made_code_prior((2, 2), 4, hidden=(8,))
-    assert isinstance(prior, CodePrior)
-    assert prior.network.levels[1] == (4, 5, 6, 7)
+    assert isinstance(prior, AutoregressiveLaw)
+    assert prior.network.levels[1] == (1,)
     assert prior().sample((3,)).max() < 4

@@ -45,8 +45,7 @@ def binary(order=None):
 
 
 def codes(context=0):
-    adjacency = torch.ones(3, 3).tril(-1).bool().repeat_interleave(4, 0).repeat_interleave(4, 1)
-    network = MADE(12, 1, hidden=(32,), adjacency=adjacency, context_features=context).double()
+    network = MADE(3, 4, num_inputs=4, hidden=(32,), context_features=context).double()
     return Autoregressive(network, (3,), CategoricalElement(4), embedding=OneHotEmbedding(4))
 
 
@@ -156,26 +155,24 @@ class Pair(Element):
 
 
 def test_elements_may_be_small_groups_which_come_first():
-    adjacency = torch.ones(4, 4).tril(-1).bool().repeat_interleave(2, 0).repeat_interleave(2, 1)
-    network = MADE(8, 1, hidden=(16,), adjacency=adjacency).double()
+    network = MADE(4, 2, num_inputs=2, hidden=(16,)).double()
     p = Autoregressive(network, (2, 2, 2), Pair())
     x = p.sample((5,))
     assert x.shape == (5, 2, 2, 2)
     rows = x.movedim(1, -1).reshape(5, 4, 2)
-    params = network(rows.reshape(5, 8)).reshape(5, 4, 2)
-    expected = Pair()(params).log_prob(rows).sum(-1)
+    expected = Pair()(network(rows.reshape(5, 8))).log_prob(rows).sum(-1)
     torch.testing.assert_close(p.log_prob(x), expected)
     assert not p.has_enumerate_support
 
 
 def test_what_does_not_fit_is_refused():
     made = MADE(4, 1, hidden=(8,))
-    with pytest.raises(ValueError, match="must have 6 coordinates for 6 positions of 1 numbers; it has 4"):
+    with pytest.raises(ValueError, match="must have 6 positions, see 1 numbers of each and give 1"):
         Autoregressive(made, (6,), BernoulliElement())
-    with pytest.raises(ValueError, match="must give 2 numbers a position for NormalElement; it gives 1"):
+    with pytest.raises(ValueError, match="give 2 for NormalElement; it has 4, sees 1 and gives 1"):
         Autoregressive(made, (4,), NormalElement())
-    with pytest.raises(ValueError, match="must hold whole positions of 2 coordinates"):
-        Autoregressive(made, (2,), CategoricalElement(2), embedding=OneHotEmbedding(2))
+    with pytest.raises(ValueError, match="see 2 numbers of each"):
+        Autoregressive(made, (4,), CategoricalElement(2), embedding=OneHotEmbedding(2))
     with pytest.raises(TypeError, match="`network` must be an instance of IncrementalNetwork; got Linear"):
         Autoregressive(nn.Linear(4, 4), (4,), BernoulliElement())
     with pytest.raises(ValueError, match="must begin with the element's shape"):

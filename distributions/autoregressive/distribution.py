@@ -37,11 +37,11 @@ class Autoregressive(Distribution):
     r"""The law of x under :math:`p(x \mid c) = \prod_i p(x_i \mid \theta_i(x_{A_i}, c))`, exact in both directions.
 
     A position is an entry of the trailing dimensions of the event, in row-major order; the network may visit them in any order.
-    With an embedding of C numbers a position the network has D * C coordinates, those of a position next to each other and in
-    one level; D * C * ``network.num_outputs`` must be D times the element's number of parameters.
+    The network sees of a position what the embedding makes of each number of an element, and gives as many numbers for it as
+    the element has parameters.
 
     Args:
-        network: An incremental network, for example ``probgen.nn.MADE``.
+        network: An incremental network with one coordinate a position, for example ``probgen.nn.MADE``.
         event_shape: Shape of an event; it begins with the element's shape (colors first, then rows and columns).
         element: The law of one position.
         embedding: How values enter the network; as they are by default.
@@ -50,7 +50,7 @@ class Autoregressive(Distribution):
 
     Raises:
         TypeError: ``network``, ``element`` or ``embedding`` is of another kind.
-        ValueError: their sizes do not fit, or a level of the network holds a part of a position.
+        ValueError: their sizes do not fit.
 
     References:
         Frey (1998). Graphical models for machine learning and digital communication. https://mitpress.mit.edu/9780262062022
@@ -86,17 +86,14 @@ class Autoregressive(Distribution):
             raise ValueError(f"`event_shape` must begin with the element's shape {inner}; got {shape}.")
         self._outer = shape[len(inner) :]
         self._positions, self._width = math.prod(self._outer), self.embedding.size * math.prod(inner)
-        if network.features != self._positions * self._width:
+        wanted = (self._positions, self._width, element.num_parameters)
+        if (network.features, network.num_inputs, network.num_outputs) != wanted:
             raise ValueError(
-                f"`network` must have {self._positions * self._width} coordinates for {self._positions} positions of "
-                f"{self._width} numbers; it has {network.features}."
+                f"`network` must have {wanted[0]} positions, see {wanted[1]} numbers of each and give {wanted[2]} for "
+                f"{type(element).__name__}; it has {network.features}, sees {network.num_inputs} and gives "
+                f"{network.num_outputs}."
             )
-        if network.num_outputs * self._width != element.num_parameters:
-            raise ValueError(
-                f"`network` must give {element.num_parameters} numbers a position for {type(element).__name__}; "
-                f"it gives {network.num_outputs * self._width}."
-            )
-        order = _positions_in_order(network.levels, self._width)
+        order = [position for level in network.levels for position in level]
         self._rank = None if order == sorted(order) else torch.tensor(order).argsort()
         batch: Sequence[int] = ()
         if context is not None:
@@ -164,8 +161,7 @@ class Autoregressive(Distribution):
             self._check_support(value)
         batch = value.shape[: value.dim() - len(self.event_shape)]
         rows = self._rows(value, batch)
-        params = self.network(self._seen(rows), self.context)
-        law = self.element(params.reshape(*params.shape[:-2], self._positions, self.element.num_parameters))
+        law = self.element(self.network(self._seen(rows), self.context))
         scores, support = scored(law, rows), cast(Constraint, law.support)
         if not is_real(support):  # some laws of torch give any number outside
             scores = torch.where(satisfies(support, rows), scores, -math.inf)
@@ -212,8 +208,7 @@ class Autoregressive(Distribution):
         count, parts = shape.numel(), []
 
         def draw(start: int, stop: int, params: Tensor) -> Tensor:
-            law = self.element(params.reshape(count, (stop - start) // self._width, self.element.num_parameters))
-            parts.append(take(law))
+            parts.append(take(self.element(params)))
             return self._seen(parts[-1])
 
         context = self.context
@@ -272,18 +267,3 @@ def _require_kinds(**given: tuple[object, type]) -> None:
     for name, (value, kind) in given.items():
         if not isinstance(value, kind):
             raise TypeError(f"`{name}` must be an instance of {kind.__name__}; got {type(value).__name__}.")
-
-
-def _positions_in_order(levels: Sequence[Sequence[int]], width: int) -> list[int]:
-    """The positions in level order; a level holds all coordinates of a position, next to each other, or none.
-
-    Raises:
-        ValueError: a level holds a part of a position.
-    """
-    positions: list[int] = []
-    for level in levels:
-        blocks = [tuple(level[k : k + width]) for k in range(0, len(level), width)]
-        if any(block != tuple(range(block[0], block[0] + width)) or block[0] % width for block in blocks):
-            raise ValueError(f"a level of `network` must hold whole positions of {width} coordinates; got {tuple(level)}.")
-        positions += [block[0] // width for block in blocks]
-    return positions
