@@ -16,6 +16,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.base import Distribution
+from probgen.distributions.chains.independent_categorical import IndependentCategorical
 from probgen.distributions.discretized import at_least_float32
 from probgen.distributions.quantization import BinCenters, Quantization, require_quantization
 
@@ -48,10 +49,10 @@ class CategoricalLevels(Distribution):
     has_enumerate_support = True
 
     def __init__(self, logits: Tensor, quantization: Quantization, *, validate_args: bool | None = None) -> None:
+        self.quantization = require_quantization(quantization)
         if not logits.dim() or logits.shape[-1] != quantization.levels:
             raise ValueError(f"`logits` must end with {quantization.levels} numbers, one a level; got {tuple(logits.shape)}.")
-        self.quantization = require_quantization(quantization)
-        self.log_probs = at_least_float32(logits).log_softmax(-1)
+        self._levels = IndependentCategorical(at_least_float32(logits), 0, validate_args=False)
         super().__init__(logits.shape[:-1], torch.Size(), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
@@ -60,23 +61,25 @@ class CategoricalLevels(Distribution):
         return BinCenters(self.quantization)
 
     @property
+    def log_probs(self) -> Tensor:
+        """The logarithms of the masses, ``[*batch, levels]``."""
+        return self._levels.log_probs
+
+    @property
     def probs(self) -> Tensor:
         """The masses, ``[*batch, levels]``."""
-        return self.log_probs.exp()
+        return self._levels.probs
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape."""
         new = self._expanded(batch_shape, _instance)
-        new.log_probs = self.log_probs.expand(*batch_shape, self.quantization.levels)
+        new._levels = self._levels.expand(batch_shape)
         return new
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw bin centers ``[*sample_shape, *batch]``."""
         with torch.no_grad():
-            shape = torch.Size((*sample_shape, *self.batch_shape, self.quantization.levels))
-            flat = self.probs.expand(shape).reshape(-1, self.quantization.levels)
-            drawn = torch.multinomial(flat, 1).reshape(shape[:-1]) if flat.numel() else flat.new_zeros(shape[:-1])
-            return self.quantization.decode(drawn, self.log_probs.dtype)
+            return self.quantization.decode(self._levels.sample(sample_shape), self.log_probs.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-mass in nats, shape ``[*sample, *batch]``; minus infinity off the bin centers, NaN of a NaN.
@@ -90,10 +93,7 @@ class CategoricalLevels(Distribution):
         self._check_shape(value)
         if self._checks_values(value):
             self.quantization.require_centers(value, type(self).__name__)
-        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
-        level = self.quantization.level(value).nan_to_num().long().broadcast_to(shape)
-        table = self.log_probs.broadcast_to((*shape, self.quantization.levels))
-        found = table.gather(-1, level.unsqueeze(-1)).squeeze(-1)
+        found = self._levels.log_prob(self.quantization.level(value).nan_to_num().long())
         off_center = torch.where(value.isnan(), torch.nan, -torch.inf).to(found.dtype)
         return torch.where(BinCenters(self.quantization).check(value), found, off_center)
 
@@ -120,11 +120,11 @@ class CategoricalLevels(Distribution):
     @property
     def mode(self) -> Tensor:
         """The most probable bin center."""
-        return self.quantization.decode(self.log_probs.argmax(-1), self.log_probs.dtype)
+        return self.quantization.decode(self._levels.mode, self.log_probs.dtype)
 
     def entropy(self) -> Tensor:
         """Entropy in nats."""
-        return -(self.probs * torch.where(self.log_probs == -torch.inf, 0.0, self.log_probs)).sum(-1)
+        return self._levels.entropy()
 
     def probability_integral_transform(self, value: Tensor) -> None:
         """None: the distribution function of a discrete law does not make its draws uniform."""

@@ -98,6 +98,8 @@ class IndependentCategorical(Distribution):
         with torch.no_grad():
             shape = torch.Size((*sample_shape, *self.batch_shape, *self.event_shape, self.states))
             probs = self.probs.expand(shape).reshape(-1, self.states)
+            if not probs.numel():  # torch cannot draw nothing
+                return probs.new_zeros(shape[:-1], dtype=torch.long)
             return torch.multinomial(probs, 1).reshape(shape[:-1])
 
     def log_prob(self, value: Tensor) -> Tensor:

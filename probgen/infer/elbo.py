@@ -52,11 +52,12 @@ class ELBO:
         ValueError: ``particles`` is not positive, or ``free_bits`` stands beside ``path_derivative``.
 
     References:
-        Kingma, Welling (2014). Auto-encoding variational Bayes. https://arxiv.org/abs/1312.6114 Ranganath, Gerrish, Blei
-        (2014). Black box variational inference. https://arxiv.org/abs/1401.0118 Higgins, Matthey, Pal, Burgess, Glorot,
-        Botvinick, Mohamed, Lerchner (2017). beta-VAE: learning basic visual concepts with a constrained variational
-        framework. https://openreview.net/forum?id=Sy2fzU9gl Roeder, Wu, Duvenaud (2017). Sticking the landing: simple,
-        lower-variance gradient estimators for variational inference. https://arxiv.org/abs/1703.09194
+        Kingma, Welling (2014). Auto-encoding variational Bayes. https://arxiv.org/abs/1312.6114
+        Ranganath, Gerrish, Blei (2014). Black box variational inference. https://arxiv.org/abs/1401.0118
+        Higgins, Matthey, Pal, Burgess, Glorot, Botvinick, Mohamed, Lerchner (2017). beta-VAE: learning basic visual concepts
+        with a constrained variational framework. https://openreview.net/forum?id=Sy2fzU9gl
+        Roeder, Wu, Duvenaud (2017). Sticking the landing: simple, lower-variance gradient estimators for variational
+        inference. https://arxiv.org/abs/1703.09194
 
     Example:
         >>> import pyro, torch

@@ -7,13 +7,13 @@ then nothing that the model's factor of :math:`z_i` depends on is itself a funct
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-import torch
 from pyro.distributions import Independent
 from torch import Tensor
 
-from probgen.distributions.latent import closed_form_divergence
+from probgen.distributions.events import coordinates
+from probgen.distributions.latent import closed_form_divergence, divergence_at
 from probgen.distributions.standard import StandardNormal
 from probgen.infer.trace import Site, scale_and_mask
 
@@ -102,15 +102,14 @@ def divergence_terms(posterior: Site, prior: Site, *, exact: bool, per_unit: boo
         raise ValueError(f"the site {prior.name!r} has other scales or masks in the guide than in the model; use the same.")
     q, p = posterior.fn, prior.fn
     if per_unit:
-        q, p = _coordinate_wise(q), _coordinate_wise(p)
+        q, p = coordinates(q), coordinates(p)
         if q is None or p is None:
             kind = type(posterior.fn if q is None else prior.fn).__name__
             raise ValueError(
                 f"the divergence of the site {prior.name!r} has no terms for single coordinates: those of its {kind} are not "
                 "known to be independent; use per='site'."
             )
-    known = closed_form_divergence(q, p) if exact and q.batch_shape == p.batch_shape else None
-    return cast(Tensor, q.log_prob(posterior.value) - p.log_prob(posterior.value)) if known is None else known
+    return divergence_at(q, p, posterior.value, closed_form=exact and q.batch_shape == p.batch_shape)
 
 
 def _require_same_events(posterior: Site, prior: Site) -> None:
@@ -137,19 +136,8 @@ def _coordinates(q: Any, p: Any) -> tuple[Any, Any]:
     if type(p) is Independent and q.reinterpreted_batch_ndims == p.reinterpreted_batch_ndims:
         return (q.base_dist, p.base_dist)
     if type(p) is StandardNormal and not q.base_dist.event_shape:
-        return (q.base_dist, _coordinate_wise(p))
+        return (q.base_dist, p.coordinates())
     return (q, p)
-
-
-def _coordinate_wise(law: Any) -> Any:
-    """The law of every coordinate, ``[*batch, *event]`` being its batch, or None if they are not known to be independent."""
-    if not law.event_shape:
-        return law
-    if type(law) is StandardNormal:
-        return StandardNormal((), law.batch_shape + law.event_shape, dtype=law.dtype, device=law.device)
-    if isinstance(law, torch.distributions.Independent) and not law.base_dist.event_shape:
-        return law.base_dist
-    return None
 
 
 def _weighed_alike(posterior: Site, prior: Site) -> bool:

@@ -125,7 +125,8 @@ class DecoderDiagnosis:
 
     Attributes:
         reliance: Nats by which the data are predicted worse from the codes of *another* datum: zero if the decoder ignores
-        them. variance: Mean variance :math:`\sigma^2` of a normal decoder, else None.
+            them.
+        variance: Mean variance :math:`\sigma^2` of a normal decoder, else None.
         residual_variance: Mean squared error around its mean, what the variance would be if it were fitted, else None.
         directions: How many principal directions of the data have a variance above :math:`\sigma^2`: so many units would be of
             use to a linear decoder; None if the decoder is not normal.
