@@ -16,6 +16,7 @@ from probgen.infer.history import History
 from probgen.infer.importance_weighted import ImportanceWeightedObjective
 from probgen.infer.iwae import IWAE, IWAELoss
 from probgen.infer.kl_weight import KLBalancing
+from probgen.infer.maximum_likelihood import MaximumLikelihood
 from probgen.infer.objective import Objective, Player
 from probgen.infer.renyi import Renyi, RenyiLoss
 from probgen.infer.saving import load, save
@@ -38,6 +39,7 @@ __all__ = [
     "IWAELoss",
     "ImportanceWeightedObjective",
     "KLBalancing",
+    "MaximumLikelihood",
     "Objective",
     "Player",
     "ProgressBar",
