@@ -1,16 +1,19 @@
 """The case table: every public bijector and distribution, with what it promises. One module per family of classes.
 
 Every module ``tests.cases.*`` defines ``BIJECTORS: dict[str, BijectorCase]``, ``DISTRIBUTIONS: dict[str, DistributionCase]``
-or both.
+or ``NETWORKS: dict[str, Callable[[], IncrementalNetwork]]``, or several of them.
 """
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 
+from probgen.distributions.bijectors import IncrementalNetwork
 from probgen.distributions.testing import BijectorCase, DistributionCase
 
 BIJECTORS: dict[str, BijectorCase] = {}
 DISTRIBUTIONS: dict[str, DistributionCase] = {}
+NETWORKS: dict[str, Callable[[], IncrementalNetwork]] = {}
 
 
 def _merge(target: dict, rows: dict) -> None:
@@ -24,3 +27,4 @@ for _module in pkgutil.iter_modules(__path__):
     _cases = importlib.import_module(f"{__name__}.{_module.name}")
     _merge(BIJECTORS, getattr(_cases, "BIJECTORS", {}))
     _merge(DISTRIBUTIONS, getattr(_cases, "DISTRIBUTIONS", {}))
+    _merge(NETWORKS, getattr(_cases, "NETWORKS", {}))

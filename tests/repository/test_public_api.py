@@ -6,8 +6,8 @@ import re
 import pytest
 from torch.distributions import Distribution
 
-from probgen.distributions.bijectors import Bijector
-from tests.cases import BIJECTORS, DISTRIBUTIONS
+from probgen.distributions.bijectors import Bijector, IncrementalNetwork
+from tests.cases import BIJECTORS, DISTRIBUTIONS, NETWORKS
 from tests.repository.tree import ROOT, public_modules, public_names
 
 MODULES = {module.__name__: module for module in public_modules()}
@@ -60,6 +60,16 @@ def test_every_public_class_has_a_case(kind, cases):
     }
     missing = sorted(cls.__name__ for cls in concrete - _built(cases))
     assert not missing, f"no row of tests/cases builds {missing}"
+
+
+def test_every_public_network_has_a_case():
+    concrete = {
+        cls
+        for cls in CLASSES.values()
+        if issubclass(cls, IncrementalNetwork) and "(abstract)" not in (cls.__doc__ or "").split("\n\n")[0]
+    }
+    missing = sorted(cls.__name__ for cls in concrete - {type(make()) for make in NETWORKS.values()})
+    assert not missing, f"no row of NETWORKS in tests/cases/causal_networks.py builds {missing}"
 
 
 @pytest.mark.parametrize("package", [name for name in PACKAGES if name != "probgen"])
