@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from probgen.distributions.elements import NetworkLaw
+from probgen.infer.data_plate import data_plate
 from probgen.vae.hierarchical import HierarchicalVAE
 from probgen.vae.hierarchical_law import Inference, LevelDraw
 from probgen.vae.level import Level
@@ -85,7 +86,7 @@ class ChainVAE(HierarchicalVAE):
             size: As in :meth:`model`.
         """
         latents, below = {}, x
-        with self._plate(x, size):
+        with data_plate(x, size, self.initial):
             for name, encoder in zip(self.site_names, self.encoders, strict=True):
                 below = latents[name] = pyro.sample(name, encoder(below))
         return latents

@@ -139,5 +139,4 @@ def _options(
 
 def _parameter_planes(image: tuple[int, ...], element: Element) -> tuple[int, ...]:
     """``(P * C, H, W)``, where the element is a channel; ``(P, H, W)``, where it is a pixel."""
-    channels = math.prod(image[:1]) // math.prod(element.event_shape)
-    return (element.num_parameters * channels, *image[1:])
+    return (element.num_outputs(image) // math.prod(image[1:]), *image[1:])

@@ -12,7 +12,7 @@ business: from the top down as the model does (:class:`~probgen.vae.top_down.Top
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import pyro
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from probgen.distributions.elements import NetworkLaw
 from probgen.infer import ELBO, Objective
-from probgen.vae.data_plate import DataPlate
+from probgen.infer.data_plate import data_plate
 from probgen.vae.hierarchical_law import HierarchicalLaw, Inference
 from probgen.vae.level import Level
 
@@ -117,7 +117,7 @@ class HierarchicalVAE(nn.Module):
             ValueError: ``size`` is less than the number of data.
         """
         state = self.initial
-        with self._plate(x, size):
+        with data_plate(x, size, self.initial):
             for name, level in self.descending():
                 state = level.next_state(state, pyro.sample(name, level.prior_law(state)))
             data: Tensor = pyro.sample("x", self.decoder(state), obs=x)
@@ -139,12 +139,3 @@ class HierarchicalVAE(nn.Module):
             objective: What to minimize, such as ``infer.IWAE(10)``; ``infer.ELBO()`` by default.
         """
         return (ELBO() if objective is None else objective)(self.model, self.guide)
-
-    def _plate(self, x: Tensor | None, size: int | None) -> Any:
-        """The plate "data"; with a ``size`` above the number of data they are a batch of so many."""
-        count = (1 if size is None else size) if x is None else len(x)
-        if size is None or size == count:
-            return DataPlate(count)
-        if size < count:
-            raise ValueError(f"`size` must be at least the number of data, {count}; got {size}.")
-        return pyro.plate("data", size, subsample=torch.arange(count, device=self.initial.device), dim=-1)

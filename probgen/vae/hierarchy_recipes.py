@@ -72,7 +72,7 @@ def top_down_vae(
     element, data = element or BernoulliElement(), math.prod(event_shape)
     levels = [level(size, top=k == len(latents) - 1) for k, size in enumerate(latents)]
     encoder = [Centered(net(data, hidden), mean), *(Skip(net(hidden, hidden)) for _ in latents[1:])]
-    decoder = NetworkLaw(net(hidden, element.num_parameters * data), element, event_shape, (hidden,))
+    decoder = NetworkLaw(net(hidden, element.num_outputs(event_shape)), element, event_shape, (hidden,))
     return TopDownVAE(levels, decoder, encoder, posterior=posterior)
 
 
@@ -113,21 +113,16 @@ def ladder_vae(
         >>> vae.distribution()
         HierarchicalLaw(event_shape=(64,), latents={'z_3': (4,), 'z_2': (8,), 'z_1': (16,)})
     """
-    widths = _widths(hidden, latents)
-
-    def net(n: int, m: int, width: int) -> MLP:
-        return MLP(n, m, hidden=(width, width), activation=activation, dropout=dropout)
-
-    element, data = element or BernoulliElement(), math.prod(event_shape)
+    widths, net = _widths(hidden, latents), _two_layers(activation, dropout)
     priors = _priors(net, latents, widths)
     levels = []
     for size, prior, width in zip(latents, (*priors, None), widths, strict=True):
         correction = NetworkLaw(nn.Linear(width, 2 * size), NormalElement(), (size,), (width,))
         levels.append(Level((size,), () if prior is None else prior.input_shape, prior=prior, correction=correction))
-    blocks: list[nn.Module] = [nn.Sequential(net(n, m, m), activation()) for n, m in itertools.pairwise((data, *widths))]
+    sizes = (math.prod(event_shape), *widths)
+    blocks: list[nn.Module] = [nn.Sequential(net(n, m, m), activation()) for n, m in itertools.pairwise(sizes)]
     blocks[0] = Centered(blocks[0], mean)
-    decoder = NetworkLaw(net(latents[0], element.num_parameters * data, widths[0]), element, event_shape, (latents[0],))
-    return TopDownVAE(levels, decoder, blocks, posterior=posterior)
+    return TopDownVAE(levels, _decoder(net, latents[0], widths[0], element, event_shape), blocks, posterior=posterior)
 
 
 def chain_vae(
@@ -165,19 +160,26 @@ def chain_vae(
         >>> vae.distribution().sample((2,)).shape
         torch.Size([2, 784])
     """
-    widths = _widths(hidden, latents)
-
-    def net(n: int, m: int, width: int) -> MLP:
-        return MLP(n, m, hidden=(width, width), activation=activation, dropout=dropout)
-
-    element, data = element or BernoulliElement(), math.prod(event_shape)
+    widths, net = _widths(hidden, latents), _two_layers(activation, dropout)
     shapes = [tuple(event_shape), *((size,) for size in latents)]
     encoders: list[NetworkLaw] = []
     for below, size, width in zip(shapes[:-1], latents, widths, strict=True):
         network = Centered(net(math.prod(below), 2 * size, width), 0.0 if encoders else mean)
         encoders.append(NetworkLaw(network, NormalElement(), (size,), below))
-    decoder = NetworkLaw(net(latents[0], element.num_parameters * data, widths[0]), element, event_shape, (latents[0],))
+    decoder = _decoder(net, latents[0], widths[0], element, event_shape)
     return ChainVAE(_priors(net, latents, widths), decoder, encoders)
+
+
+def _two_layers(activation: Activation, dropout: float) -> Callable[[int, int, int], MLP]:
+    """Makes a network of two hidden layers of one width, from its sizes in, out and between."""
+    return lambda n, m, width: MLP(n, m, hidden=(width, width), activation=activation, dropout=dropout)
+
+
+def _decoder(
+    net: Callable[[int, int, int], MLP], size: int, width: int, element: Element | None, event_shape: Sequence[int]
+) -> NetworkLaw:
+    element = element or BernoulliElement()
+    return NetworkLaw(net(size, element.num_outputs(event_shape), width), element, event_shape, (size,))
 
 
 def _widths(hidden: Sequence[int] | int, latents: Sequence[int]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import nn
@@ -70,7 +71,7 @@ def conv_top_down_vae(
             encoder.append(nn.Sequential(*pending, ResidualBlock(channels, channels, dropout=dropout)))
             pending, below = [], resolution
     image = tuple(image_shape)
-    head = ResidualBlock(channels, element.num_parameters * image_shape[0])
+    head = ResidualBlock(channels, element.num_outputs(image_shape) // math.prod(image_shape[1:]))
     decoder = NetworkLaw(head, element, image, (channels, *sizes[0]))
     return TopDownVAE(levels, decoder, encoder, posterior=posterior)
 

@@ -12,7 +12,6 @@ variational autoencoder is the same thing with ``context_shape``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -25,8 +24,9 @@ from torch.distributions import Distribution
 from probgen.distributions import LatentVariable
 from probgen.distributions._checks import require_context
 from probgen.distributions.events import placed
+from probgen.distributions.latent.latent_variable import declared_shape
 from probgen.infer import ELBO, Objective
-from probgen.vae.data_plate import DataPlate
+from probgen.infer.data_plate import data_plate
 
 __all__ = ["VAE"]
 
@@ -161,10 +161,8 @@ class VAE(nn.Module):
         Raises:
             ValueError: ``size`` is less than the number of data.
         """
-        plate = self._plate(x, context, size)
-        with plate:
-            law = self.latent_law(context)
-            z: Tensor = pyro.sample("z", law.expand((0,)) if isinstance(plate, nullcontext) else law)
+        with data_plate(context if x is None else x, size, self.reference):
+            z: Tensor = pyro.sample("z", self.latent_law(context))
             data: Tensor = pyro.sample("x", self.decode(z, context), obs=x)
         return data
 
@@ -176,7 +174,7 @@ class VAE(nn.Module):
             context: Shape ``[n, *context_shape]``, if the model takes one.
             size: As in :meth:`model`.
         """
-        with self._plate(x, context, size):
+        with data_plate(x, size, self.reference):
             z: Tensor = pyro.sample("z", self.encode(x, context))
         return z
 
@@ -197,21 +195,8 @@ class VAE(nn.Module):
         """
         return (ELBO() if objective is None else objective)(self.model, self.guide)
 
-    def _plate(self, x: Tensor | None, context: Tensor | None, size: int | None) -> Any:
-        """The plate "data"; with a ``size`` above the number of data they are a batch of so many."""
-        given = x if x is not None else context
-        count = (1 if size is None else size) if given is None else len(given)
-        if not count:  # Pyro has no such plate; the laws have the batch shape (0,) themselves
-            return nullcontext()
-        if size is None or size == count:
-            return DataPlate(count)
-        if size < count:
-            raise ValueError(f"`size` must be at least the number of data, {count}; got {size}.")
-        return pyro.plate("data", size, subsample=torch.arange(count, device=self.reference.device), dim=-1)
-
     def _known_shape(self) -> tuple[int, ...] | None:
-        shape: Any = getattr(self.decoder, "event_shape", None) if self._event_shape is None else self._event_shape
-        return None if shape is None else tuple(shape)
+        return declared_shape(self.decoder, self._event_shape)
 
 
 def _parts_of(law: Any, kind: type[_Part]) -> list[_Part]:

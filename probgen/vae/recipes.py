@@ -110,9 +110,8 @@ def mlp_vae(
     _require_latent(latent)
     element = BernoulliElement() if element is None else element
     width, size = 0 if context is None else math.prod(context), math.prod(event)
-    outer = math.prod(event[len(element.event_shape) :])
     options = {"activation": activation, "residual": residual, "context_features": width}
-    decoder = MLP(latent, element.num_parameters * outer, hidden=tuple(reversed(hidden)), **options)  # type: ignore[arg-type]
+    decoder = MLP(latent, element.num_outputs(event), hidden=tuple(reversed(hidden)), **options)  # type: ignore[arg-type]
     encoder = MLP(size, 2 * latent, hidden=tuple(hidden), dropout=dropout, **options)  # type: ignore[arg-type]
     return VAE(
         standard_normal(latent) if prior is None else prior,
@@ -157,7 +156,7 @@ def mlp_autoencoder(
     """
     event = tuple(event_shape)
     _require_latent(code, "code")
-    outer = math.prod(event) if element is None else element.num_parameters * math.prod(event[len(element.event_shape) :])
+    outer = math.prod(event) if element is None else element.num_outputs(event)
     network = MLP(code, outer, hidden=tuple(reversed(hidden)), activation=activation)
     decoder = network if element is None else NetworkLaw(network, element, event, (code,))
     encoder = MLP(math.prod(event), code, hidden=tuple(hidden), activation=activation)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from probgen.distributions import LatentVariable
 from probgen.infer import Objective
+from probgen.infer.data_plate import data_plate
 from probgen.vae.classifier import Classifier, require_labels
 from probgen.vae.model import VAE
 
@@ -139,7 +140,7 @@ class SemiSupervisedVAE(nn.Module):
         Raises:
             ValueError: ``size`` is less than the number of data.
         """
-        with self.vae._plate(x if y is None else y, None, size):
+        with data_plate(x if y is None else y, size, self.log_prior):
             label: Tensor = pyro.sample("y", self.label_law(), obs=y)
             context = self._one_hot(label)
             z: Tensor = pyro.sample("z", self.vae.latent_law(context))
@@ -154,7 +155,7 @@ class SemiSupervisedVAE(nn.Module):
             y: Labels ``[n]``; None where they are not known.
             size: As in :meth:`model`.
         """
-        with self.vae._plate(x, None, size):
+        with data_plate(x, size, self.log_prior):
             if y is None:
                 y = pyro.sample("y", self.classify(x), infer={"enumerate": "parallel"})
             z: Tensor = pyro.sample("z", self.vae.encode(x, self._one_hot(y)))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from probgen.distributions.elements import NetworkLaw
 from probgen.distributions.events import batch_of, one_batch_dim
+from probgen.infer.data_plate import data_plate
 from probgen.vae.hierarchical import HierarchicalVAE
 from probgen.vae.hierarchical_law import Inference, LevelDraw
 from probgen.vae.level import Level
@@ -132,7 +133,7 @@ class TopDownVAE(HierarchicalVAE):
             size: As in :meth:`model`.
         """
         features, latents, state, last = self.features(x), {}, self.initial, self.site_names[0]
-        with self._plate(x, size):
+        with data_plate(x, size, self.initial):
             for name, level in self.descending():
                 latents[name] = pyro.sample(name, level.posterior_law(self.posterior, None, state, features[name]))
                 if name != last:

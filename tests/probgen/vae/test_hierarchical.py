@@ -10,10 +10,16 @@ from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from torch import nn
 
 import probgen as pg
-from probgen.distributions.elements import BernoulliElement, NetworkLaw, NormalElement
+from probgen.distributions import Quantization
+from probgen.distributions.elements import BernoulliElement, DiscretizedLogisticMixtureElement, NetworkLaw, NormalElement
 from probgen.infer import ELBO
 from probgen.nn import MLP
 from probgen.vae import HierarchicalVAE, Level, TopDownVAE, chain_vae, conv_top_down_vae, ladder_vae, top_down_vae
+
+
+def colors():
+    return DiscretizedLogisticMixtureElement(Quantization(4, -1.0, 1.0), components=2)
+
 
 MODELS = {
     "top-down": lambda: top_down_vae((4,), (3, 2, 2), hidden=8),
@@ -21,6 +27,8 @@ MODELS = {
     "ladder": lambda: ladder_vae((1, 2, 2), (3, 2, 1), hidden=8),
     "chain": lambda: chain_vae((2, 2), (3, 2, 2), NormalElement("shared"), hidden=8),
     "images": lambda: conv_top_down_vae((1, 3, 3), ((1,), (2,)), channels=4),
+    "dependent colors": lambda: top_down_vae((3, 2, 2), (3, 2), colors(), hidden=8),
+    "images of dependent colors": lambda: conv_top_down_vae((3, 2, 2), ((1,), (2,)), colors(), channels=4),
     "one level": lambda: top_down_vae((4,), (2,), hidden=8),
 }
 
@@ -75,6 +83,7 @@ def test_any_batch_dims_and_empty_batches(vae):
         assert p.elbo(x[:0], draws).shape == p.iwae(x[:0], draws).shape == (0, 3)
         assert {kl.shape for kl in p.divergences(x[:0], draws).values()} == {(0, 3)}
     assert p.sample((0,)).shape == (0, *p.event_shape)
+    assert vae.loss()(p.sample((0,))) == 0
     assert p.expand((3,)).sample((2,)).shape == (2, 3, *p.event_shape)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pyro import poutine
 
-from probgen.vae.data_plate import DataPlate
+from probgen.infer.data_plate import DataPlate, data_plate
 
 
 def laws(n):
@@ -63,3 +63,19 @@ def test_a_plate_inside_has_its_own_indices():
     rows, z = program()
     assert rows.shape == (2,)
     assert z.shape == (2, 3)
+
+
+@pytest.mark.parametrize("size", [None, 7])
+def test_no_data_are_a_batch_too(size):
+    found = run(lambda: data_plate(torch.zeros(0, 2), size, torch.zeros(())), dist.Normal(0.0, 1.0), particles=False)
+    assert found.nodes["z"]["value"].shape == (0,)
+    assert found.log_prob_sum() == 0
+
+
+def test_a_batch_weighs_as_much_as_the_data_set():
+    x = torch.ones(5)
+    found = run(lambda: data_plate(x, 10, x), dist.Normal(torch.zeros(5), 1.0), particles=False)
+    assert found.nodes["z"]["scale"] == 2
+    assert run(lambda: data_plate(None, 4, x), dist.Normal(0.0, 1.0), particles=False).nodes["z"]["value"].shape == (4,)
+    with pytest.raises(ValueError, match="`size` must be at least the number of data, 5; got 3"):
+        data_plate(x, 3, x)
