@@ -4,7 +4,6 @@ from probgen.distributions.latent.annealing import (
     AnnealingPath,
     TemperedDensity,
     annealed_importance_sampling,
-    effective_sample_size,
     geometric_path,
     reverse_annealed_importance_sampling,
     sigmoid_temperatures,
@@ -30,6 +29,7 @@ from probgen.distributions.latent.latent_variable import LatentVariable
 from probgen.distributions.latent.marginal import LatentTerms, MarginalDistribution
 from probgen.distributions.latent.principal_components import ProbabilisticPCA
 from probgen.distributions.latent.priors import FlowPrior, MixturePrior, VampPrior
+from probgen.distributions.numerics.resampling import effective_sample_size
 
 __all__ = [
     "AnnealingPath",

@@ -41,7 +41,6 @@ __all__ = [
     "AnnealingPath",
     "TemperedDensity",
     "annealed_importance_sampling",
-    "effective_sample_size",
     "geometric_path",
     "reverse_annealed_importance_sampling",
     "sigmoid_temperatures",
@@ -243,28 +242,6 @@ def reverse_annealed_importance_sampling(path: AnnealingPath, draws: Tensor, tra
         log_weights = _log_weights(path, draws, transition, range(path.num_steps, 0, -1), ahead=-1)
         reciprocal = log_mean_exp_estimate(-log_weights)
         return Estimate(-reciprocal.value, reciprocal.stderr, "upper")
-
-
-def effective_sample_size(log_weights: Tensor) -> Tensor:
-    r"""How many equal weights would be worth as much, :math:`(\sum_i w_i)^2 / \sum_i w_i^2`: from 1 to n, or 0 if none counts.
-
-    Args:
-        log_weights: Shape ``[n, *batch]``, up to a constant.
-
-    Returns:
-        Shape ``[*batch]``.
-
-    References:
-        Kong (1992). A note on importance sampling using standardized weights. University of Chicago, technical report 348.
-
-    Example:
-        >>> import torch
-        >>> from probgen.distributions.latent import effective_sample_size
-        >>> effective_sample_size(torch.tensor([[0.0, 0.0], [0.0, -50.0]]))
-        tensor([2., 1.])
-    """
-    size = torch.exp(-(2 * log_weights.log_softmax(0)).logsumexp(0))
-    return torch.where((log_weights == -torch.inf).all(0), 0.0, size)
 
 
 def _log_weights(path: AnnealingPath, z: Tensor, transition: Transition, steps: Iterable[int], *, ahead: int) -> Tensor:

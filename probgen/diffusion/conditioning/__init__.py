@@ -18,10 +18,9 @@ from probgen.diffusion.conditioning.moment_matching import MomentMatching
 from probgen.diffusion.conditioning.null_space import NullSpace
 from probgen.diffusion.conditioning.posterior_sampling import DiffusionPosteriorSampling
 from probgen.diffusion.conditioning.repaint import RePaint, Replacement, jump_times
-from probgen.diffusion.conditioning.resampling import systematic_ancestors
 from probgen.diffusion.conditioning.restoration import RestorationRow, restoration_table, restoration_test_bed
 from probgen.diffusion.conditioning.twisted import Particles, TwistedMonteCarlo
-from probgen.distributions.latent import effective_sample_size
+from probgen.distributions.numerics.resampling import effective_sample_size, systematic_ancestors
 
 __all__ = [
     "CONDITIONING_METHODS",

@@ -31,12 +31,11 @@ from probgen.diffusion.conditioning.conditional import Conditional
 from probgen.diffusion.conditioning.law_arithmetic import mapped, shifted
 from probgen.diffusion.conditioning.linear_gaussian import update
 from probgen.diffusion.conditioning.linear_observation import LinearObservation
-from probgen.diffusion.conditioning.resampling import log_mean_weight, systematic_ancestors
 from probgen.distributions import Estimate
 from probgen.distributions.chains import Denoised, GaussianChain
 from probgen.distributions.estimate import log_mean_exp_estimate
 from probgen.distributions.events import over_event, scored
-from probgen.distributions.latent import effective_sample_size
+from probgen.distributions.numerics.resampling import effective_sample_size, log_mean_weight, systematic_ancestors
 
 __all__ = ["Particles", "TwistedMonteCarlo"]
 

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from probgen.diffusion.conditioning import effective_sample_size, systematic_ancestors
-from probgen.diffusion.conditioning.resampling import log_mean_weight
+from probgen.distributions.numerics.resampling import effective_sample_size, log_mean_weight, systematic_ancestors
 
 
 def test_children_are_the_expected_number_rounded():
@@ -42,3 +41,10 @@ def test_effective_sizes_of_known_weights():
 
 def test_the_log_of_a_mean_weight():
     assert float(log_mean_weight(torch.tensor([1.0, 3.0]).log()).exp()) == pytest.approx(2.0)
+
+
+def test_a_parent_without_weight_has_no_child():
+    """A point so near to one that it is rounded to one."""
+    log_weights = torch.tensor([0.0] * 7 + [-torch.inf])
+    ancestors = systematic_ancestors(log_weights, torch.tensor(1 - 2.0**-24))
+    assert int(ancestors.max()) == 6
