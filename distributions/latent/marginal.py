@@ -29,7 +29,7 @@ from torch import Tensor
 from probgen.distributions.base import Distribution
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
 
-__all__ = ["LatentTerms", "MarginalDistribution"]
+__all__ = ["LatentTerms", "MarginalDistribution", "passes"]
 
 
 class LatentTerms(NamedTuple):
@@ -188,10 +188,9 @@ class MarginalDistribution(Distribution):
         for name, count in (("num_draws", num_draws), ("draws_at_once", draws_at_once)):
             if count < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {count}.")
-        full, rest = divmod(num_draws, draws_at_once)
-        passes = [draws_at_once] * full + [rest] * (rest > 0)
         with torch.no_grad():
-            return log_mean_exp_estimate(torch.cat([self.log_weights(value, count) for count in passes]))
+            weights = [self.log_weights(value, count) for count in passes(num_draws, draws_at_once)]
+            return log_mean_exp_estimate(torch.cat(weights))
 
     def _checked_terms(self, x: Tensor, num_draws: int, *, closed_form: bool) -> LatentTerms:
         if num_draws < 1:
@@ -241,3 +240,19 @@ class MarginalDistribution(Distribution):
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         """The same law with another batch shape."""
         raise NotImplementedError(f"{type(self).__name__} does not define `expand`.")
+
+
+def passes(num_draws: int, at_once: int) -> list[int]:
+    """How many draws each pass takes if no pass may take more than ``at_once``.
+
+    Args:
+        num_draws: Draws in all.
+        at_once: Most draws a pass.
+
+    Example:
+        >>> from probgen.distributions.latent.marginal import passes
+        >>> passes(150, 64)
+        [64, 64, 22]
+    """
+    full, rest = divmod(num_draws, at_once)
+    return [at_once] * full + [rest] * (rest > 0)

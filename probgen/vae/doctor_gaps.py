@@ -29,6 +29,7 @@ from probgen.distributions import LatentVariable
 from probgen.distributions.estimate import Estimate
 from probgen.distributions.events import coordinates, normal_over_event
 from probgen.distributions.latent import MarginalDistribution
+from probgen.distributions.latent.marginal import passes
 from probgen.vae.diagnosis import Gaps, Mean
 
 __all__ = ["inference_gaps", "optimized_posterior"]
@@ -137,8 +138,7 @@ def _evidence(proposal: MarginalDistribution, num_draws: int) -> Evidence:
 
 def _bound(law: MarginalDistribution, x: Tensor, num_draws: int) -> Tensor:
     """The bound of every datum, averaged over draws in passes that bound the memory."""
-    at_once = min(num_draws, 64)
-    return torch.stack([law.elbo(x, at_once) for _ in range(num_draws // at_once)]).mean(0)
+    return torch.stack([count * law.elbo(x, count) for count in passes(num_draws, 64)]).sum(0) / num_draws
 
 
 def _mean(values: Tensor) -> Mean:

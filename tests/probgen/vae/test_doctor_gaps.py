@@ -89,3 +89,18 @@ def test_conditional_models_have_gaps():
     gaps = diagnose(vae, x, c, gap_data=4, gap_steps=5).gaps
     assert gaps.num_data == 4
     assert gaps.inference.value > -0.05
+
+
+def test_every_draw_of_a_bound_counts(monkeypatch):
+    """150 draws are more than one pass takes; none is left out."""
+    x, drawn = exact_rows(EIGENVALUES)[:4], []
+    model = ProbabilisticPCA.fit(x, 2)
+
+    def elbo(x, num_draws):
+        drawn.append(num_draws)
+        return torch.full((len(x),), float(num_draws))
+
+    monkeypatch.setattr(model, "elbo", elbo)
+    gaps = inference_gaps(model, x, num_draws=150, steps=0)
+    assert sum(drawn) == 150
+    assert gaps.elbo.value == pytest.approx(sum(count**2 for count in drawn) / 150)  # weighed by their numbers
