@@ -36,6 +36,7 @@ from probgen.distributions.implicit import ImplicitDistribution
 from probgen.distributions.latent import LatentVariable, MarginalDistribution
 from probgen.distributions.missing import impute, observed_log_prob
 from probgen.distributions.mixture import Mixture, MixtureOfFlows
+from probgen.distributions.mu_law_quantization import MuLawQuantization
 from probgen.distributions.quantization import Quantization
 from probgen.distributions.report import Calibration, Report
 from probgen.distributions.standard import StandardNormal, StandardUniform, standard_normal, standard_uniform
@@ -70,6 +71,7 @@ __all__ = [
     "MarkovChain",
     "Mixture",
     "MixtureOfFlows",
+    "MuLawQuantization",
     "NetworkDenoiser",
     "OneHotEmbedding",
     "Quantization",

@@ -28,6 +28,7 @@ from probgen.distributions.bijectors.linear import Linear
 from probgen.distributions.bijectors.lu import LULinear
 from probgen.distributions.bijectors.masked_autoregressive import MaskedAutoregressive
 from probgen.distributions.bijectors.mixture_cdf import MixtureOfLogisticsCDF
+from probgen.distributions.bijectors.mu_law import MuLaw
 from probgen.distributions.bijectors.orthogonal import Orthogonal
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
 from probgen.distributions.bijectors.partial import Partial
@@ -84,6 +85,7 @@ __all__ = [
     "LowerTriangular",
     "MaskedAutoregressive",
     "MixtureOfLogisticsCDF",
+    "MuLaw",
     "NormalCDF",
     "Orthogonal",
     "Parameter",

@@ -1,6 +1,7 @@
 """Networks: what maps tensors to tensors. They know no distribution and no objective."""
 
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
+from probgen.nn.causal.wave_net import WaveNet
 from probgen.nn.conditioning import ClassConditioning, Conditioning, Conditions, ImageConditioning, VectorConditioning
 from probgen.nn.convolutional import ConvDecoder, ConvEncoder
 from probgen.nn.convolutional_blocks import ConvBlock
@@ -46,4 +47,5 @@ __all__ = [
     "UNet",
     "Upsample",
     "VectorConditioning",
+    "WaveNet",
 ]
