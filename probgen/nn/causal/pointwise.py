@@ -99,11 +99,12 @@ class ContextBias(nn.Module):
         return x + term.reshape(*term.shape, *(1,) * (x.dim() - 2))
 
 
-def gated_unit(x: Tensor) -> Tensor:
+def gated_unit(x: Tensor, dim: int = 1) -> Tensor:
     r"""The gated activation :math:`\tanh(a) \odot \sigma(b)` of channels that are :math:`a` and then :math:`b`.
 
     Args:
         x: Shape ``[N, 2 C, *grid]`` or ``[N, 2 C]``.
+        dim: The dimension of the channels.
 
     Returns:
         Shape ``[N, C, *grid]`` or ``[N, C]``.
@@ -118,5 +119,5 @@ def gated_unit(x: Tensor) -> Tensor:
         >>> gated_unit(torch.tensor([[0.5, 0.0]]))
         tensor([[0.2311]])
     """
-    signal, gate = x.chunk(2, dim=1)
+    signal, gate = x.chunk(2, dim=dim)
     return torch.tanh(signal) * torch.sigmoid(gate)

@@ -1,0 +1,121 @@
+r"""Gated PixelCNN: vertical and horizontal stacks with gates, no blind spot, and conditions on a vector or an image.
+
+.. math:: h^{(l)}, g^{(l)} = \mathrm{layer}_l(v^{(l - 1)}, h^{(l - 1)}, c), \qquad
+   \theta = A_2\, \mathrm{relu}\bigl(A_1\, \mathrm{relu}\bigl(\textstyle\sum_l S_l\, g^{(l)}\bigr)\bigr)
+
+The layers stand in ``gated_layer``; the skip connections :math:`S_l` are one map of all gated features side by side. A position
+costs the horizontal stack alone, one small matrix product a layer with the columns to the left; the vertical stack runs once a row.
+Derived and drawn in ``docs/derivations/ar-gated``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from probgen.nn.causal.gated_layer import GatedLayer
+from probgen.nn.causal.masked_conv2d import MaskedConv2d
+from probgen.nn.causal.network import CausalNetwork
+from probgen.nn.causal.stream import Stream
+
+__all__ = ["GatedPixelCNN"]
+
+
+class GatedPixelCNN(CausalNetwork):
+    """Parameters for every pixel of an image from all pixels before it.
+
+    Args:
+        image_shape: ``(C, H, W)``, where C numbers are seen of each pixel.
+        num_outputs: How many numbers a coordinate gets, P: a pixel, or a color of a pixel with ``ordered_channels``.
+        layers: Gated layers, the first one included; every layer after it widens the view by ``kernel_size // 2``.
+        channels: Channels of each stack.
+        kernel_size: Size of the convolutions, odd.
+        first_kernel_size: That of the first layer.
+        head_channels: Channels between the stacks and the outputs.
+        dropout: Probability with which a feature is dropped in training.
+        ordered_channels: Whether each color is a coordinate of its own, after the colors before it.
+        context_shape: Trailing shape of a context, or None. ``(Cc, H, W)`` with the size of the image means features at each
+            pixel, any other shape one vector for the image; both act in every layer.
+
+    References:
+        van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves, Kavukcuoglu (2016). Conditional image generation with PixelCNN
+        decoders. https://arxiv.org/abs/1606.05328
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import Autoregressive
+        >>> from probgen.distributions.elements import BernoulliElement
+        >>> from probgen.nn import GatedPixelCNN
+        >>> network = GatedPixelCNN((1, 3, 3), 1, layers=3, channels=8, first_kernel_size=3)
+        >>> p = Autoregressive(network, (3, 3), BernoulliElement())
+        >>> with torch.no_grad():
+        ...     p.sample((5,)).shape, p.log_prob(p.enumerate_support()).exp().sum()
+        (torch.Size([5, 3, 3]), tensor(1.0000))
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        num_outputs: int,
+        *,
+        layers: int = 10,
+        channels: int = 64,
+        kernel_size: int = 3,
+        first_kernel_size: int = 7,
+        head_channels: int = 64,
+        dropout: float = 0.0,
+        ordered_channels: bool = False,
+        context_shape: Sequence[int] | None = None,
+    ) -> None:
+        image_channels, height, width = image_shape
+        super().__init__(
+            (height, width),
+            num_outputs,
+            channels=image_channels,
+            ordered_channels=ordered_channels,
+            context_shape=context_shape,
+        )
+        colors = self._colors
+
+        def layer(size: int, source: int | None) -> GatedLayer:
+            return GatedLayer(
+                (height, width),
+                channels,
+                size,
+                image_channels=source,
+                colors=colors,
+                context_shape=context_shape,
+                dropout=dropout,
+            )
+
+        rest = [layer(kernel_size, None) for _ in range(layers - 1)]
+        self.layers = nn.ModuleList([layer(first_kernel_size, image_channels), *rest])
+        self.skip = MaskedConv2d(layers * channels, head_channels, 1, colors=colors, repeats=(layers, 1), gain=2.0)
+        self.hidden = MaskedConv2d(head_channels, head_channels, 1, colors=colors, gain=2**0.5)
+        self.head = MaskedConv2d(head_channels, colors * num_outputs, 1, colors=colors)
+
+    def _run(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
+        x, gates = canvas, []
+        for layer, link in zip(self.layers, self._links(canvas, context, stream), strict=True):
+            x, gated = layer.beside(x, link, stream)  # type: ignore[operator]
+            gates.append(gated)
+        skipped = self.skip(torch.cat(gates, 1), stream)
+        hidden = self.hidden(torch.relu(skipped), stream)
+        return self.head(torch.relu(hidden), stream)  # type: ignore[no-any-return]
+
+    def _links(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> list[Tensor]:
+        """What the vertical stack gives to each layer of the horizontal one; on a stream, its row is computed once."""
+
+        def run(inner: Stream | None) -> list[Tensor]:
+            rows, links = canvas, []
+            for layer in self.layers:
+                rows, link = layer.above(rows, context, inner)  # type: ignore[operator]
+                links.append(link)
+            return links
+
+        if stream is None:
+            return run(None)
+        column = stream.position % self.grid[1]
+        return [link.select(1, column) for link in stream.every(self.grid[1], run)]
