@@ -21,6 +21,8 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import require_context
+from probgen.distributions.autoregressive.enumeration import MOST_STATES, all_events, finite_values, is_listable
+from probgen.distributions.autoregressive.positions import Positions
 from probgen.distributions.base import Distribution
 from probgen.distributions.bijectors.incremental import IncrementalNetwork
 from probgen.distributions.constraints import is_real, satisfies
@@ -30,7 +32,8 @@ from probgen.distributions.events import drawn, scored
 
 __all__ = ["Autoregressive"]
 
-_MOST_STATES = 1 << 16
+Take = Callable[[int, int, TorchDistribution], Tensor]
+"""``take(start, stop, law)`` gives values of the positions ``start:stop`` in the order of visits, from their law."""
 
 
 class Autoregressive(Distribution):
@@ -81,26 +84,21 @@ class Autoregressive(Distribution):
         self.element = element
         self.embedding = ScaledEmbedding() if embedding is None else embedding
         _require_kinds(network=(network, IncrementalNetwork), element=(element, Element), embedding=(self.embedding, Embedding))
-        shape, inner = tuple(event_shape), tuple(element.event_shape)
-        if shape[: len(inner)] != inner:
-            raise ValueError(f"`event_shape` must begin with the element's shape {inner}; got {shape}.")
-        self._outer = shape[len(inner) :]
-        self._positions, self._width = math.prod(self._outer), self.embedding.size * math.prod(inner)
-        wanted = (self._positions, self._width, element.num_parameters)
+        self.positions = Positions(event_shape, element.event_shape, network.levels)
+        self._width = self.embedding.size * math.prod(element.event_shape)
+        wanted = (self.positions.number, self._width, element.num_parameters)
         if (network.features, network.num_inputs, network.num_outputs) != wanted:
             raise ValueError(
                 f"`network` must have {wanted[0]} positions, see {wanted[1]} numbers of each and give {wanted[2]} for "
                 f"{type(element).__name__}; it has {network.features}, sees {network.num_inputs} and gives "
                 f"{network.num_outputs}."
             )
-        order = [position for level in network.levels for position in level]
-        self._rank = None if order == sorted(order) else torch.tensor(order).argsort()
         batch: Sequence[int] = ()
         if context is not None:
             require_context(type(self).__name__, context, network.context_shape, ())
             batch = context.shape[: context.dim() - len(network.context_shape or ())]
         self.context = context
-        super().__init__(torch.Size(batch), torch.Size(shape), validate_args=validate_args)
+        super().__init__(torch.Size(batch), torch.Size(event_shape), validate_args=validate_args)
 
     # ------------------------------------------------------------------------------------------------------- what it is made of
 
@@ -117,7 +115,7 @@ class Autoregressive(Distribution):
     @constraints.dependent_property
     def support(self) -> Constraint:
         """The support of the element, at every position."""
-        return constraints.independent(cast(Constraint, self._neutral_law().support), len(self._outer))
+        return constraints.independent(cast(Constraint, self._neutral_law().support), len(self.positions.grid))
 
     def condition(self, context: Tensor) -> Autoregressive:
         """Bind the context of a network that takes one; the parameters stay shared.
@@ -128,14 +126,7 @@ class Autoregressive(Distribution):
         Raises:
             ContextError: the network takes no context, or one of another shape.
         """
-        return Autoregressive(
-            self.network,
-            self.event_shape,
-            self.element,
-            embedding=self.embedding,
-            context=context,
-            validate_args=self._validate_args,
-        )
+        return self._with(self.element, context)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape; the network is shared."""
@@ -159,19 +150,13 @@ class Autoregressive(Distribution):
         self._check_shape(value)
         if self._checks_values(value):
             self._check_support(value)
-        batch = value.shape[: value.dim() - len(self.event_shape)]
-        rows = self._rows(value, batch)
-        law = self.element(self.network(self._seen(rows), self.context))
-        scores, support = scored(law, rows), cast(Constraint, law.support)
-        if not is_real(support):  # some laws of torch give any number outside
-            scores = torch.where(satisfies(support, rows), scores, -math.inf)
-        log_prob = scores.sum(-1)
+        log_prob = self._factors(value).sum(-1)
         return log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape))
 
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]`` without gradients, level after level."""
         with torch.no_grad():
-            return self._swept(sample_shape, drawn)
+            return self._swept(sample_shape, lambda start, stop, law: drawn(law))
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]``, differentiable in the parameters, where the element is reparameterized.
@@ -181,13 +166,12 @@ class Autoregressive(Distribution):
         """
         if not self.has_rsample:
             raise NotImplementedError(f"{type(self.element).__name__} is not reparameterized; use `sample`.")
-        return self._swept(sample_shape, lambda law: law.rsample())
+        return self._swept(sample_shape, lambda start, stop, law: law.rsample())
 
     @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]
         """Whether the support is finite and small enough to list: at most 65 536 states."""
-        values = self._element_values()
-        return values is not None and self._positions * math.log(len(values)) <= math.log(_MOST_STATES)
+        return is_listable(self._values(), self.event_shape.numel())
 
     def enumerate_support(self, expand: bool = True) -> Tensor:  # noqa: FBT001, FBT002  (torch's signature)
         """All events, ``[number, *batch, *event]`` (with batch dimensions of one, if not expanded).
@@ -195,64 +179,67 @@ class Autoregressive(Distribution):
         Raises:
             NotImplementedError: there are too many, or infinitely many.
         """
-        values = self._element_values()
+        values = self._values()
         if values is None or not self.has_enumerate_support:
-            raise NotImplementedError(f"the support of {type(self).__name__} has more than {_MOST_STATES} states.")
-        table = torch.cartesian_prod(*[values] * self._positions).reshape(-1, *self.event_shape)
+            raise NotImplementedError(f"the support of {type(self).__name__} has more than {MOST_STATES} states.")
+        table = all_events(values, self.event_shape)
         table = table.reshape(len(table), *(1,) * len(self.batch_shape), *self.event_shape)
         return table.expand(-1, *self.batch_shape, *self.event_shape) if expand else table
 
-    def _swept(self, sample_shape: Sequence[int], take: Callable[[TorchDistribution], Tensor]) -> Tensor:
+    # --------------------------------------------------------------------------------------------------------- what others use
+
+    def _factors(self, value: Tensor) -> Tensor:
+        """The log-probability of each position, ``[*sample, *batch, D]``, from one pass."""
+        rows = self.positions.rows(value)
+        return self._scored(self.element(self.network(self._seen(rows), self.context)), rows)
+
+    def _scored(self, law: TorchDistribution, rows: Tensor) -> Tensor:
+        """The log-probability of rows ``[*batch, n, *element]`` position by position; NaN of NaN."""
+        scores, support = scored(law, rows), cast(Constraint, law.support)
+        if is_real(support):
+            return scores
+        unknown = rows.isnan()  # some laws of torch give any number outside of their support, and of NaN
+        unknown = unknown.flatten(rows.dim() - len(self.positions.element)).any(-1) if self.positions.element else unknown
+        return torch.where(satisfies(support, rows), scores, torch.where(unknown, math.nan, -math.inf).to(scores.dtype))
+
+    def _swept(self, sample_shape: Sequence[int], take: Take) -> Tensor:
         """Draw all positions; ``take`` draws from the law of some of them."""
         shape = torch.Size((*sample_shape, *self.batch_shape))
         count, parts = shape.numel(), []
 
         def draw(start: int, stop: int, params: Tensor) -> Tensor:
-            parts.append(take(self.element(params)))
+            parts.append(take(start, stop, self.element(params)))
             return self._seen(parts[-1])
 
-        context = self.context
-        if context is not None:
-            wanted = self.network.context_shape or ()
-            context = context.expand(*shape, *wanted).reshape(count, *wanted)
-        self.network.sweep(draw, (count,), context)
-        values = torch.cat(parts, 1)
-        if self._rank is not None:
-            values = values.index_select(1, self._rank.to(values.device))
-        inner = len(self.element.event_shape)
-        values = values.reshape(*shape, *self._outer, *self.element.event_shape)
-        last, first = range(values.dim() - inner, values.dim()), range(len(shape), len(shape) + inner)
-        return values.movedim(tuple(last), tuple(first)) if inner else values
+        self.network.sweep(draw, (count,), self._context_for(shape))
+        rows = self.positions.unsorted(torch.cat(parts, 1))
+        return self.positions.events(rows.reshape(*shape, *rows.shape[1:]))
 
-    def _rows(self, value: Tensor, batch: Sequence[int]) -> Tensor:
-        """The positions in a row, ``[*batch, D, *element.event_shape]``."""
-        inner = len(self.element.event_shape)
-        if inner:
-            first, last = range(len(batch), len(batch) + inner), range(value.dim() - inner, value.dim())
-            value = value.movedim(tuple(first), tuple(last))
-        return value.reshape(*batch, self._positions, *self.element.event_shape)
+    def _context_for(self, shape: torch.Size) -> Tensor | None:
+        """The context of draws of a shape ``[*sample, *batch]``, one batch dimension."""
+        if self.context is None:
+            return None
+        wanted = self.network.context_shape or ()
+        return self.context.expand(*shape, *wanted).reshape(shape.numel(), *wanted)
 
     def _seen(self, rows: Tensor) -> Tensor:
-        """What the network sees of positions ``[*batch, n, *element.event_shape]``: ``[*batch, n * C]``."""
-        inner = len(self.element.event_shape)
-        cut = rows.dim() - inner - 1
+        """What the network sees of positions ``[*batch, n, *element]``: ``[*batch, n * C]``."""
+        cut = rows.dim() - len(self.positions.element) - 1
         seen: Tensor = self.embedding(rows, self._reference().dtype)
         return seen.reshape(*rows.shape[:cut], rows.shape[cut] * self._width)
+
+    def _with(self, element: Element, context: Tensor | None) -> Autoregressive:
+        """The same network with another element or context."""
+        parts: Any = {"embedding": self.embedding, "context": context, "validate_args": self._validate_args}
+        return Autoregressive(self.network, self.event_shape, element, **parts)
 
     def _neutral_law(self) -> TorchDistribution:
         """What the element says of zeros; for supports."""
         return cast(TorchDistribution, self.element(self._reference().new_zeros(self.element.num_parameters)))
 
-    def _element_values(self) -> Tensor | None:
-        """All values of an element, if they are finitely many numbers."""
-        support: Any = self._neutral_law().support
-        while hasattr(support, "base_constraint"):
-            support = support.base_constraint
-        if repr(support) == repr(constraints.boolean):
-            return torch.arange(2, dtype=self._reference().dtype)
-        if isinstance(support, constraints.integer_interval):
-            return torch.arange(int(support.lower_bound), int(support.upper_bound) + 1)
-        return None
+    def _values(self) -> Tensor | None:
+        """All values of a number, if they are finitely many."""
+        return finite_values(self._neutral_law().support, self._reference().dtype)
 
     def _reference(self) -> Tensor:
         """A tensor that knows dtype and device."""
