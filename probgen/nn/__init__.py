@@ -1,6 +1,7 @@
 """Networks: what maps tensors to tensors. They know no distribution and no objective."""
 
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
+from probgen.nn.causal.pixel_cnn_plus_plus import PixelCNNPlusPlus
 from probgen.nn.causal.wave_net import WaveNet
 from probgen.nn.conditioning import ClassConditioning, Conditioning, Conditions, ImageConditioning, VectorConditioning
 from probgen.nn.convolutional import ConvDecoder, ConvEncoder
@@ -37,6 +38,7 @@ __all__ = [
     "MultiHeadAttention",
     "NetworkSum",
     "NoiseEmbedding",
+    "PixelCNNPlusPlus",
     "ResidualBlock",
     "SinusoidalEmbedding",
     "Skip",

@@ -2,15 +2,20 @@
 
 from probgen.nn.causal.causal_attention import CausalAttention
 from probgen.nn.causal.causal_conv1d import CausalConv1d, column_at
+from probgen.nn.causal.causal_residual import CausalResidualBlock, concatenated_elu
 from probgen.nn.causal.gated_layer import GatedLayer
 from probgen.nn.causal.gated_pixel_cnn import GatedPixelCNN
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.network import CausalNetwork, CausalState
+from probgen.nn.causal.normalized_weight import NormalizedPointwise, NormalizedWeight, initialized_by_data
 from probgen.nn.causal.pixel_cnn import PixelCNN
+from probgen.nn.causal.pixel_cnn_plus_plus import PixelCNNPlusPlus
 from probgen.nn.causal.pointwise import ChannelNorm, ContextBias, Pointwise, gated_unit
 from probgen.nn.causal.position_context import PositionContext
 from probgen.nn.causal.recomputing import RecomputingNetwork
 from probgen.nn.causal.sequence_entry import SequenceEntry
+from probgen.nn.causal.shifted_conv2d import DownRightShiftedConv2d, DownShiftedConv2d
+from probgen.nn.causal.shifted_upsampling import DownRightShiftedUpsampling, DownShiftedUpsampling, at_coarse_pixels
 from probgen.nn.causal.stream import Stream
 from probgen.nn.causal.transformer import CausalTransformer
 from probgen.nn.causal.vertical_conv2d import VerticalConv2d
@@ -20,14 +25,22 @@ __all__ = [
     "CausalAttention",
     "CausalConv1d",
     "CausalNetwork",
+    "CausalResidualBlock",
     "CausalState",
     "CausalTransformer",
     "ChannelNorm",
     "ContextBias",
+    "DownRightShiftedConv2d",
+    "DownRightShiftedUpsampling",
+    "DownShiftedConv2d",
+    "DownShiftedUpsampling",
     "GatedLayer",
     "GatedPixelCNN",
     "MaskedConv2d",
+    "NormalizedPointwise",
+    "NormalizedWeight",
     "PixelCNN",
+    "PixelCNNPlusPlus",
     "Pointwise",
     "PositionContext",
     "RecomputingNetwork",
@@ -35,6 +48,9 @@ __all__ = [
     "Stream",
     "VerticalConv2d",
     "WaveNet",
+    "at_coarse_pixels",
     "column_at",
+    "concatenated_elu",
     "gated_unit",
+    "initialized_by_data",
 ]
