@@ -1,17 +1,19 @@
-"""Every law of incremental networks on every network of the case table."""
+"""Every law of incremental networks on every network of the case table; compilation in the longer profiles."""
 
 import pytest
-import torch
 
-from probgen.distributions.testing import incremental_matches_parallel, levels_are_parallel, states_do_not_mix
+from probgen.distributions.testing import NETWORK_LAWS, current_profile
 from tests.cases import NETWORKS
+
+QUICK = current_profile().name == "default"
+CHOSEN = [law.name for law in NETWORK_LAWS if not (law.slow and QUICK)]
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_network_obeys_the_laws(name):
-    network = NETWORKS[name]().double()
-    values, other = torch.randn(2, 4, network.features * network.num_inputs).double()
-    context = None if network.context_shape is None else torch.randn(4, *network.context_shape).double()
-    incremental_matches_parallel(network, values, context, tolerance=1e-10)
-    levels_are_parallel(network, values, context)
-    states_do_not_mix(network, values, other, context)
+def test_network_obeys_the_laws(name, check_laws):
+    check_laws(NETWORKS[name], name=name, laws=CHOSEN, profile=current_profile())
+
+
+def test_laws_have_statements_and_names_of_their_own():
+    assert all(law.statement.endswith(".") and law.kind == "network" for law in NETWORK_LAWS)
+    assert len({law.name for law in NETWORK_LAWS}) == len(NETWORK_LAWS)

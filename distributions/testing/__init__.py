@@ -4,18 +4,22 @@ This package does not fix what it finds, and it does not time anything.
 """
 
 from probgen.distributions.testing.case import BijectorCase, DistributionCase
+from probgen.distributions.testing.causality import check_causality, raster_order
+from probgen.distributions.testing.causality_report import CausalityReport
 from probgen.distributions.testing.check import check_bijector, run_cell
 from probgen.distributions.testing.check_distribution import check_distribution
+from probgen.distributions.testing.check_network import check_network
 from probgen.distributions.testing.diagnose import BijectorDiagnosis, LayerDiagnosis, diagnose_bijector
 from probgen.distributions.testing.distribution_subject import DistributionSubject
 from probgen.distributions.testing.jacobians import autograd_log_det, free_coordinates, jacobian
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
-from probgen.distributions.testing.laws import BIJECTOR_LAWS, DISTRIBUTION_LAWS, LAWS
+from probgen.distributions.testing.laws import BIJECTOR_LAWS, DISTRIBUTION_LAWS, LAWS, NETWORK_LAWS
 from probgen.distributions.testing.laws_incremental import (
     incremental_matches_parallel,
     levels_are_parallel,
     states_do_not_mix,
 )
+from probgen.distributions.testing.network_subject import NetworkSubject
 from probgen.distributions.testing.oracles import (
     central_difference,
     enumerated_mass,
@@ -53,12 +57,14 @@ __all__ = [
     "DISTRIBUTION_LAWS",
     "FALSE_ALARM",
     "LAWS",
+    "NETWORK_LAWS",
     "PROFILES",
     "REGIMES",
     "SUITE_BUDGET",
     "BijectorCase",
     "BijectorDiagnosis",
     "BijectorSubject",
+    "CausalityReport",
     "Cell",
     "DistributionCase",
     "DistributionSubject",
@@ -69,6 +75,7 @@ __all__ = [
     "LawsViolated",
     "LayerDiagnosis",
     "Ledger",
+    "NetworkSubject",
     "Profile",
     "Regime",
     "Tally",
@@ -79,7 +86,9 @@ __all__ = [
     "bounded_means_test",
     "central_difference",
     "check_bijector",
+    "check_causality",
     "check_distribution",
+    "check_network",
     "chi_square_test",
     "current_profile",
     "define_law",
@@ -104,6 +113,7 @@ __all__ = [
     "points",
     "points_in",
     "projected_two_sample_test",
+    "raster_order",
     "reference_log_prob",
     "run_cell",
     "special_values",

@@ -16,7 +16,7 @@ from torch import Tensor
 
 __all__ = ["Law", "LawViolation", "Tally", "always", "define_law", "require_equal"]
 
-Kind = Literal["bijector", "distribution"]
+Kind = Literal["bijector", "distribution", "network"]
 
 CORE_SCALES = (0.0, 1.0, 3.0)
 
@@ -91,7 +91,7 @@ class Law:
         name: Descriptive name, used in reports and exemptions.
         id: Row of the property catalogue, for example "R1".
         statement: One sentence of mathematics that a reader understands without the code.
-        kind: Whether it speaks about bijectors or distributions.
+        kind: Whether it speaks about bijectors, distributions or incremental networks.
         run: ``run(subject, draw) -> Tally``; raises ``LawViolation``.
         applies: Whether the law speaks about the subject at all.
         scales: Standard deviations from which unconstrained inputs are drawn; empty: the law chooses its own inputs and
@@ -149,7 +149,7 @@ def define_law(
     Args:
         id: Row of the property catalogue.
         statement: One sentence.
-        kind: "bijector" or "distribution".
+        kind: "bijector", "distribution" or "network".
         applies: Whether the law speaks about a subject.
         scales: As in ``Law``.
         slow: As in ``Law``.

@@ -1,7 +1,8 @@
 """The registry of all laws: name to law, in the order of the property catalogue.
 
 Laws of bijectors: rows R, L, S, C, M, N, P, T, V, K, H, E and Q of the catalogue. Laws of distributions: rows Q, D, PY and
-the structural rows again. Each entry's ``statement`` is one sentence for people.
+the structural rows again. Laws of incremental networks: row M, and the structural rows once more. Each entry's ``statement`` is
+one sentence for people.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from probgen.distributions.testing import (
     laws_marginal,
     laws_mass,
     laws_moments,
+    laws_network,
+    laws_network_object,
     laws_numerics,
     laws_placement,
     laws_pyro,
@@ -29,7 +32,7 @@ from probgen.distributions.testing import (
 )
 from probgen.distributions.testing.law import Law
 
-__all__ = ["BIJECTOR_LAWS", "DISTRIBUTION_LAWS", "LAWS"]
+__all__ = ["BIJECTOR_LAWS", "DISTRIBUTION_LAWS", "LAWS", "NETWORK_LAWS"]
 
 BIJECTOR_LAWS: tuple[Law, ...] = (
     *laws_inverse.LAWS,
@@ -56,4 +59,6 @@ DISTRIBUTION_LAWS: tuple[Law, ...] = (
     *laws_pyro.LAWS,
 )
 
-LAWS: dict[str, Law] = {law.name: law for law in (*BIJECTOR_LAWS, *DISTRIBUTION_LAWS)}
+NETWORK_LAWS: tuple[Law, ...] = (*laws_network.LAWS, *laws_network_object.LAWS)
+
+LAWS: dict[str, Law] = {law.name: law for law in (*BIJECTOR_LAWS, *DISTRIBUTION_LAWS, *NETWORK_LAWS)}

@@ -17,7 +17,14 @@ from probgen.distributions.testing.law import Law, LawViolation, Tally, define_l
 from probgen.distributions.testing.points import Draw, unconstrained
 from probgen.distributions.testing.subject import BijectorSubject
 
-__all__ = ["LAWS", "incremental_matches_parallel", "levels_are_parallel", "states_do_not_mix", "steps_equal_the_parallel_pass"]
+__all__ = [
+    "LAWS",
+    "incremental_matches_parallel",
+    "levels_are_parallel",
+    "numbers_of",
+    "states_do_not_mix",
+    "steps_equal_the_parallel_pass",
+]
 
 
 def _networks(subject: BijectorSubject) -> list[IncrementalNetwork]:
@@ -71,7 +78,7 @@ def incremental_matches_parallel(
         0
     """
     order = [index for level in network.levels for index in level]
-    batch, ordered = values.shape[:-1], values[..., _numbers(network, order)]
+    batch, ordered = values.shape[:-1], values[..., numbers_of(network, order)]
     expected = network(values, context)[..., order, :]
     stepped = torch.cat(_stepped(network, values, context), dim=-2)
     law = "incremental_matches_parallel"
@@ -120,7 +127,7 @@ def levels_are_parallel(network: IncrementalNetwork, values: Tensor, context: Te
             moved = network(torch.where(known, values, values + 1.0), context)
             chosen = list(level)
             tally = tally + require_equal(law, moved[..., chosen, :], params[..., chosen, :], values, tolerance=1e-5)
-            known[_numbers(network, level)] = True
+            known[numbers_of(network, level)] = True
     return tally
 
 
@@ -150,7 +157,7 @@ def states_do_not_mix(network: IncrementalNetwork, first: Tensor, second: Tensor
         for index, values in enumerate((first, second)):
             state, params = states[index]
             tally = tally + require_equal("states_do_not_mix", params, alone[index][number], values)
-            states[index] = network.step(state, values[..., _numbers(network, level)])
+            states[index] = network.step(state, values[..., numbers_of(network, level)])
     return tally
 
 
@@ -160,12 +167,23 @@ def _stepped(network: IncrementalNetwork, values: Tensor, context: Tensor | None
     collected = []
     for level in network.levels:
         collected.append(params)
-        state, params = network.step(state, values[..., _numbers(network, level)])
+        state, params = network.step(state, values[..., numbers_of(network, level)])
     return collected
 
 
-def _numbers(network: IncrementalNetwork, coordinates: Sequence[int]) -> list[int]:
-    """Where the numbers that the network sees of some coordinates stand."""
+def numbers_of(network: IncrementalNetwork, coordinates: Sequence[int]) -> list[int]:
+    """Where the numbers that the network sees of some coordinates stand in a row of values.
+
+    Args:
+        network: The network.
+        coordinates: Numbers of coordinates.
+
+    Example:
+        >>> from probgen.distributions.testing.laws_incremental import numbers_of
+        >>> from probgen.nn import MADE
+        >>> numbers_of(MADE(3, 2, num_inputs=2, hidden=(8,)), (2, 0))
+        [4, 5, 0, 1]
+    """
     return [index * network.num_inputs + k for index in coordinates for k in range(network.num_inputs)]
 
 

@@ -22,6 +22,7 @@ import pytest
 from torch import nn
 from torch.distributions import Distribution, Transform
 
+from probgen.distributions.bijectors.incremental import IncrementalNetwork
 from probgen.distributions.testing.check import check_bijector
 from probgen.distributions.testing.report import LawReport
 
@@ -33,10 +34,10 @@ CheckLaws = Callable[..., LawReport]
 
 @pytest.fixture
 def check_laws(request: pytest.FixtureRequest) -> CheckLaws:
-    """The function ``check_laws(subject, ...)``: ``check_bijector`` or ``check_distribution`` with its counts in the summary.
+    """The function ``check_laws(subject, ...)``: ``check_bijector`` or its like, with its counts in the summary.
 
-    It takes a bijector, a torch transform, a distribution, or a function that builds one; the other arguments are those of the
-    check. It raises ``LawsViolated`` like the check.
+    It takes a bijector, a torch transform, a distribution, an incremental network, or a function that builds one; the other
+    arguments are those of the check. It raises ``LawsViolated`` like the check.
 
     Example:
         >>> from probgen.distributions.testing.plugin import check_laws
@@ -49,6 +50,10 @@ def check_laws(request: pytest.FixtureRequest) -> CheckLaws:
         check: Callable[..., LawReport]
         if isinstance(built, Transform):
             check = check_bijector
+        elif isinstance(built, IncrementalNetwork):
+            from probgen.distributions.testing.check_network import check_network
+
+            check = check_network
         else:
             from probgen.distributions.testing.check_distribution import check_distribution
 
