@@ -114,13 +114,10 @@ class CausalAttention(nn.Module):
         """The same with channels last: ``[N, L, C]`` to ``[N, L, C']``, or columns ``[N, C]`` to ``[N, C']`` with a stream."""
         if (source is None) == bool(self.source_channels):
             raise ValueError("`source` goes with `source_channels` > 0, and with nothing else.")
-        if source is None:
-            query, key, value = self.query_key_value(x).chunk(3, -1)
-        else:
-            query, (key, value) = self.query(x), self.key_value(source).chunk(2, -1)
+        query, key, value = self._projected(x, source)
         if stream is not None:
             return self.output(self._column(query, key, value, stream))  # type: ignore[no-any-return]
-        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value))
+        query, key, value = (part.transpose(1, 2) for part in (query, key, value))
         if self.rotary:
             angles = rotary_angles(torch.arange(x.shape[1], device=x.device), query.shape[-1], query.dtype)
             query, key = rotated(query, angles), rotated(key, angles)
@@ -130,35 +127,49 @@ class CausalAttention(nn.Module):
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         return self.output(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
+    def _projected(self, x: Tensor, source: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, ``[..., heads, d]``."""
+        lead, each = x.shape[:-1], (self.heads, self.width // self.heads)
+        if source is None:
+            query, key, value = self.query_key_value(x).view(*lead, 3, *each).unbind(-3)
+            return query, key, value
+        key, value = self.key_value(source).view(*lead, 2, *each).unbind(-3)
+        return self.query(x).view(*lead, *each), key, value
+
     def _first(self, count: int) -> tuple[Tensor, Tensor]:
         """The learned key and value before the first position, ``[N, heads, 1, d]``."""
         key, value = self.start.unsqueeze(1).expand(-1, count, -1, -1, -1)
         return key, value
 
     def _column(self, query: Tensor, key: Tensor, value: Tensor, stream: Stream) -> Tensor:
-        """Attention at one position, ``[N, width]``; its key and value are written into the memory."""
-        position, heads = stream.position, (len(query), self.heads, self.width // self.heads)
-        query, key, value = query.view(heads), key.view(heads), value.view(heads)
+        """Attention at one position, ``[N, width]``; its key and value are written into the memory.
+
+        Keys are kept ``[N, heads, d, L]``, values ``[N, heads, L, d]``: each product reads its table along the rows.
+        """
+        position, (count, heads, width) = stream.position, query.shape
         if self.rotary:
             angles = self._angles(stream, query)
             query, key = rotated(query, angles), rotated(key, angles)
 
         def start() -> tuple[Tensor, Tensor]:
-            empty = [part.new_zeros(*heads[:2], self.length, heads[2]) for part in (key, value)]
+            keys, values = key.new_zeros(count, heads, width, self.length), key.new_zeros(count, heads, self.length, width)
             if self.strict:
-                for memory, one in zip(empty, self._first(heads[0]), strict=True):
-                    memory[:, :, :1] = one
-            return empty[0], empty[1]
+                first = self._first(count)
+                keys[..., :1], values[..., :1, :] = first[0].mT, first[1]
+            return keys, values
 
         def advance(memory: tuple[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
+            keys, values = memory
             slot = position + int(self.strict)
             if slot < self.length:
-                memory[0][:, :, slot] = key
-                memory[1][:, :, slot] = value
-            keys, values = memory[0][:, :, : position + 1], memory[1][:, :, : position + 1]
-            return memory, F.scaled_dot_product_attention(query.unsqueeze(2), keys, values)
+                keys[..., slot] = key
+                values[:, :, slot] = value
+            seen, told = keys.flatten(0, 1)[..., : position + 1], values.flatten(0, 1)[:, : position + 1]
+            rows = query.reshape(count * heads, 1, width)
+            scores = torch.baddbmm(rows.new_zeros(1), rows, seen, beta=0, alpha=width**-0.5)
+            return memory, torch.bmm(scores.softmax(-1), told)
 
-        return stream.update(start, advance, writes=True).flatten(1)
+        return stream.update(start, advance, writes=True).view(count, self.width)
 
     def _angles(self, stream: Stream, like: Tensor) -> Tensor:
         """The angles of one position, ``[2, d / 2]``; a sweep computes those of all positions once."""

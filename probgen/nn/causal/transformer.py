@@ -95,7 +95,7 @@ class CausalTransformer(CausalNetwork):
         if context_shape is not None and not cross_attention:
             self.context = nn.Linear(math.prod(context_shape), width, bias=False)
         memory_features = tuple(context_shape or ())[-1] if cross_attention else 0
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.blocks = nn.ModuleList(
             _Block(width, heads, self.num_positions, dropout, memory_features, rotary=positions == "rotary")
             for _ in range(depth)
@@ -174,7 +174,7 @@ class _Block(nn.Module):
         self.network_norm = nn.LayerNorm(width)
         self.expand = nn.Linear(width, 4 * width)
         self.contract = nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
         """``[N, L, width]`` to the same, or ``[N, width]`` with a stream."""
