@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from probgen.demo.diffusion_pictures import guidance_strengths, progressive_generation, shared_states
-from probgen.demo.problem import CLASSES, LEVELS, PIXELS
+from probgen.demo.problem import CLASSES, LEVELS, PIXELS, centered, pixels
 from probgen.demo.registry import DigitModel
 from probgen.diffusion import Diffusion, TimeGrid, bound_estimate, cosine_schedule
 from probgen.diffusion.continuous_estimate import log_uniform_times
@@ -76,12 +76,12 @@ class DiffusionModel(DigitModel):
 
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program: the chain with its noisy states integrated out by the bound, the data its one site."""
-        return self.diffusion.single_site_model(_centered(v), self._context(len(v), label))
+        return self.diffusion.single_site_model(_square(centered(v)), self._context(len(v), label))
 
     def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The bound in nats, with the same noise at every call: ``[*batch]``."""
         batch = v.shape[:-1]
-        x = _centered(v).reshape(-1, 1, 8, 8)
+        x = centered(v).reshape(-1, 1, 8, 8)
         context = self._context(len(x), None if label is None else label.expand(batch).reshape(-1))
         nats = bound_estimate(self.diffusion, x, context, num_draws=self.draws, decoder_draws=2)
         return (PIXELS * math.log(LEVELS) - nats).to(v.dtype).reshape(batch)
@@ -89,7 +89,7 @@ class DiffusionModel(DigitModel):
     def sample(self, n: int, label: Tensor | None = None) -> Tensor:
         """Draws of the second-order DPM-Solver++, in the middle of their cells."""
         x = self.diffusion.dpm_solver(steps=self.steps)(self.diffusion.prior.sample((n,)), self._context(n, label))
-        return _pixels(Quantization(LEVELS, -1.0, 1.0).snap(x))
+        return pixels(Quantization(LEVELS, -1.0, 1.0).snap(x).flatten(1))
 
     def encode(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The latent state of pixels, ``[n, 64]``: the probability flow to the noise."""
@@ -99,7 +99,7 @@ class DiffusionModel(DigitModel):
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Pixels of latent states: the probability flow to the data."""
         sampler = self.diffusion.heun(2 * self.steps, spacing="log_snr")
-        return _pixels(sampler(_square(z), self._context(len(z), label)))
+        return pixels(sampler(_square(z), self._context(len(z), label)).flatten(1))
 
     def mix(self, a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
         """The arc between two latent states, which keeps their length."""
@@ -156,25 +156,13 @@ class _Denoising(nn.Module):
         self.length = float(diffusion.grid.times[-1] - diffusion.grid.times[1])
 
     def forward(self, v: Tensor, label: Tensor) -> Tensor:
-        return self.length * self.loss.per_datum(_centered(v), label).sum()
+        return self.length * self.loss.per_datum(_square(centered(v)), label).sum()
 
 
 def _square(x: Tensor) -> Tensor:
     return x.reshape(*x.shape[:-1], 1, 8, 8)
 
 
-def _centered(v: Tensor) -> Tensor:
-    """Centered gray values ``[n, 1, 8, 8]`` of the cells that pixels lie in."""
-    return _square((v * LEVELS).floor().clamp(0, LEVELS - 1) / 8 - 1)
-
-
-def _pixels(x: Tensor) -> Tensor:
-    """Pixels ``[n, 64]`` in the unit cube from centered images."""
-    pixels: Tensor = ((x.flatten(1) + 1) * 8 + 0.5) / LEVELS
-    return pixels.clamp(0, 1)
-
-
 def _rows(x: Tensor) -> Tensor:
     """Rows of images as pixels ``[rows, columns, 64]``."""
-    rows: Tensor = _pixels(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-    return rows
+    return pixels(x.flatten(2))

@@ -16,7 +16,7 @@ from torch.nn import functional
 from probgen.data import Split, dequantize, load_digits, to_logits
 from probgen.distributions.bijectors import Affine, Bijector, Compose, Lift
 
-__all__ = ["CLASSES", "LEVELS", "PIXELS", "Problem", "Settings", "load_problem", "one_hot"]
+__all__ = ["CLASSES", "LEVELS", "PIXELS", "Problem", "Settings", "centered", "load_problem", "one_hot", "pixels"]
 
 LEVELS, PIXELS, CLASSES = 17, 64, 10
 ALPHA = 0.05
@@ -125,3 +125,33 @@ def one_hot(label: Tensor) -> Tensor:
         torch.Size([10])
     """
     return functional.one_hot(label, CLASSES).to(torch.get_default_dtype())
+
+
+def centered(v: Tensor) -> Tensor:
+    """Centered gray values :math:`k/8 - 1` of the cells that pixels lie in, ``[*batch, 64]``.
+
+    Args:
+        v: Pixels in the unit cube, ``[*batch, 64]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.demo.problem import centered
+        >>> centered(torch.tensor([0.0, 0.5, 1.0]))
+        tensor([-1.,  0.,  1.])
+    """
+    return (v * LEVELS).floor().clamp(0, LEVELS - 1) / 8 - 1
+
+
+def pixels(x: Tensor) -> Tensor:
+    """Pixels in the unit cube, in the middle of the cells of centered gray values, ``[*batch, 64]``.
+
+    Args:
+        x: Centered gray values, ``[*batch, 64]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.demo.problem import centered, pixels
+        >>> pixels(torch.tensor([0.0])), centered(pixels(torch.tensor([-0.5, 0.75])))
+        (tensor([0.5000]), tensor([-0.5000,  0.7500]))
+    """
+    return (((x + 1) * 8 + 0.5) / LEVELS).clamp(0, 1)

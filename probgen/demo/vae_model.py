@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from probgen import infer
-from probgen.demo.problem import CLASSES, LEVELS, PIXELS, one_hot
+from probgen.demo.problem import CLASSES, LEVELS, PIXELS, centered, one_hot, pixels
 from probgen.demo.registry import DigitModel
-from probgen.distributions import Quantization, standard_normal
-from probgen.distributions.elements import DiscretizedLogisticElement, NetworkLaw, NormalElement
-from probgen.nn import MLP
-from probgen.vae import VAE
+from probgen.distributions import Quantization
+from probgen.distributions.elements import DiscretizedLogisticElement
+from probgen.vae import VAE, mlp_vae
 
 __all__ = ["VAEModel", "digits_vae", "evidence_bound"]
 
@@ -38,16 +37,9 @@ def digits_vae(*, width: int = 256, conditional: bool = False) -> VAE:
         >>> digits_vae(width=16).distribution().sample((3,)).shape
         torch.Size([3, 64])
     """
-    context = (CLASSES,) if conditional else None
-    features = CLASSES if conditional else 0
-
-    def network(inputs: int, outputs: int) -> MLP:
-        return MLP(inputs, outputs, hidden=(width, width), activation=nn.SiLU, context_features=features)
-
     pixel = DiscretizedLogisticElement(Quantization(LEVELS, -1.0, 1.0))
-    decoder = NetworkLaw(network(LATENTS, pixel.num_parameters * PIXELS), pixel, (PIXELS,), (LATENTS,), context)
-    encoder = NetworkLaw(network(PIXELS, 2 * LATENTS), NormalElement(), (LATENTS,), (PIXELS,), context)
-    return VAE(standard_normal(LATENTS), decoder, encoder, context_shape=context)
+    context = (CLASSES,) if conditional else None
+    return mlp_vae((PIXELS,), LATENTS, pixel, hidden=(width, width), context_shape=context, activation=nn.SiLU)
 
 
 class VAEModel(DigitModel):
@@ -75,34 +67,34 @@ class VAEModel(DigitModel):
 
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program."""
-        return self.vae.model(_centered(v), _context(label))
+        return self.vae.model(centered(v), _context(label))
 
     def guide(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro guide."""
-        return self.vae.guide(_centered(v), _context(label))
+        return self.vae.guide(centered(v), _context(label))
 
     @torch.no_grad()
     def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The importance-weighted bound in nats, with the same draws at every call: ``[*batch]``."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            found = self.vae.distribution(_context(label)).log_prob_estimate(_centered(v), self.draws)
+            found = self.vae.distribution(_context(label)).log_prob_estimate(centered(v), self.draws)
         return PIXELS * math.log(LEVELS) + found.value
 
     @torch.no_grad()
     def sample(self, n: int, label: Tensor | None = None) -> Tensor:
         """Draws, in the middle of their cells."""
-        return _pixels(self.vae.distribution(_context(label)).sample((n,) if label is None else ()))
+        return pixels(self.vae.distribution(_context(label)).sample((n,) if label is None else ()))
 
     @torch.no_grad()
     def encode(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The mean of the approximate posterior of each image."""
-        return self.vae.encode(_centered(v), _context(label)).mean
+        return self.vae.encode(centered(v), _context(label)).mean
 
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """The mean image of each latent vector."""
-        return _pixels(self.vae.decode(z, _context(label)).mean)
+        return pixels(self.vae.decode(z, _context(label)).mean)
 
     @torch.no_grad()
     def pictures(self) -> dict[str, Tensor]:
@@ -136,13 +128,3 @@ def evidence_bound(model: DigitModel) -> nn.Module:
 
 def _context(label: Tensor | None) -> Tensor | None:
     return None if label is None else one_hot(label)
-
-
-def _centered(v: Tensor) -> Tensor:
-    """Centered gray values of the cells that pixels lie in."""
-    return (v * LEVELS).floor().clamp(0, LEVELS - 1) / 8 - 1
-
-
-def _pixels(x: Tensor) -> Tensor:
-    """Pixels in the unit cube from centered gray values."""
-    return (((x + 1) * 8 + 0.5) / LEVELS).clamp(0, 1)
