@@ -10,33 +10,27 @@ known, so a density costs one pass; a draw goes through the levels of the order 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any, Self, cast
+from typing import Any
 
 import torch
-from pyro.distributions import TorchDistribution
 from torch import Tensor
-from torch.distributions import constraints
-from torch.distributions.constraints import Constraint
 
-from probgen.distributions._checks import require_context
-from probgen.distributions.autoregressive.enumeration import MOST_STATES, all_events, finite_values, is_listable
-from probgen.distributions.autoregressive.positions import Positions
-from probgen.distributions.base import Distribution
-from probgen.distributions.bijectors.incremental import IncrementalNetwork
-from probgen.distributions.constraints import is_real, satisfies
-from probgen.distributions.elements import Element
-from probgen.distributions.embeddings import Embedding, ScaledEmbedding
-from probgen.distributions.events import drawn, scored
+from probgen.distributions.autoregressive.completion import Completion
+from probgen.distributions.autoregressive.entropy import entropy_estimate
+from probgen.distributions.autoregressive.enumeration import MOST_STATES, all_events, is_listable
+from probgen.distributions.autoregressive.factorized import FactorizedLaw
+from probgen.distributions.autoregressive.given import complete
+from probgen.distributions.autoregressive.particles import LookAhead
+from probgen.distributions.autoregressive.sites import SiteProgram
+from probgen.distributions.elements import Element, MinPElement, TemperedElement, TopKElement, TopPElement
+from probgen.distributions.estimate import Estimate
+from probgen.distributions.events import drawn
 
 __all__ = ["Autoregressive"]
 
-Take = Callable[[int, int, TorchDistribution], Tensor]
-"""``take(start, stop, law)`` gives values of the positions ``start:stop`` in the order of visits, from their law."""
 
-
-class Autoregressive(Distribution):
+class Autoregressive(FactorizedLaw):
     r"""The law of x under :math:`p(x \mid c) = \prod_i p(x_i \mid \theta_i(x_{A_i}, c))`, exact in both directions.
 
     A position is an entry of the trailing dimensions of the event, in row-major order; the network may visit them in any order.
@@ -70,53 +64,6 @@ class Autoregressive(Distribution):
         (torch.Size([5, 3, 3]), tensor(1.0000, grad_fn=<SumBackward0>))
     """
 
-    def __init__(
-        self,
-        network: IncrementalNetwork,
-        event_shape: Sequence[int],
-        element: Element,
-        *,
-        embedding: Embedding | None = None,
-        context: Tensor | None = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        self.network = network
-        self.element = element
-        self.embedding = ScaledEmbedding() if embedding is None else embedding
-        _require_kinds(network=(network, IncrementalNetwork), element=(element, Element), embedding=(self.embedding, Embedding))
-        self.positions = Positions(event_shape, element.event_shape, network.levels)
-        self._width = self.embedding.size * math.prod(element.event_shape)
-        wanted = (self.positions.number, self._width, element.num_parameters)
-        if (network.features, network.num_inputs, network.num_outputs) != wanted:
-            raise ValueError(
-                f"`network` must have {wanted[0]} positions, see {wanted[1]} numbers of each and give {wanted[2]} for "
-                f"{type(element).__name__}; it has {network.features}, sees {network.num_inputs} and gives "
-                f"{network.num_outputs}."
-            )
-        batch: Sequence[int] = ()
-        if context is not None:
-            require_context(type(self).__name__, context, network.context_shape, ())
-            batch = context.shape[: context.dim() - len(network.context_shape or ())]
-        self.context = context
-        super().__init__(torch.Size(batch), torch.Size(event_shape), validate_args=validate_args)
-
-    # ------------------------------------------------------------------------------------------------------- what it is made of
-
-    @property
-    def context_shape(self) -> tuple[int, ...] | None:
-        """Trailing shape of the context that is still to be bound, or None."""
-        return self.network.context_shape if self.context is None else None
-
-    @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
-        """Whether the element can be reparameterized."""
-        return bool(self._neutral_law().has_rsample)
-
-    @constraints.dependent_property
-    def support(self) -> Constraint:
-        """The support of the element, at every position."""
-        return constraints.independent(cast(Constraint, self._neutral_law().support), len(self.positions.grid))
-
     def condition(self, context: Tensor) -> Autoregressive:
         """Bind the context of a network that takes one; the parameters stay shared.
 
@@ -127,15 +74,6 @@ class Autoregressive(Distribution):
             ContextError: the network takes no context, or one of another shape.
         """
         return self._with(self.element, context)
-
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
-        """The same law with another batch shape; the network is shared."""
-        new = self._expanded(batch_shape, _instance)
-        if self.context is not None:
-            new.context = self.context.expand(*batch_shape, *(self.network.context_shape or ()))
-        return new
-
-    # --------------------------------------------------------------------------------------------------------- scoring, drawing
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-probability in nats, shape ``[*sample, *batch]``, from one pass of the network.
@@ -186,71 +124,80 @@ class Autoregressive(Distribution):
         table = table.reshape(len(table), *(1,) * len(self.batch_shape), *self.event_shape)
         return table.expand(-1, *self.batch_shape, *self.event_shape) if expand else table
 
-    # --------------------------------------------------------------------------------------------------------- what others use
+    # ---------------------------------------------------------------------------------------------------- laws made of this one
 
-    def _factors(self, value: Tensor) -> Tensor:
-        """The log-probability of each position, ``[*sample, *batch, D]``, from one pass."""
-        rows = self.positions.rows(value)
-        return self._scored(self.element(self.network(self._seen(rows), self.context)), rows)
+    def given(
+        self,
+        x: Tensor,
+        observed: Tensor | int | None = None,
+        *,
+        num_particles: int = 64,
+        look_ahead: LookAhead | None = None,
+        threshold: float = 0.5,
+    ) -> Completion:
+        """The law of events of which some positions are known: exact for a prefix, else by sequential Monte Carlo.
 
-    def _scored(self, law: TorchDistribution, rows: Tensor) -> Tensor:
-        """The log-probability of rows ``[*batch, n, *element]`` position by position; NaN of NaN."""
-        scores, support = scored(law, rows), cast(Constraint, law.support)
-        if is_real(support):
-            return scores
-        unknown = rows.isnan()  # some laws of torch give any number outside of their support, and of NaN
-        unknown = unknown.flatten(rows.dim() - len(self.positions.element)).any(-1) if self.positions.element else unknown
-        return torch.where(satisfies(support, rows), scores, torch.where(unknown, math.nan, -math.inf).to(scores.dtype))
+        Args:
+            x: Values ``[*batch, *event]``; what stands at positions that are not observed is ignored.
+            observed: True where a position is observed, ``[*batch, *grid]``; or a number n: the first n positions in the
+            order of
+                the network; or None: where ``x`` is not NaN.
+            num_particles: Particles of a run, where particles are needed.
+            look_ahead: A twist of the particles, such as ``GaussianLookAhead``.
+            threshold: Particles are resampled where fewer than this part of the weights count.
 
-    def _swept(self, sample_shape: Sequence[int], take: Take) -> Tensor:
-        """Draw all positions; ``take`` draws from the law of some of them."""
-        shape = torch.Size((*sample_shape, *self.batch_shape))
-        count, parts = shape.numel(), []
+        Returns:
+            An ``ExactCompletion`` or a ``ParticleCompletion``; both draw completed events and give ``log_evidence()``.
+        """
+        settings: Any = {"num_particles": num_particles, "look_ahead": look_ahead, "threshold": threshold}
+        return complete(self, x, observed, **settings)
 
-        def draw(start: int, stop: int, params: Tensor) -> Tensor:
-            parts.append(take(start, stop, self.element(params)))
-            return self._seen(parts[-1])
+    def as_sites(self, name: str | Callable[[tuple[int, ...]], str] = "x") -> SiteProgram:
+        """A Pyro program that draws position after position, each at a site of its own; see ``SiteProgram``.
 
-        self.network.sweep(draw, (count,), self._context_for(shape))
-        rows = self.positions.unsorted(torch.cat(parts, 1))
-        return self.positions.events(rows.reshape(*shape, *rows.shape[1:]))
+        Args:
+            name: Sites are called ``name_0``, ``name_1``, ... on a line and ``name_row_column`` on a grid; or a function from
+            the
+                index of a position to its name.
+        """
+        return SiteProgram(self, name)
 
-    def _context_for(self, shape: torch.Size) -> Tensor | None:
-        """The context of draws of a shape ``[*sample, *batch]``, one batch dimension."""
-        if self.context is None:
-            return None
-        wanted = self.network.context_shape or ()
-        return self.context.expand(*shape, *wanted).reshape(shape.numel(), *wanted)
+    def tempered(self, temperature: float) -> Autoregressive:
+        r"""Every conditional tempered, :math:`p(x_i \mid x_{A_i})^{1/T} / Z_i`: not the tempered joint law."""
+        return self._with(TemperedElement(self.element, temperature), self.context)
 
-    def _seen(self, rows: Tensor) -> Tensor:
-        """What the network sees of positions ``[*batch, n, *element]``: ``[*batch, n * C]``."""
-        cut = rows.dim() - len(self.positions.element) - 1
-        seen: Tensor = self.embedding(rows, self._reference().dtype)
-        return seen.reshape(*rows.shape[:cut], rows.shape[cut] * self._width)
+    def top_k(self, k: int) -> Autoregressive:
+        """Every conditional restricted to its k most probable values; k = 1 is greedy, which need not find the mode."""
+        return self._with(TopKElement(self.element, k), self.context)
+
+    def top_p(self, p: float) -> Autoregressive:
+        """Every conditional restricted to the fewest values that have the mass p together (nucleus sampling)."""
+        return self._with(TopPElement(self.element, p), self.context)
+
+    def min_p(self, p: float) -> Autoregressive:
+        """Every conditional restricted to values at least p times as probable as the most probable one."""
+        return self._with(MinPElement(self.element, p), self.context)
+
+    def entropy(self) -> Tensor:
+        """Entropy in nats, shape ``[*batch]``, where all events can be listed.
+
+        Raises:
+            NotImplementedError: there are too many; use ``entropy_estimate``.
+        """
+        if not self.has_enumerate_support:
+            raise NotImplementedError(f"the events of {type(self).__name__} are too many to list; use `entropy_estimate`.")
+        log_prob = self.log_prob(self.enumerate_support())
+        return -(log_prob.exp() * torch.where(log_prob == -torch.inf, 0.0, log_prob)).sum(0)
+
+    def entropy_estimate(self, num_draws: int = 256) -> Estimate:
+        """Entropy in nats from draws, shape ``[*batch]``: unbiased, with its standard error.
+
+        Args:
+            num_draws: How many draws, at least one.
+        """
+        return entropy_estimate(self, num_draws)
 
     def _with(self, element: Element, context: Tensor | None) -> Autoregressive:
         """The same network with another element or context."""
         parts: Any = {"embedding": self.embedding, "context": context, "validate_args": self._validate_args}
         return Autoregressive(self.network, self.event_shape, element, **parts)
-
-    def _neutral_law(self) -> TorchDistribution:
-        """What the element says of zeros; for supports."""
-        return cast(TorchDistribution, self.element(self._reference().new_zeros(self.element.num_parameters)))
-
-    def _values(self) -> Tensor | None:
-        """All values of a number, if they are finitely many."""
-        return finite_values(self._neutral_law().support, self._reference().dtype)
-
-    def _reference(self) -> Tensor:
-        """A tensor that knows dtype and device."""
-        return next(self.network.parameters(), torch.zeros(()))
-
-    def __repr__(self) -> str:
-        shapes = f"event_shape={tuple(self.event_shape)}, batch_shape={tuple(self.batch_shape)}"
-        return f"{type(self).__name__}({type(self.network).__name__}, {self.element}, {shapes})"
-
-
-def _require_kinds(**given: tuple[object, type]) -> None:
-    for name, (value, kind) in given.items():
-        if not isinstance(value, kind):
-            raise TypeError(f"`{name}` must be an instance of {kind.__name__}; got {type(value).__name__}.")

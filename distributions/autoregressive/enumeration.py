@@ -27,7 +27,11 @@ def finite_values(support: object, dtype: torch.dtype = torch.float32) -> Tensor
     Example:
         >>> from torch.distributions import constraints
         >>> from probgen.distributions.autoregressive.enumeration import finite_values
-        >>> finite_values(constraints.boolean), finite_values(constraints.integer_interval(2, 4)), finite_values(constraints.real)
+        >>> (
+        ...     finite_values(constraints.boolean),
+        ...     finite_values(constraints.integer_interval(2, 4)),
+        ...     finite_values(constraints.real),
+        ... )
         (tensor([0., 1.]), tensor([2, 3, 4]), None)
     """
     inner: Any = support

@@ -10,6 +10,8 @@ from probgen.distributions.elements.element_grid import ElementGrid
 from probgen.distributions.elements.location_scale import LocationScaleElement
 from probgen.distributions.elements.network_law import NetworkLaw
 from probgen.distributions.elements.normal import NormalElement
+from probgen.distributions.elements.tempered import TemperedElement
+from probgen.distributions.elements.truncated import MinPElement, TopKElement, TopPElement, TruncatedElement
 
 __all__ = [
     "BernoulliElement",
@@ -21,6 +23,11 @@ __all__ = [
     "Element",
     "ElementGrid",
     "LocationScaleElement",
+    "MinPElement",
     "NetworkLaw",
     "NormalElement",
+    "TemperedElement",
+    "TopKElement",
+    "TopPElement",
+    "TruncatedElement",
 ]
