@@ -8,6 +8,7 @@ one sentence for people.
 from __future__ import annotations
 
 from probgen.distributions.testing import (
+    laws_autoregressive,
     laws_bounds,
     laws_density,
     laws_distribution,
@@ -56,6 +57,7 @@ DISTRIBUTION_LAWS: tuple[Law, ...] = (
     *laws_distribution.LAWS,
     *laws_bounds.LAWS,
     *laws_marginal.LAWS,
+    *laws_autoregressive.LAWS,
     *laws_pyro.LAWS,
 )
 

@@ -125,8 +125,8 @@ def network_parameters_get_gradients(subject: NetworkSubject, draw: Draw) -> Tal
     at_once, stepped = network(values, context)[:, order], forced(network, values, context, network.levels)
     weights = torch.randn(at_once.shape, generator=torch.Generator().manual_seed(draw.seed), dtype=torch.float64).to(at_once)
     parameters = [parameter for _, parameter in named]
-    first = torch.autograd.grad((at_once * weights).sum(), parameters, allow_unused=True)
-    second = torch.autograd.grad((stepped * weights).sum(), parameters, allow_unused=True)
+    first: tuple[Tensor | None, ...] = torch.autograd.grad((at_once * weights).sum(), parameters, allow_unused=True)
+    second: tuple[Tensor | None, ...] = torch.autograd.grad((stepped * weights).sum(), parameters, allow_unused=True)
     for (name, _), direct, by_steps in zip(named, first, second, strict=True):
         if direct is None or by_steps is None:
             raise LawViolation(law, name, "a gradient", "none" if direct is None else "none by steps")
