@@ -1,7 +1,10 @@
 """Networks: what maps tensors to tensors. They know no distribution and no objective."""
 
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
+from probgen.nn.causal.fvsbn import FVSBN
+from probgen.nn.causal.nade import NADE
 from probgen.nn.causal.pixel_cnn_plus_plus import PixelCNNPlusPlus
+from probgen.nn.causal.pixel_rnn import PixelRNN
 from probgen.nn.causal.wave_net import WaveNet
 from probgen.nn.conditioning import ClassConditioning, Conditioning, Conditions, ImageConditioning, VectorConditioning
 from probgen.nn.convolutional import ConvDecoder, ConvEncoder
@@ -20,8 +23,10 @@ from probgen.nn.text_conditioning import TextConditioning
 from probgen.nn.unet import UNet
 
 __all__ = [
+    "FVSBN",
     "MADE",
     "MLP",
+    "NADE",
     "ClassConditioning",
     "Conditioning",
     "Conditions",
@@ -39,6 +44,7 @@ __all__ = [
     "NetworkSum",
     "NoiseEmbedding",
     "PixelCNNPlusPlus",
+    "PixelRNN",
     "ResidualBlock",
     "SinusoidalEmbedding",
     "Skip",

@@ -3,16 +3,22 @@
 from probgen.nn.causal.causal_attention import CausalAttention
 from probgen.nn.causal.causal_conv1d import CausalConv1d, column_at
 from probgen.nn.causal.causal_residual import CausalResidualBlock, concatenated_elu
+from probgen.nn.causal.diagonal_lstm import DiagonalBiLSTM
+from probgen.nn.causal.fvsbn import FVSBN
 from probgen.nn.causal.gated_layer import GatedLayer
 from probgen.nn.causal.gated_pixel_cnn import GatedPixelCNN
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
+from probgen.nn.causal.nade import NADE
 from probgen.nn.causal.network import CausalNetwork, CausalState
 from probgen.nn.causal.normalized_weight import NormalizedPointwise, NormalizedWeight, initialized_by_data
 from probgen.nn.causal.pixel_cnn import PixelCNN
 from probgen.nn.causal.pixel_cnn_plus_plus import PixelCNNPlusPlus
+from probgen.nn.causal.pixel_rnn import PixelRNN
+from probgen.nn.causal.pixel_snail import PixelSNAIL
 from probgen.nn.causal.pointwise import ChannelNorm, ContextBias, Pointwise, gated_unit
 from probgen.nn.causal.position_context import PositionContext
 from probgen.nn.causal.recomputing import RecomputingNetwork
+from probgen.nn.causal.row_lstm import RowLSTM
 from probgen.nn.causal.sequence_entry import SequenceEntry
 from probgen.nn.causal.shifted_conv2d import DownRightShiftedConv2d, DownShiftedConv2d
 from probgen.nn.causal.shifted_upsampling import DownRightShiftedUpsampling, DownShiftedUpsampling, at_coarse_pixels
@@ -22,6 +28,8 @@ from probgen.nn.causal.vertical_conv2d import VerticalConv2d
 from probgen.nn.causal.wave_net import WaveNet
 
 __all__ = [
+    "FVSBN",
+    "NADE",
     "CausalAttention",
     "CausalConv1d",
     "CausalNetwork",
@@ -30,6 +38,7 @@ __all__ = [
     "CausalTransformer",
     "ChannelNorm",
     "ContextBias",
+    "DiagonalBiLSTM",
     "DownRightShiftedConv2d",
     "DownRightShiftedUpsampling",
     "DownShiftedConv2d",
@@ -41,9 +50,12 @@ __all__ = [
     "NormalizedWeight",
     "PixelCNN",
     "PixelCNNPlusPlus",
+    "PixelRNN",
+    "PixelSNAIL",
     "Pointwise",
     "PositionContext",
     "RecomputingNetwork",
+    "RowLSTM",
     "SequenceEntry",
     "Stream",
     "VerticalConv2d",
