@@ -229,4 +229,4 @@ class CausalNetwork(IncrementalNetwork):
 
 def _reshaped(memory: State, batch_dims: int, batch: tuple[int, ...]) -> State:
     """The memories with other batch dimensions in front."""
-    return pytree.tree_map_only(Tensor, lambda leaf: leaf.reshape(*batch, *leaf.shape[batch_dims:]), memory)
+    return pytree.tree_map_only(Tensor, lambda leaf: leaf.reshape((*batch, *leaf.shape[batch_dims:])), memory)
