@@ -3,6 +3,7 @@
 from probgen.nn.causal.causal_attention import CausalAttention
 from probgen.nn.causal.causal_conv1d import CausalConv1d, column_at
 from probgen.nn.causal.causal_residual import CausalResidualBlock, concatenated_elu
+from probgen.nn.causal.compiled_steps import CompiledSteps
 from probgen.nn.causal.diagonal_lstm import DiagonalBiLSTM
 from probgen.nn.causal.fvsbn import FVSBN
 from probgen.nn.causal.gated_layer import GatedLayer
@@ -37,6 +38,7 @@ __all__ = [
     "CausalState",
     "CausalTransformer",
     "ChannelNorm",
+    "CompiledSteps",
     "ContextBias",
     "DiagonalBiLSTM",
     "DownRightShiftedConv2d",
