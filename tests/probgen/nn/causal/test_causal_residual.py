@@ -29,7 +29,9 @@ def test_it_is_its_formula(activation, shortcut, context_shape):
     f = concatenated_elu if activation is None else activation
     hidden = block.first(f(x))
     if shortcut:
-        hidden = hidden + torch.einsum("oc,nchw->nohw", block.shortcut.weight()[..., 0], f(a)) + block.shortcut.bias[:, None, None]
+        hidden = (
+            hidden + torch.einsum("oc,nchw->nohw", block.shortcut.weight()[..., 0], f(a)) + block.shortcut.bias[:, None, None]
+        )
     u, v = block.second(f(hidden)).chunk(2, 1)
     if context_shape:
         du, dv = (c.flatten(1) @ block.context.linear.weight.T)[:, :, None, None].chunk(2, 1)

@@ -46,7 +46,9 @@ def test_after_a_pass_each_layer_gives_mean_zero_and_its_deviation(weight_norm):
         during = model(x)
     for out, deviation in ((first(x), 1.0), (model(x), 0.1)):
         torch.testing.assert_close(out.mean((0, 2, 3)), out.new_zeros(out.shape[1]), atol=1e-9, rtol=0)
-        torch.testing.assert_close(out.std((0, 2, 3), correction=0), out.new_full((out.shape[1],), deviation), rtol=1e-6, atol=0)
+        torch.testing.assert_close(
+            out.std((0, 2, 3), correction=0), out.new_full((out.shape[1],), deviation), rtol=1e-6, atol=0
+        )
     torch.testing.assert_close(during, model(x))  # what came out was right already, and the hooks are gone
     again = copy.deepcopy(first.state_dict())
     first(2 * x)
