@@ -39,6 +39,7 @@ class SweepWeights(NamedTuple):
         num_outputs: Numbers that a coordinate gets.
         residual: Whether every second hidden layer adds the layer two before it.
         num_inputs: Numbers that the network sees of a coordinate.
+        skip: A matrix from the values straight to the outputs, masked, or None.
     """
 
     weights: list[Tensor]
@@ -48,6 +49,7 @@ class SweepWeights(NamedTuple):
     num_outputs: int
     residual: bool
     num_inputs: int = 1
+    skip: Tensor | None = None
 
     def blocks(self) -> Iterator[tuple[int, int]]:
         """Ranges of levels that hold about ``BLOCK`` coordinates."""
@@ -108,6 +110,9 @@ def sweep_in_place(plan: SweepWeights, activation: Activation, draw: Draw, batch
         ):
             if width and high > low:
                 total[low:high].addmm_(weight[low:high, :width], source[:width])
+        if plan.skip is not None and known[0]:
+            low, high = plan.rows(first, stop)[-1]
+            buffers.sums[-1][low:high].addmm_(plan.skip[low:high, : known[0]], buffers.inputs[0][: known[0]])
         for level in range(first, stop):
             _level_in_place(plan, activation, draw, level, known, buffers)
 
@@ -168,6 +173,9 @@ def _level_in_place(
     start, stop = plan.seen[level], plan.seen[level + 1]
     outputs = buffers.sums[-1][start * plan.num_outputs : stop * plan.num_outputs]
     _add_product(outputs, buffers.new_rows[-1][level], buffers.inputs[-1], known[-1], width)
+    if plan.skip is not None:
+        rows = plan.skip[start * plan.num_outputs : stop * plan.num_outputs]
+        _add_product(outputs, rows, buffers.inputs[0], known[0], start * plan.num_inputs)
     buffers.new_inputs[0][level].copy_(draw(start, stop, buffers.params[level]).mT)
 
 
@@ -204,6 +212,8 @@ def sweep_functional(
         ]
         if offset is not None:
             sums[0] = sums[0] + offset[..., rows[0][0] : rows[0][1]]
+        if plan.skip is not None and known[0]:
+            sums[-1] = sums[-1] + F.linear(inputs[0], plan.skip[slice(*rows[-1]), : known[0]])
         recent = [empty] * len(inputs)
         for level in range(first, stop):
             recent = _level_functional(plan, activation, draw, level, known, sums, recent)
@@ -237,6 +247,8 @@ def _level_functional(
         if high > low:
             grown[index + 1] = torch.cat([grown[index + 1], activation(total)], dim=-1)
     start, stop = plan.seen[level], plan.seen[level + 1]
+    if plan.skip is not None and start * plan.num_inputs > known[0]:
+        total = total + F.linear(grown[0], plan.skip[low:high, known[0] : start * plan.num_inputs])
     values = draw(start, stop, total.unflatten(-1, (stop - start, plan.num_outputs)))
     grown[0] = torch.cat([grown[0], values.to(grown[0].dtype)], dim=-1)
     return grown

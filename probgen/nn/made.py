@@ -10,10 +10,15 @@ r"""MADE: one masked network that gives the parameters of every coordinate from 
 
 with masks from ``masks.py``. Hidden units are sorted by the level at which they are ready, so the masks are block lower
 triangular: sampling computes every unit once, and one sample costs the arithmetic of one pass (``_sweep.py``).
+
+Orders and masks are no parameters: ``reordered`` gives the same weights another order, and other masks on demand. Trained with
+a new order in every batch, one network holds :math:`D!` factorizations, and the mean of several is a law again:
+:math:`p(x) = \frac1n \sum_k p_{\sigma_k}(x)`.
 """
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -23,10 +28,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from probgen.distributions._checks import require_context
 from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
+from probgen.nn._context import declared_context_shape, flat_context
 from probgen.nn._sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
-from probgen.nn.masks import adjacency_of_order, mask_plan
+from probgen.nn.masks import MaskPlan, adjacency_of_order, mask_plan, redrawn_plan, reordered_plan
 from probgen.nn.mlp import residual_width
 
 __all__ = ["MADE", "MADEState"]
@@ -70,6 +75,8 @@ class MADE(IncrementalNetwork):
         activation: Makes the elementwise activation.
         residual: Use residual blocks of two layers after the first; then ``hidden`` holds an odd number of equal widths.
         seed: None to spread the hidden units' sets evenly; a number to draw them at random (part of the architecture).
+        skip: Also connect each output straight to the coordinates that it sees, linearly.
+        dropout: Probability with which a hidden unit is dropped in a parallel pass while training; steps and sweeps drop none.
 
     Raises:
         ValueError: no hidden layer, both an order and an adjacency, one that does not fit, or one with a cycle.
@@ -102,6 +109,8 @@ class MADE(IncrementalNetwork):
         activation: Callable[[], nn.Module] = nn.ReLU,
         residual: bool = False,
         seed: int | None = None,
+        skip: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if not hidden or features < 1 or num_inputs < 1:
@@ -111,29 +120,77 @@ class MADE(IncrementalNetwork):
         if residual:
             residual_width(hidden)
         self.features, self.num_inputs, self.num_outputs, self.residual = features, num_inputs, num_outputs, residual
-        self.context_shape = _context_shape(context_features)
+        self.context_shape = declared_context_shape(context_features)
         graph = _graph(features, order, adjacency)
         plan = mask_plan(graph, hidden, constant=self.context_shape is not None, tied=residual, seed=seed)
-        self._levels, self._seen, self._ready = plan.levels, plan.seen, plan.ready
         widths = [features * num_inputs, *hidden, features * num_outputs]
         self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in itertools.pairwise(widths))
         self.activation = activation()
         self._rectify = type(self.activation) is nn.ReLU and not residual
         self._by_number = num_outputs <= FEW
+        self.skip = nn.Linear(widths[0], widths[-1], bias=False) if skip else None
+        self.dropout = nn.Dropout(dropout) if dropout else None
         if self.context_shape is not None:
             self.context_layer = nn.Linear(math.prod(self.context_shape), hidden[0], bias=False)
-        for index, mask in enumerate(plan.masks):
-            rows = self._repeated(mask) if index == len(hidden) else mask
-            rows = rows.repeat_interleave(num_inputs, 1) if index == 0 else rows
-            self.register_buffer(f"mask_{index}", rows.to(torch.get_default_dtype()), persistent=False)
-        coordinates = torch.tensor([index for level in plan.levels for index in level])
-        self._ordered = bool((coordinates == torch.arange(features)).all())
-        self.register_buffer("_order", coordinates, persistent=False)
+        self._adopt(plan, graph)
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:
         """The coordinates of each topological level."""
         return self._levels
+
+    def reordered(self, order: Sequence[int], *, seed: int | None = None) -> MADE:
+        """The network with the same parameters and another order: what order-agnostic training and ensembles are made of.
+
+        A hidden unit that saw the first m coordinates sees the first m of the new order.
+
+        Args:
+            order: Which coordinate comes first, second, ...
+            seed: None to keep how many coordinates each hidden unit sees; a number to draw that anew, too (other masks).
+
+        Returns:
+            A network that shares all parameters with this one; training either trains both.
+
+        Raises:
+            ValueError: ``order`` is no permutation, or coordinates share a level of the network's graph.
+
+        Example:
+            >>> import torch
+            >>> from probgen.distributions import Autoregressive, Mixture
+            >>> from probgen.distributions.elements import BernoulliElement
+            >>> from probgen.nn import MADE
+            >>> network = MADE(4, 1, hidden=(16, 16))
+            >>> members = [network.reordered(order, seed=k) for k, order in enumerate([(0, 1, 2, 3), (3, 1, 0, 2)])]
+            >>> law = Mixture([Autoregressive(member, (4,), BernoulliElement()) for member in members], torch.zeros(2))
+            >>> states = torch.cartesian_prod(*[torch.arange(2.0)] * 4)
+            >>> (law.log_prob(states).exp().sum() - 1).abs().item() < 1e-5
+            True
+        """
+        plan = reordered_plan(self._plan, order)
+        if seed is not None:
+            plan = redrawn_plan(plan, seed, constant=self.context_shape is not None, tied=self.residual)
+        other = copy.copy(self)
+        other._buffers, other._modules = dict(self._buffers), dict(self._modules)
+        other._adopt(plan, adjacency_of_order([level[0] for level in plan.levels]))
+        return other
+
+    def _adopt(self, plan: MaskPlan, graph: Tensor) -> None:
+        """Take over masks, and what steps and sweeps need to know of them."""
+        self._plan, self._levels, self._seen, self._ready = plan, plan.levels, plan.seen, plan.ready
+        like = self._bias(0)
+        for index, mask in enumerate(plan.masks):
+            rows = self._repeated(mask) if index == len(plan.ready) else mask
+            rows = rows.repeat_interleave(self.num_inputs, 1) if index == 0 else rows
+            self.register_buffer(f"mask_{index}", rows.to(like), persistent=False)
+        if self.skip is not None:
+            rows = self._repeated(graph.repeat_interleave(self.num_inputs, 1))
+            self.register_buffer("mask_skip", rows.to(like), persistent=False)
+        coordinates = torch.tensor([index for level in plan.levels for index in level])
+        self._ordered = bool((coordinates == torch.arange(self.features)).all())
+        self.register_buffer("_order", coordinates.to(like.device), persistent=False)
+        self._sorted = plan.units is None
+        for index, units in enumerate(plan.units or ()):
+            self.register_buffer(f"_units_{index}", units.to(like.device), persistent=False)
 
     def forward(self, values: Tensor, context: Tensor | None = None) -> Tensor:
         """All parameters in one pass.
@@ -154,7 +211,10 @@ class MADE(IncrementalNetwork):
             if self.residual and index % 2 == 0:
                 h = skip = h if skip is None else h + skip
             h = h.relu_() if self._rectify else self.activation(h)
+            h = h if self.dropout is None else self.dropout(h)
         raw = F.linear(h, weights[-1], biases[-1])
+        if self.skip is not None:
+            raw = raw + F.linear(values, self.skip.weight * self.get_buffer("mask_skip"))
         if self._by_number:
             return raw.unflatten(-1, (self.num_outputs, self.features)).mT  # type: ignore[no-any-return]
         return raw.unflatten(-1, (self.features, self.num_outputs))  # type: ignore[no-any-return]
@@ -182,6 +242,7 @@ class MADE(IncrementalNetwork):
         shape = tuple(batch_shape)
         weights = self._sweep_weights()
         offset = self._offset(shape, context)
+        offset = None if offset is None else self._units(offset, 0, slice(None))
         if len(shape) == 1 and may_write_in_place(weights.biases[0]):
             sweep_in_place(weights, self.activation, draw, shape[0], offset)
         else:
@@ -195,28 +256,39 @@ class MADE(IncrementalNetwork):
         for index, ready in enumerate(self._ready):
             new = slice(hidden[index].shape[-1], ready[level])
             weight = self._columns(self._masked(index, new), index, source.shape[-1])
-            h = F.linear(source, weight, self._bias(index)[new])
+            h = F.linear(source, weight, self._units(self._bias(index), index, new))
             if index == 0 and self.context_shape is not None:
-                h = h + offset[..., new]
+                h = h + self._units(offset, 0, new)
             if self.residual and index % 2 == 0 and index > 0:
                 h = h + before[-2]
             before.append(h)
             source = torch.cat([hidden[index], self.activation(h).to(hidden[index].dtype)], dim=-1)
             grown.append(source)
-        return MADEState(seen, tuple(grown), offset), self._level_outputs(source, level)
+        return MADEState(seen, tuple(grown), offset), self._level_outputs(seen, source, level)
 
-    def _level_outputs(self, source: Tensor, level: int) -> Tensor:
+    def _level_outputs(self, seen: Tensor, source: Tensor, level: int) -> Tensor:
         count = 0 if level == len(self._levels) else len(self._levels[level])
         chosen = self._order[self._seen[level] : self._seen[level] + count]
-        rows = self._of_coordinates(self._masked(len(self._ready), slice(None))[:, : source.shape[-1]], chosen)
-        bias = self._of_coordinates(self._bias(-1), chosen)
-        return F.linear(source, rows, bias).unflatten(-1, (count, self.num_outputs))  # type: ignore[no-any-return]
+        last = len(self._ready)
+        rows = self._of_coordinates(self._columns(self._masked(last, slice(None)), last, source.shape[-1]), chosen)
+        params = F.linear(source, rows, self._of_coordinates(self._bias(-1), chosen))
+        if self.skip is not None:
+            rows = self._of_coordinates(self.skip.weight, chosen) * self._of_coordinates(self.get_buffer("mask_skip"), chosen)
+            params = params + F.linear(seen, self._columns(rows, 0, seen.shape[-1]))
+        return params.unflatten(-1, (count, self.num_outputs))  # type: ignore[no-any-return]
 
     def _columns(self, weight: Tensor, index: int, width: int) -> Tensor:
         """The first ``width`` inputs of a layer, in level order."""
-        if index > 0 or self._ordered:
+        if self._ordered if index == 0 else self._sorted:
             return weight[:, :width]
-        return weight.index_select(1, self._inputs_in_order()[:width])
+        places = self._inputs_in_order() if index == 0 else self.get_buffer(f"_units_{index - 1}")
+        return weight.index_select(1, places[:width])
+
+    def _units(self, numbers: Tensor, index: int, chosen: slice) -> Tensor:
+        """Numbers ``[..., units]`` of some units of a hidden layer, counted in the order in which they become ready."""
+        if self._sorted:
+            return numbers[..., chosen]
+        return numbers.index_select(-1, self.get_buffer(f"_units_{index}")[chosen])
 
     def _inputs_in_order(self) -> Tensor:
         """The numbers that the network sees, coordinate after coordinate in level order."""
@@ -225,8 +297,13 @@ class MADE(IncrementalNetwork):
         return (self._order[:, None] * self.num_inputs + torch.arange(self.num_inputs, device=self._order.device)).flatten()
 
     def _masked(self, index: int, rows: slice) -> Tensor:
-        weight: Tensor = self.layers[index].weight[rows]  # type: ignore[index]
-        return weight * self.get_buffer(f"mask_{index}")[rows]
+        """Rows of a masked weight, counted in the order in which hidden units become ready."""
+        weight: Tensor = self.layers[index].weight  # type: ignore[assignment]
+        mask = self.get_buffer(f"mask_{index}")
+        if self._sorted or index == len(self._ready):
+            return weight[rows] * mask[rows]
+        chosen = self.get_buffer(f"_units_{index}")[rows]
+        return weight.index_select(0, chosen) * mask.index_select(0, chosen)
 
     def _weights_and_biases(self) -> tuple[list[Tensor], list[Tensor]]:
         layers = list(self.layers)
@@ -250,26 +327,24 @@ class MADE(IncrementalNetwork):
 
     def _offset(self, batch_shape: Sequence[int], context: Tensor | None) -> Tensor | None:
         """The context's contribution to the first layer, ``[*context_batch, hidden[0]]``."""
-        require_context("MADE", context, self.context_shape, tuple(batch_shape))
-        if context is None or self.context_shape is None:
-            return None
-        flat = context.reshape(*context.shape[: context.dim() - len(self.context_shape)], math.prod(self.context_shape))
-        return self.context_layer(flat)  # type: ignore[no-any-return]
+        flat = flat_context("MADE", context, self.context_shape, batch_shape)
+        return None if flat is None else self.context_layer(flat)
 
     def _sweep_weights(self) -> SweepWeights:
         weights, biases = self._weights_and_biases()
+        skip = None if self.skip is None else self.skip.weight * self.get_buffer("mask_skip")
         if not self._ordered:
             weights[0] = weights[0].index_select(1, self._inputs_in_order())
+            skip = None if skip is None else skip.index_select(1, self._inputs_in_order())
         if self._by_number or not self._ordered:
             weights[-1] = self._of_coordinates(weights[-1], self._order)
             biases[-1] = self._of_coordinates(biases[-1], self._order)
-        return SweepWeights(weights, biases, self._seen, self._ready, self.num_outputs, self.residual, self.num_inputs)
-
-
-def _context_shape(context_features: int | Sequence[int]) -> tuple[int, ...] | None:
-    if isinstance(context_features, int):
-        return (context_features,) if context_features else None
-    return tuple(context_features)
+            skip = None if skip is None else self._of_coordinates(skip, self._order)
+        for index in range(0 if self._sorted else len(self._ready)):
+            units = self.get_buffer(f"_units_{index}")
+            weights[index], biases[index] = weights[index].index_select(0, units), biases[index].index_select(0, units)
+            weights[index + 1] = weights[index + 1].index_select(1, units)
+        return SweepWeights(weights, biases, self._seen, self._ready, self.num_outputs, self.residual, self.num_inputs, skip)
 
 
 def _graph(features: int, order: Sequence[int] | None, adjacency: Tensor | None) -> Tensor:

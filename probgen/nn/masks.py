@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-__all__ = ["MaskPlan", "adjacency_of_order", "mask_plan", "topological_levels"]
+__all__ = ["MaskPlan", "adjacency_of_order", "mask_plan", "redrawn_plan", "reordered_plan", "topological_levels"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class MaskPlan:
             has a row a coordinate.
         seen: ``seen[k]`` coordinates lie on levels before ``k``; ``len(levels) + 1`` numbers.
         ready: For each hidden layer, ``ready[k]`` units may be computed from levels before ``k``; ``len(levels) + 1`` numbers.
+        units: For each hidden layer its units in the order in which they become ready; None where they stand in that order.
 
     Example:
         >>> from probgen.nn.masks import adjacency_of_order, mask_plan
@@ -46,6 +47,7 @@ class MaskPlan:
     masks: tuple[Tensor, ...]
     seen: tuple[int, ...]
     ready: tuple[tuple[int, ...], ...]
+    units: tuple[Tensor, ...] | None = None
 
 
 def adjacency_of_order(order: Sequence[int]) -> Tensor:
@@ -143,6 +145,68 @@ def mask_plan(
         seen.append(seen[-1] + len(level))
     ends = tuple(tuple(int((ready[kind] <= k).sum()) for k in range(len(levels) + 1)) for kind in kinds)
     return MaskPlan(levels, tuple(masks), tuple(seen), ends)
+
+
+def reordered_plan(plan: MaskPlan, order: Sequence[int]) -> MaskPlan:
+    """The masks for another order: a unit that saw the first m coordinates sees the first m of the new order.
+
+    Args:
+        plan: Masks for an order (each level one coordinate).
+        order: A permutation of the coordinates.
+
+    Raises:
+        ValueError: the plan is not one of an order, or ``order`` is no permutation of its coordinates.
+
+    Example:
+        >>> from probgen.nn.masks import adjacency_of_order, mask_plan, reordered_plan
+        >>> plan = reordered_plan(mask_plan(adjacency_of_order(range(3)), hidden=(2,)), [2, 0, 1])
+        >>> plan.levels, plan.masks[0].int()
+        (((2,), (0,), (1,)), tensor([[0, 0, 1],
+                [1, 0, 1]], dtype=torch.int32))
+    """
+    before, after = [index for level in plan.levels for index in level], [int(index) for index in order]
+    if len(plan.levels) < len(before):
+        raise ValueError(
+            "only the masks of an order can be reordered; these are of a graph in which coordinates share a level."
+        )
+    if sorted(after) != sorted(before):
+        raise ValueError(f"`order` must be a permutation of 0 to {len(before) - 1}; got {tuple(after)}.")
+    source = torch.empty(len(before), dtype=torch.long)
+    source[after] = torch.tensor(before)  # whose place in the old order a coordinate takes
+    masks = [plan.masks[0][:, source], *plan.masks[1:]]
+    masks[-1] = masks[-1][source]
+    return replace(plan, levels=tuple((index,) for index in after), masks=tuple(masks))
+
+
+def redrawn_plan(plan: MaskPlan, seed: int, *, constant: bool = False, tied: bool = False) -> MaskPlan:
+    """Other masks for the order of a plan: each hidden unit draws anew how many coordinates it sees.
+
+    Args:
+        plan: Masks for an order.
+        seed: Of the draws.
+        constant: Also use units that see no coordinate.
+        tied: Give all layers the same sets.
+
+    Example:
+        >>> from probgen.nn.masks import adjacency_of_order, mask_plan, redrawn_plan
+        >>> plan = redrawn_plan(mask_plan(adjacency_of_order(range(4)), hidden=(5,)), seed=0)
+        >>> plan.masks[0].sum(1), plan.units
+        (tensor([3, 1, 3, 1, 2]), (tensor([1, 3, 4, 0, 2]),))
+    """
+    order = [index for level in plan.levels for index in level]
+    rank = torch.tensor(order).argsort()
+    lowest = 0 if constant or len(order) == 1 else 1
+    generator = torch.Generator().manual_seed(seed)
+    widths = [len(mask) for mask in plan.masks[:-1]]
+    degrees = [torch.randint(lowest, max(len(order), 1), (width,), generator=generator) for width in widths]
+    if tied:
+        degrees = [degrees[0]] * len(degrees)
+    masks = [rank[None, :] < degrees[0][:, None]]
+    masks += [before[None, :] <= after[:, None] for before, after in itertools.pairwise(degrees)]
+    masks.append(degrees[-1][None, :] <= rank[:, None])
+    ready = tuple(tuple(int((degree <= k).sum()) for k in range(len(order) + 1)) for degree in degrees)
+    units = tuple(degree.argsort(stable=True) for degree in degrees)
+    return replace(plan, masks=tuple(masks), ready=ready, units=units)
 
 
 def _unit_sets(adjacency: Tensor, level_of: Tensor, *, constant: bool) -> tuple[Tensor, Tensor]:
