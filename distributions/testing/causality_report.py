@@ -151,14 +151,18 @@ class CausalityReport:
         Raises:
             ValueError: there is no such position.
         """
-        place = self._place(position) if isinstance(position, int) else tuple(operator.index(entry) for entry in position)
+        if isinstance(position, int):
+            if not 0 <= position < len(self.rank):
+                raise ValueError(f"`position` must be an index into {self.grid}; got {position}.")
+            return position
+        place = tuple(operator.index(entry) for entry in position)
         fits = len(place) == len(self.grid) and all(0 <= entry < size for entry, size in zip(place, self.grid, strict=True))
         if not fits:
             raise ValueError(f"`position` must be an index into {self.grid}; got {position}.")
         return sum(entry * math.prod(self.grid[axis + 1 :]) for axis, entry in enumerate(place))
 
     def _place(self, number: int) -> Position:
-        return tuple(int(entry) for entry in torch.unravel_index(torch.tensor(number), self.grid)) if number >= 0 else (number,)
+        return tuple(int(entry) for entry in torch.unravel_index(torch.tensor(number), self.grid))
 
     # ---------------------------------------------------------------------------------------------------------- verdict
 
