@@ -4,9 +4,9 @@ With F the companding map (:class:`~probgen.distributions.bijectors.MuLaw`) and 
 
 .. math:: k(x) = Q(F(x)), \qquad \hat x_k = F^{-1}(c_k),
 
-so this is ``Quantization`` behind a bijector, and nothing else: codes are its levels, and the L numbers :math:`\hat x_k` are what
-its centers decode to. A law P on codes is a law on waveforms with the same masses on the :math:`\hat x_k`. Spread evenly over each
-bin of :math:`y = F(x)`, of width w, it has the density :math:`p(x) = P(k(x))\, F'(x) / w`, so codes and densities compare by
+so this is ``Quantization`` behind a bijector, and nothing else: codes are its levels, and the L numbers :math:`\hat x_k` are
+what its centers decode to. A law P on codes is a law on waveforms with the same masses on the :math:`\hat x_k`. Spread evenly
+over each bin of :math:`y = F(x)`, of width w, it has the density :math:`p(x) = P(k(x))\, F'(x) / w`, so that
 
 .. math:: -\log P(k(x)) = -\log p(x) + \log F'(x) - \log w.
 """

@@ -3,8 +3,8 @@ r"""Mu-law companding: fine steps where sound is soft, coarse steps where it is 
 .. math:: F(x) = \operatorname{sgn}(x)\, \frac{\log(1 + \mu |x|)}{\log(1 + \mu)}, \qquad
    F^{-1}(y) = \operatorname{sgn}(y)\, \frac{(1 + \mu)^{|y|} - 1}{\mu}
 
-both map [-1, 1] onto itself, with :math:`\log F'(x) = \log \mu - \log\log(1 + \mu) - \log(1 + \mu |x|)`. Equal steps of y are steps
-of x in proportion to :math:`1 + \mu |x|`: at full scale 256 times as large as at silence for :math:`\mu = 255`.
+both map [-1, 1] onto itself, with :math:`\log F'(x) = \log \mu - \log\log(1 + \mu) - \log(1 + \mu |x|)`. Equal steps of y are
+steps of x in proportion to :math:`1 + \mu |x|`: at full scale 256 times as large as at silence for :math:`\mu = 255`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 """Networks: what maps tensors to tensors. They know no distribution and no objective."""
 
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
+from probgen.nn.causal.compiled_steps import CompiledSteps
 from probgen.nn.causal.fvsbn import FVSBN
+from probgen.nn.causal.gated_pixel_cnn import GatedPixelCNN
 from probgen.nn.causal.nade import NADE
+from probgen.nn.causal.pixel_cnn import PixelCNN
 from probgen.nn.causal.pixel_cnn_plus_plus import PixelCNNPlusPlus
 from probgen.nn.causal.pixel_rnn import PixelRNN
 from probgen.nn.causal.wave_net import WaveNet
@@ -28,6 +31,7 @@ __all__ = [
     "MLP",
     "NADE",
     "ClassConditioning",
+    "CompiledSteps",
     "Conditioning",
     "Conditions",
     "ConvBlock",
@@ -38,11 +42,13 @@ __all__ = [
     "DiT",
     "Downsample",
     "FourierEmbedding",
+    "GatedPixelCNN",
     "ImageConditioning",
     "MergeBlock",
     "MultiHeadAttention",
     "NetworkSum",
     "NoiseEmbedding",
+    "PixelCNN",
     "PixelCNNPlusPlus",
     "PixelRNN",
     "ResidualBlock",

@@ -2,8 +2,8 @@ r"""Where a sequence enters a causal network: one shift, and codes as vectors.
 
 .. math:: h_0 = s, \qquad h_t = E(x_{t-1}),
 
-with a learned column s for "nothing yet", and E the row of a table for codes :math:`0, \dots, S - 1`, an affine map for numbers.
-Behind this shift every layer may look at its own position.
+with a learned column s for "nothing yet", and E the row of a table for codes :math:`0, \dots, S - 1`, an affine map for
+numbers. Behind this shift every layer may look at its own position.
 """
 
 from __future__ import annotations

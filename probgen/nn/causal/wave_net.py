@@ -6,8 +6,8 @@ stack, computes
 .. math:: z^{(l)} = \tanh(W_f * h^{(l)} + V_f c) \odot \sigma(W_g * h^{(l)} + V_g c), \qquad
    h^{(l+1)} = h^{(l)} + R_l z^{(l)},
 
-and all layers speak to the output, :math:`\sum_l S_l z^{(l)}`, followed by two maps of each position with rectifiers between. The
-:math:`S_l` side by side are one matrix, so the sum is one product. The parameters of position t see the
+and all layers speak to the output, :math:`\sum_l S_l z^{(l)}`, followed by two maps of each position with rectifiers before
+them. The :math:`S_l` side by side are one matrix, so the sum is one product. The parameters of position t see the
 :math:`R = 1 + \text{stacks} \cdot (k - 1)(2^L - 1)` values before it, the *receptive field*.
 
 A context c is a vector, the same everywhere (*global*: who speaks), or a sequence of frames (*local*: what is said when), which
