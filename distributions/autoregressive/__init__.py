@@ -7,6 +7,7 @@ from probgen.distributions.autoregressive.completion import Completion
 from probgen.distributions.autoregressive.distribution import Autoregressive
 from probgen.distributions.autoregressive.exact_completion import ExactCompletion
 from probgen.distributions.autoregressive.law import AutoregressiveLaw
+from probgen.distributions.autoregressive.look_ahead import GaussianLookAhead
 from probgen.distributions.autoregressive.particle_completion import ParticleCompletion
 from probgen.distributions.autoregressive.particles import LookAhead, Particles
 from probgen.distributions.autoregressive.sites import SiteProgram
@@ -16,6 +17,7 @@ __all__ = [
     "AutoregressiveLaw",
     "Completion",
     "ExactCompletion",
+    "GaussianLookAhead",
     "LookAhead",
     "ParticleCompletion",
     "Particles",

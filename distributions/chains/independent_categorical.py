@@ -87,6 +87,22 @@ class IndependentCategorical(Distribution):
         possible = torch.where(self.log_probs == -torch.inf, 0.0, self.log_probs)
         return -sum_rightmost(self.probs * possible, len(self.event_shape) + 1)
 
+    @property
+    def has_enumerate_support(self) -> bool:  # type: ignore[override]
+        """Whether the states can be listed: those of a single coordinate, an event of shape ()."""
+        return not self.event_shape
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:  # noqa: FBT001, FBT002  (torch's signature)
+        """All states of a single coordinate, ``[S, *batch]`` (ones for the batch if not ``expand``).
+
+        Raises:
+            NotImplementedError: an event has several coordinates.
+        """
+        if self.event_shape:
+            raise NotImplementedError(f"only single coordinates are listed; got events of shape {tuple(self.event_shape)}.")
+        states = torch.arange(self.states, device=self.log_probs.device).reshape(-1, *(1,) * len(self.batch_shape))
+        return states.expand(-1, *self.batch_shape) if expand else states
+
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape."""
         new = self._expanded(batch_shape, _instance)
