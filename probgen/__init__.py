@@ -1,20 +1,33 @@
 """probgen: deep generative models as probability distributions, for PyTorch and Pyro.
 
 ``probgen.distributions`` holds the mathematics (bijectors, distributions, the law kit), ``probgen.nn`` networks,
-``probgen.infer`` objectives and training, ``probgen.flows``, ``probgen.vae`` and ``probgen.diffusion`` recipes;
-``probgen.data``, ``probgen.metrics`` and ``probgen.plot`` stand around them.
+``probgen.infer`` objectives and training; ``probgen.flows``, ``probgen.autoregressive``, ``probgen.vae`` and
+``probgen.diffusion`` hold recipes; ``probgen.data``, ``probgen.metrics`` and ``probgen.plot`` stand around them.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probgen import data, diffusion, distributions, flows, infer, metrics, nn, plot, vae
+    from probgen import autoregressive, data, diffusion, distributions, flows, infer, metrics, nn, plot, vae
     from probgen.infer import load, save
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["data", "diffusion", "distributions", "flows", "infer", "load", "metrics", "nn", "plot", "save", "vae"]
+__all__ = [
+    "autoregressive",
+    "data",
+    "diffusion",
+    "distributions",
+    "flows",
+    "infer",
+    "load",
+    "metrics",
+    "nn",
+    "plot",
+    "save",
+    "vae",
+]
 
 
 def __getattr__(name: str) -> Any:
