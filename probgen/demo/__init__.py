@@ -3,6 +3,7 @@
 ``examples/demo.py`` runs it. A family joins by an ``Entry`` in ``families.py``.
 """
 
+from probgen.demo.autoregressive_model import AutoregressiveModel, digits_autoregressive
 from probgen.demo.baselines import gaussian, logit_gaussian
 from probgen.demo.bayes import Reweighted, class_posterior, reweight, train_classifier
 from probgen.demo.detection import detect, outliers
@@ -36,6 +37,7 @@ __all__ = [
     "LEVELS",
     "PIXELS",
     "SAMPLERS",
+    "AutoregressiveModel",
     "DiffusionModel",
     "DigitModel",
     "Entry",
@@ -55,6 +57,7 @@ __all__ = [
     "denoising",
     "detect",
     "digit_batches",
+    "digits_autoregressive",
     "digits_diffusion",
     "digits_vae",
     "evaluate",

@@ -1,4 +1,4 @@
-"""The entries of the demo: flows by maximum likelihood, autoencoders and diffusion by their bounds, as Pyro models."""
+"""The entries of the demo: flows and pixels one by one by likelihood, autoencoders and diffusion by bounds, as Pyro models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pyro
 import torch
 from torch import Tensor
 
+from probgen.demo.autoregressive_model import AutoregressiveModel, digits_autoregressive
 from probgen.demo.diffusion_model import DiffusionModel, denoising, digits_diffusion
 from probgen.demo.problem import CLASSES, PIXELS, Problem, one_hot
 from probgen.demo.registry import DigitModel, Entry
@@ -84,6 +85,11 @@ def _diffusion(problem: Problem, *, conditional: bool) -> DigitModel:
     return DiffusionModel(digits_diffusion(width=problem.width), draws=2 * len(problem.test_v))
 
 
+def _pixels(problem: Problem, *, conditional: bool) -> DigitModel:
+    frequency = torch.bincount(problem.train.labels, minlength=CLASSES) / len(problem.train)
+    return AutoregressiveModel(digits_autoregressive(channels=3 * problem.width // 4), frequency)
+
+
 def _vae(problem: Problem, *, conditional: bool) -> DigitModel:
     return VAEModel(digits_vae(width=8 * problem.width, conditional=conditional))
 
@@ -93,6 +99,7 @@ ENTRIES: dict[str, Entry] = {
     for entry in (
         Entry("spline coupling", _coupling),
         Entry("spline autoregressive", _autoregressive),
+        Entry("autoregressive", _pixels, learning_rate=3e-3, share=0.5, serves_both=True),
         Entry("variational autoencoder", _vae, evidence_bound),
         Entry("diffusion", _diffusion, denoising, learning_rate=3e-3, share=0.5, serves_both=True),
     )

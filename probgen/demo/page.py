@@ -14,9 +14,9 @@ __all__ = ["interpolation", "write_page"]
 
 _BOUND = (
     "Bits per dimension are for images with 17 gray values. For flows they are exact for the density of uniformly dequantized "
-    "images and so an upper bound of the code length of the integers; for autoencoders and diffusion (<=) they are a "
-    "variational bound of that code length itself. The uniform law needs log2(17) = 4.09. The round trip of an autoencoder "
-    "is its reconstruction."
+    "images and so an upper bound of the code length of the integers; for the autoregressive model they are that code length, "
+    "exactly; for autoencoders and diffusion (<=) they are a variational bound of it. The uniform law needs log2(17) = 4.09. "
+    "The round trip of an autoencoder is its reconstruction."
 )
 
 

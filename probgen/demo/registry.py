@@ -91,7 +91,7 @@ class Entry:
     Example:
         >>> from probgen.demo import ENTRIES
         >>> sorted(ENTRIES)
-        ['diffusion', 'spline autoregressive', 'spline coupling', 'variational autoencoder']
+        ['autoregressive', 'diffusion', 'spline autoregressive', 'spline coupling', 'variational autoencoder']
     """
 
     name: str

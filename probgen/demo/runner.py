@@ -38,7 +38,7 @@ def run(settings: Settings, *, report: Report | None = None, progress: bool = Tr
         >>> from probgen.demo import Settings, run
         >>> results = run(Settings.smoke(), progress=False)  # doctest: +SKIP
         >>> list(results.models)  # doctest: +SKIP
-        ['spline coupling', 'spline autoregressive', 'variational autoencoder', 'diffusion']
+        ['spline coupling', 'spline autoregressive', 'autoregressive', 'variational autoencoder', 'diffusion']
     """
     say = report or (lambda line: None)
     results = Results(settings, load_problem(settings))
