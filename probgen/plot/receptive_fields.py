@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from probgen.distributions.testing.causality_report import CausalityReport
 from probgen.plot.figures import empty_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from probgen.distributions.testing import CausalityReport
 
 __all__ = ["causality"]
 
