@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -149,7 +149,7 @@ class FVSBN(IncrementalNetwork):
         """Run through all coordinates at the cost of one product: in place where nothing records, else functionally."""
         shape = tuple(batch_shape)
         offset = self._offset(shape, context)
-        weight, bias = self.linear.weight * self.mask, self.linear.bias
+        weight, bias = self.linear.weight * self.mask, cast(Tensor, self.linear.bias)
         if not self._ordered:
             inputs, outputs = (_spread(self._order, count) for count in (self.num_inputs, self.num_outputs))
             weight, bias = weight.index_select(1, inputs).index_select(0, outputs), bias.index_select(0, outputs)

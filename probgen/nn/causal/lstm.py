@@ -64,7 +64,8 @@ def skewed(x: Tensor) -> Tensor:
     """
     height, width = x.shape[-2:]
     padded = F.pad(x, (0, height)).flatten(-2)  # of a row W + H; read again in rows of W + H - 1, each begins one later
-    return padded[..., : height * (height + width - 1)].unflatten(-1, (height, height + width - 1))
+    kept = padded[..., : height * (height + width - 1)]
+    return kept.unflatten(-1, (height, height + width - 1))  # type: ignore[no-any-return]
 
 
 def unskewed(x: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ def unskewed(x: Tensor) -> Tensor:
                 [3, 4]])
     """
     height, columns = x.shape[-2:]
-    padded = F.pad(x.flatten(-2), (0, height)).unflatten(-1, (height, columns + 1))
+    padded: Tensor = F.pad(x.flatten(-2), (0, height)).unflatten(-1, (height, columns + 1))
     return padded[..., : columns + 1 - height]
 
 

@@ -132,7 +132,7 @@ class NADE(IncrementalNetwork):
         hidden = self.activation(before + start.unsqueeze(-2))
         if not self._ordered:
             hidden = hidden.index_select(-2, self._order.argsort())
-        return torch.einsum("...dh,dph->...dp", hidden, self.outer) + self.outer_bias  # type: ignore[no-any-return]
+        return torch.einsum("...dh,dph->...dp", hidden, self.outer) + self.outer_bias
 
     def init_state(self, batch_shape: Sequence[int], context: Tensor | None = None) -> tuple[NADEState, Tensor]:
         """The sums before the first coordinate, and its parameters ``[*batch, 1, P]``."""

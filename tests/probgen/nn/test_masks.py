@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from probgen.nn.masks import adjacency_of_order, mask_plan, topological_levels
+from probgen.nn.masks import adjacency_of_order, mask_plan, redrawn_plan, reordered_plan, topological_levels
 
 
 def reach(plan):
@@ -44,3 +44,30 @@ def test_cycles_and_wrong_orders_are_named():
         topological_levels(graph)
     with pytest.raises(ValueError, match="permutation"):
         adjacency_of_order([0, 0])
+
+
+def test_reordered_masks_are_those_of_the_order():
+    order = [2, 0, 3, 1]
+    for constant in (False, True):
+        made = mask_plan(adjacency_of_order(order), (9, 7), constant=constant)
+        moved = reordered_plan(mask_plan(adjacency_of_order([1, 3, 0, 2]), (9, 7), constant=constant), order)
+        assert moved.levels == made.levels
+        assert moved.seen == made.seen
+        assert moved.ready == made.ready
+        assert all(torch.equal(a, b) for a, b in zip(moved.masks, made.masks, strict=True))
+
+
+def test_redrawn_masks_are_causal_and_sorted_by_their_units():
+    order = [2, 0, 3, 1]
+    for options in ({}, {"constant": True}, {"tied": True}):
+        plan = redrawn_plan(mask_plan(adjacency_of_order(order), (9, 9, 9)), 4, **options)
+        paths = plan.masks[-1].float() @ plan.masks[2].float() @ plan.masks[1].float() @ plan.masks[0].float()
+        assert not (paths > 0)[~adjacency_of_order(order)].any()
+        for mask, units, ready in zip(plan.masks, plan.units, plan.ready, strict=False):
+            assert sorted(units.tolist()) == list(range(9))
+            assert (mask[units].sum(1).diff() >= 0).all()
+            assert ready[-1] == 9
+        first = plan.masks[0].sum(1)
+        assert plan.ready[0] == tuple(int((first <= k).sum()) for k in range(5))
+    tied = redrawn_plan(mask_plan(adjacency_of_order(order), (9, 9, 9)), 4, tied=True)
+    assert torch.equal(tied.units[0], tied.units[2])
