@@ -109,5 +109,5 @@ def _chunks(positions: int, inputs: int) -> Iterator[Tensor]:
 
 def _gathered(moved: Tensor, owners: Tensor, positions: int) -> Tensor:
     """From booleans ``[k, numbers]`` to ``[k, positions]``: whether any number of a position moved."""
-    counts = torch.zeros(len(moved), positions).index_add_(1, owners.flatten(), moved.float())
+    counts = torch.zeros(len(moved), positions, dtype=torch.float32).index_add_(1, owners.flatten(), moved.float())
     return counts > 0
