@@ -8,6 +8,8 @@ from probgen.nn.causal.nade import NADE
 from probgen.nn.causal.pixel_cnn import PixelCNN
 from probgen.nn.causal.pixel_cnn_plus_plus import PixelCNNPlusPlus
 from probgen.nn.causal.pixel_rnn import PixelRNN
+from probgen.nn.causal.pixel_snail import PixelSNAIL
+from probgen.nn.causal.transformer import CausalTransformer
 from probgen.nn.causal.wave_net import WaveNet
 from probgen.nn.conditioning import ClassConditioning, Conditioning, Conditions, ImageConditioning, VectorConditioning
 from probgen.nn.convolutional import ConvDecoder, ConvEncoder
@@ -30,6 +32,7 @@ __all__ = [
     "MADE",
     "MLP",
     "NADE",
+    "CausalTransformer",
     "ClassConditioning",
     "CompiledSteps",
     "Conditioning",
@@ -51,6 +54,7 @@ __all__ = [
     "PixelCNN",
     "PixelCNNPlusPlus",
     "PixelRNN",
+    "PixelSNAIL",
     "ResidualBlock",
     "SinusoidalEmbedding",
     "Skip",

@@ -12,15 +12,28 @@ from torch import nn
 
 from probgen.distributions.bijectors import IncrementalNetwork
 from probgen.nn import MADE, PixelCNNPlusPlus
-from probgen.nn.causal import RecomputingNetwork
+from probgen.nn.causal import CausalTransformer, PixelSNAIL, RecomputingNetwork
+
+_SMALL = {"width": 8, "depth": 2, "heads": 2}
 
 NETWORKS: dict[str, Callable[[], IncrementalNetwork]] = {
+    "CausalTransformer": lambda: CausalTransformer((2, 3), 2, **_SMALL),
+    "CausalTransformer(codes, rotary, tied, context)": lambda: CausalTransformer(
+        (5,), 3, values=3, positions="rotary", tied=True, context_shape=(2,), **_SMALL
+    ),
+    "CausalTransformer(attends to a context)": lambda: CausalTransformer(
+        (4,), 2, channels=2, context_shape=(3, 2), cross_attention=True, **_SMALL
+    ),
     "MADE": lambda: MADE(5, 2, hidden=(12, 12), order=(2, 0, 4, 1, 3), activation=nn.Tanh),
     "MADE(one-hot, context)": lambda: MADE(4, 3, num_inputs=3, hidden=(16,), context_features=2, activation=nn.Tanh),
     "MADE(residual)": lambda: MADE(4, 2, hidden=(12, 12, 12), residual=True, activation=nn.Tanh),
     "PixelCNNPlusPlus": lambda: PixelCNNPlusPlus((4, 3), 2, filters=4, blocks=1, levels=2, dropout=0.0),
     "PixelCNNPlusPlus(colors, context)": lambda: PixelCNNPlusPlus(
         (3, 3, 3), 2, filters=4, blocks=1, levels=3, dropout=0.0, context_shape=(2,)
+    ),
+    "PixelSNAIL": lambda: PixelSNAIL((3, 3), 2, filters=8, stages=2, blocks=1, heads=2, kernel_size=3),
+    "PixelSNAIL(colors, context)": lambda: PixelSNAIL(
+        (3, 2, 3), 2, filters=8, stages=1, blocks=1, heads=1, kernel_size=3, context_shape=(2,)
     ),
     "RecomputingNetwork": lambda: RecomputingNetwork(
         MADE(4, 2, hidden=(12,), order=(3, 1, 0, 2), activation=nn.Tanh), 4, 2, order=(3, 1, 0, 2)
