@@ -8,7 +8,8 @@ In parallel this is an ordinary convolution of a sequence that has been padded w
 on the right. Since :math:`y_t` sees :math:`x_t`, a law of :math:`x_t` must not be made of it as it is: a network shifts its
 input once, at its entry (``SequenceEntry``), and no layer behind it does. One position after another, the last
 :math:`(k - 1) d + 1` inputs stand in a ring, that of position t in slot :math:`t \bmod ((k - 1) d + 1)`: a step costs the same
-at every position, and running it twice changes nothing.
+at every position, and running it twice changes nothing. The oldest input stands in the slot behind the newest; with two taps
+and the first slot repeated at the end of the ring, both taps are one slice.
 """
 
 from __future__ import annotations
@@ -70,20 +71,28 @@ class CausalConv1d(nn.Conv1d):
         """Sequences ``[N, C_in, T]`` to ``[N, C_out, T]``; with a stream a column ``[N, C_in]`` to ``[N, C_out]``."""
         if stream is None:
             return F.conv1d(F.pad(x, (self.reach, 0)), self.weight, self.bias, dilation=self.dilation)
-        weight = stream.prepare(lambda: self.weight.transpose(1, 2).flatten(1))
+        weight = stream.prepare(lambda: self.weight.roll(1, 2).transpose(1, 2).flatten(1))
         seen = x if not self.reach else self._seen(x, stream)
         return F.linear(seen, weight, self.bias)
 
     def _seen(self, x: Tensor, stream: Stream) -> Tensor:
-        """The columns under the taps side by side, ``[N, k * C_in]``, after the new one has been put into the ring."""
-        position, step, size = stream.position, self.dilation[0], self.reach + 1
+        """The columns under the taps side by side, the newest first and then the oldest to the second newest: [N, k * C_in]."""
+        position, size, step = stream.position, self.reach + 1, self.dilation[0]
+        slot = position % size
 
         def advance(ring: Tensor) -> tuple[Tensor, Tensor]:
-            _put(ring, position % size, x)
+            if isinstance(slot, Tensor):
+                ring.index_copy_(1, slot.reshape(1), x.unsqueeze(1))
+            else:
+                ring.select(1, slot).copy_(x)
+                if self.kernel_size[0] == 2:
+                    if not slot:
+                        ring.select(1, size).copy_(x)
+                    return ring, ring.narrow(1, slot, 2).flatten(1)
             back = range(self.reach, 0, -step)
-            return ring, torch.cat([*(column_at(ring, (position - far) % size, 1) for far in back), x], 1)
+            return ring, torch.cat([x, *(column_at(ring, (position - far) % size, 1) for far in back)], 1)
 
-        return stream.update(lambda: x.new_zeros(len(x), size, x.shape[1]), advance, writes=True)
+        return stream.update(lambda: x.new_zeros(len(x), size + 1, x.shape[1]), advance, writes=True)
 
 
 def column_at(table: Tensor, position: int | Tensor, dim: int) -> Tensor:
@@ -104,11 +113,3 @@ def column_at(table: Tensor, position: int | Tensor, dim: int) -> Tensor:
     if isinstance(position, Tensor):
         return table.index_select(dim, position.reshape(1)).squeeze(dim)
     return table.select(dim, position)
-
-
-def _put(ring: Tensor, slot: int | Tensor, x: Tensor) -> None:
-    """Write a column into a ring ``[N, size, C]``."""
-    if isinstance(slot, Tensor):
-        ring.index_copy_(1, slot.reshape(1), x.unsqueeze(1))
-    else:
-        ring.select(1, slot).copy_(x)
