@@ -66,7 +66,8 @@ class NormalizedWeight(nn.Module):
         if self.gain is None:
             return self.direction
         scale = self.gain / self.direction.flatten(1).norm(dim=1)
-        return self.direction * scale.reshape(-1, *(1,) * (self.direction.dim() - 1))
+        weight: Tensor = self.direction * scale.reshape(-1, *(1,) * (self.direction.dim() - 1))
+        return weight
 
     def extra_repr(self) -> str:
         """Channels, kernel, and whether length and direction are parameters of their own."""

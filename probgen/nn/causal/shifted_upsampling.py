@@ -73,8 +73,9 @@ class DownShiftedUpsampling(NormalizedWeight):
         """From ``[N, C, ceil(H / s), ceil(W / s)]`` to ``[N, C', H, W]``; with a stream from a coarse row to a row."""
         stride = self.stride
         if stream is None:
-            options = {"stride": stride, "padding": (0, stride - 1), "output_padding": (0, self._missing)}
-            return F.conv_transpose2d(x, self.weight().transpose(0, 1), self.bias, **options)[:, :, : self.size[0]]
+            weight = self.weight().transpose(0, 1)
+            fine = F.conv_transpose2d(x, weight, self.bias, stride, (0, stride - 1), (0, self._missing))
+            return fine[:, :, : self.size[0]]
         weight = stream.prepare(self.weight)[:, :, stream.position % stride].transpose(0, 1)
         return F.conv_transpose1d(x, weight, self.bias, stride, stride - 1, self._missing)
 
@@ -169,4 +170,4 @@ def at_coarse_pixels(stream: Stream | None, width: int, stride: int, run: Callab
             inner = coarse.memory
         return (inner, results), results[:, column // stride]
 
-    return stream.update(lambda: None, advance)  # type: ignore[arg-type, return-value]
+    return stream.update(lambda: None, advance)
