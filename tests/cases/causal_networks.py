@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import nn
 
 from probgen.distributions.bijectors import IncrementalNetwork
-from probgen.nn import MADE, PixelCNNPlusPlus
+from probgen.nn import MADE, GatedPixelCNN, PixelCNN, PixelCNNPlusPlus
 from probgen.nn.causal import CausalTransformer, PixelSNAIL, RecomputingNetwork
 
 _SMALL = {"width": 8, "depth": 2, "heads": 2}
@@ -27,6 +27,14 @@ NETWORKS: dict[str, Callable[[], IncrementalNetwork]] = {
     "MADE": lambda: MADE(5, 2, hidden=(12, 12), order=(2, 0, 4, 1, 3), activation=nn.Tanh),
     "MADE(one-hot, context)": lambda: MADE(4, 3, num_inputs=3, hidden=(16,), context_features=2, activation=nn.Tanh),
     "MADE(residual)": lambda: MADE(4, 2, hidden=(12, 12, 12), residual=True, activation=nn.Tanh),
+    "GatedPixelCNN": lambda: GatedPixelCNN((1, 4, 3), 2, layers=3, channels=4, head_channels=4, first_kernel_size=3),
+    "GatedPixelCNN(colors, features)": lambda: GatedPixelCNN(
+        (3, 2, 2), 2, layers=2, channels=6, head_channels=6, ordered_channels=True, context_shape=(2, 2, 2)
+    ),
+    "PixelCNN": lambda: PixelCNN((1, 4, 3), 2, blocks=2, channels=8, head_channels=6, first_kernel_size=3),
+    "PixelCNN(colors, context)": lambda: PixelCNN(
+        (3, 2, 2), 2, blocks=1, channels=12, head_channels=6, ordered_channels=True, context_shape=(2,)
+    ),
     "PixelCNNPlusPlus": lambda: PixelCNNPlusPlus((4, 3), 2, filters=4, blocks=1, levels=2, dropout=0.0),
     "PixelCNNPlusPlus(colors, context)": lambda: PixelCNNPlusPlus(
         (3, 3, 3), 2, filters=4, blocks=1, levels=3, dropout=0.0, context_shape=(2,)

@@ -5,9 +5,9 @@ With :math:`\mathrm{gate}(a, b) = \tanh(a) \odot \sigma(b)`, the vertical featur
 .. math:: u = W_v * v + V_v c, \qquad v' = \mathrm{gate}(u), \qquad
    g = \mathrm{gate}(W_h * h + L u + V_h c), \qquad h' = h + R g,
 
-where :math:`W_v` sees rows up to its own, :math:`W_h` its own row up to the pixel, and :math:`L, R` are maps of one pixel. In the first
-layer both see the image, :math:`W_v` without the row, :math:`W_h` without the pixel, and :math:`h' = R g`. So row i of v and of
-:math:`L u` holds only rows above i, and everything that comes from there is computed once a row.
+where :math:`W_v` sees rows up to its own, :math:`W_h` its own row up to the pixel; :math:`L, R` are maps of one pixel. In the
+first layer both see the image, :math:`W_v` without the row, :math:`W_h` without the pixel, and :math:`h' = R g`. So row i of v
+and of :math:`L u` holds only rows above i, and everything that comes from there is computed once a row.
 """
 
 from __future__ import annotations
@@ -105,18 +105,16 @@ class GatedLayer(nn.Module):
             given = self.context(context) if stream is None else self.context.row(context, stream.position)
             here, term = given.chunk(2, channel)
             features = features + here
-        if stream is None:
-            link = F.conv2d(features, self.link.weight[..., None, None], self.link.bias)
-        else:
-            link = self.link(features)
+        weight, bias = self.link.weight, self.link.bias
+        link = F.conv2d(features, weight[..., None, None], bias) if stream is None else F.linear(features, weight, bias)
         return features, link if term is None else link + term
 
     def beside(self, x: Tensor, link: Tensor, stream: Stream | None = None) -> tuple[Tensor, Tensor]:
         """The horizontal stack.
 
         Args:
-            x: The image ``[N, C, H, W]`` in the first layer, else what ``beside`` of the layer before gave first, ``[N, channels,
-                H, W]``; with a stream ``[N, channels]``.
+            x: The image ``[N, C, H, W]`` in the first layer, else what ``beside`` of the layer before gave first,
+                ``[N, channels, H, W]``; with a stream ``[N, channels]``.
             link: What ``above`` gave second; with a stream at the pixel, ``[N, 2 * channels]``.
             stream: The pixel that is asked for, or None.
 

@@ -4,7 +4,7 @@ r"""Gated PixelCNN: vertical and horizontal stacks with gates, no blind spot, an
    \theta = A_2\, \mathrm{relu}\bigl(A_1\, \mathrm{relu}\bigl(\textstyle\sum_l S_l\, g^{(l)}\bigr)\bigr)
 
 The layers stand in ``gated_layer``; the skip connections :math:`S_l` are one map of all gated features side by side. A position
-costs the horizontal stack alone, one small matrix product a layer with the columns to the left; the vertical stack runs once a row.
+costs the horizontal stack alone, two small matrix products a layer; the vertical stack runs once a row.
 Derived and drawn in ``docs/derivations/ar-gated``.
 """
 
@@ -105,17 +105,18 @@ class GatedPixelCNN(CausalNetwork):
         hidden = self.hidden(torch.relu(skipped), stream)
         return self.head(torch.relu(hidden), stream)  # type: ignore[no-any-return]
 
-    def _links(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> list[Tensor]:
+    def _links(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> Sequence[Tensor]:
         """What the vertical stack gives to each layer of the horizontal one; on a stream, its row is computed once."""
-
-        def run(inner: Stream | None) -> list[Tensor]:
-            rows, links = canvas, []
-            for layer in self.layers:
-                rows, link = layer.above(rows, context, inner)  # type: ignore[operator]
-                links.append(link)
-            return links
-
         if stream is None:
-            return run(None)
-        column = stream.position % self.grid[1]
-        return [link.select(1, column) for link in stream.every(self.grid[1], run)]
+            return self._vertical(canvas, context, None)
+        width = self.grid[1]
+        row = stream.every(width, lambda inner: torch.stack(self._vertical(canvas, context, inner), 2))
+        return row.select(1, stream.position % width).unbind(1)
+
+    def _vertical(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> list[Tensor]:
+        """Links ``[N, 2 * channels, H, W]``, or those of a row ``[N, W, 2 * channels]``."""
+        rows, links = canvas, []
+        for layer in self.layers:
+            rows, link = layer.above(rows, context, stream)  # type: ignore[operator]
+            links.append(link)
+        return links

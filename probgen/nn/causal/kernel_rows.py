@@ -1,8 +1,8 @@
 r"""Convolutions over whole rows as one matrix product a row, and the rows that have been seen as a ring.
 
-At row :math:`r` a kernel of height :math:`k` reads the rows :math:`r - k + 1, \dots, r` (or :math:`r - k, \dots, r - 1`) of an image
-that is padded with :math:`p` zeros on the left and on the right. A row that has left the kernel is overwritten by the next one:
-row :math:`r` stands in slot :math:`r \bmod k`, so that writing it twice changes nothing.
+At row r a kernel of height k reads the rows :math:`r - k + 1, \dots, r` (or :math:`r - k, \dots, r - 1`) of an image that is
+padded with zeros on the left and on the right. A row that has left the kernel is overwritten by the next one: row r stands in
+slot :math:`r \bmod k`, so that writing it twice changes nothing.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 r"""Masked convolutions: a pixel sees those before it in raster order, and within a pixel the colors before its own.
 
 .. math:: y_{ij} = b + \sum_{(a, c) \le (0, 0)} (W_{ac} \odot M_{ac})\, x_{i + a, j + c}, \qquad
-   M_{00}[o, i] = \begin{cases} 1 & \text{color}(i) < \text{color}(o) \\ \mathbb 1[\text{kind B}] & \text{color}(i) = \text{color}(o) \\
-   0 & \text{else,} \end{cases}
+   M_{00}[o, i] = \begin{cases} 1 & \text{color}(i) < \text{color}(o) \\
+   \mathbb 1[\text{kind B}] & \text{color}(i) = \text{color}(o) \\ 0 & \text{else,} \end{cases}
 
-with M = 1 at all offsets :math:`(a, c)` before :math:`(0, 0)` and 0 at all after it. Kind A does not see the pixel (the color) itself and
-belongs first; kind B does, since after a layer of kind A that place holds nothing but the past. ``docs/derivations/ar-pixelcnn``
-draws the masks and the blind spot that a stack of them leaves.
+with M = 1 at all offsets :math:`(a, c)` before :math:`(0, 0)` and 0 at all after it. Kind A does not see the pixel (the color)
+itself and belongs first; kind B does, since after a layer of kind A that place holds nothing but the past. The page
+``docs/derivations/ar-pixelcnn`` draws the masks and the blind spot that a stack of them leaves.
 
 One position at a time, the rows above are a bias that is computed once a row, and what remains is one matrix product with the
 :math:`\lfloor w / 2 \rfloor + 1` columns of the row itself.
@@ -25,6 +25,8 @@ from probgen.nn.causal.stream import Stream
 
 __all__ = ["MaskedConv2d"]
 
+_Memory = tuple[int, tuple[Tensor, ...], Tensor, Tensor | None]
+
 
 class MaskedConv2d(nn.Module):
     """A convolution whose output at a pixel depends on pixels before it, or up to it.
@@ -35,7 +37,8 @@ class MaskedConv2d(nn.Module):
     Args:
         in_channels: Channels that it sees.
         out_channels: Channels that it gives.
-        kernel_size: Height and width, both odd. Of height 1 it sees its own row only (a horizontal stack), of size 1 its own pixel.
+        kernel_size: Height and width, both odd. Of height 1 it sees its own row only (a horizontal stack), of size 1 its own
+            pixel.
         kind: "A" does not see the pixel (with colors: the color) itself; as the first layer of a network, it reads the canvas
             when it runs on a stream. "B" does see it, and gets columns.
         colors: How many colors a pixel has that depend on each other in order; channels are divided among them evenly.
@@ -135,60 +138,58 @@ class MaskedConv2d(nn.Module):
 
     def _column(self, x: Tensor, stream: Stream, add: Tensor | None) -> Tensor:
         above, beside = stream.prepare(self._matrices)
-        if self.kind == "B" and self.rows == self.padding == 0:
-            return self._product(x, beside, self.bias, add)
-        if self.width is None:
-            raise ValueError("`width` must be given to a MaskedConv2d that runs on a stream; got None.")
-        row, column = divmod(stream.position, self.width)
         if self.kind == "A":
-            term = self._canvas_term(x, stream, above)
-            seen = x[:, :, row, max(column - self.padding, 0) : column + 1]
-            seen = F.pad(seen, (self.padding + 1 - seen.shape[-1], 0)).mT.flatten(1)
-            return self._product(seen, beside, term, add)
-        return self._remembered(x, stream, above, beside, add)
+            term, seen = self._from_canvas(x, stream, above)
+        elif self.rows == self.padding == 0:
+            term, seen = self.bias, x
+        else:
+            term, seen = self._from_memory(x, stream, above)
+        if add is None:
+            return seen @ beside if term is None else torch.addmm(term, seen, beside)
+        y = torch.addmm(add, seen, beside)
+        return y if term is None else y + term
 
-    def _canvas_term(self, canvas: Tensor, stream: Stream, above: Tensor) -> Tensor | None:
-        """What the rows above contribute, from the canvas."""
+    def _from_canvas(self, canvas: Tensor, stream: Stream, above: Tensor) -> tuple[Tensor | None, Tensor]:
+        """What the rows above contribute, and the columns ``[N, (padding + 1) * C]`` of the row, in the canvas."""
+        row, column = divmod(stream.position, canvas.shape[-1])
+        columns = canvas[:, :, row, max(column - self.padding, 0) : column + 1]
+        seen = F.pad(columns, (self.padding + 1 - columns.shape[-1], 0)).mT.flatten(1)
         if not self.rows:
-            return self.bias
-        width = canvas.shape[-1]
+            return self.bias, seen
 
         def run(inner: Stream) -> Tensor:
             return self._above(canvas_rows(canvas, inner.position, self.rows, self.padding), above)
 
-        return stream.every(width, run)[:, stream.position % width]
+        return stream.every(canvas.shape[-1], run).select(1, column), seen
 
-    def _remembered(self, x: Tensor, stream: Stream, above: Tensor, beside: Tensor, add: Tensor | None) -> Tensor:
-        """The same from a memory of as many rows as the kernel has: ``[N, k, W + 2 * padding, C]`` and a row of terms."""
-        width, padding = self.width or 0, self.padding
-        row, column = divmod(stream.position, width)
+    def _from_memory(self, x: Tensor, stream: Stream, above: Tensor) -> tuple[Tensor | None, Tensor]:
+        """The same from what was remembered: a position, the last columns, the rows of the kernel, the terms of this row."""
+        if self.width is None:
+            raise ValueError("`width` must be given to a MaskedConv2d that runs on a stream; got None.")
+        width, position = self.width, stream.position
+        row, column = divmod(position, width)
 
-        def start() -> tuple[Tensor, Tensor]:
-            table = x.new_zeros(len(x), self.rows + 1, width + 2 * padding, self.in_channels)
-            return table, x.new_zeros(len(x), 0, self.out_channels)
+        def start() -> _Memory:
+            rows = x.new_zeros(len(x), self.rows and self.rows + 1, width + 2 * self.padding, self.in_channels)
+            return -1, (torch.zeros_like(x),) * (self.padding + 1), rows, None
 
-        def advance(memory: tuple[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
-            table, terms = memory
-            if column == 0 and self.rows:
-                terms = self._above(seen_rows(table, row, self.rows), above)
-            current = table.select(1, row % (self.rows + 1))
-            current.select(1, column + padding).copy_(x)
-            seen = current.narrow(1, column, padding + 1).flatten(1)
-            term = terms.select(1, column) if self.rows else self.bias
-            return (table, terms), self._product(seen, beside, term, add)
+        def advance(memory: _Memory) -> tuple[_Memory, tuple[Tensor | None, Tensor]]:
+            last, columns, table, terms = memory
+            columns = (*(columns[:-1] if last == position else columns[1:]), x)
+            if column == 0:
+                columns = (*(torch.zeros_like(x),) * self.padding, x)
+                terms = self._above(seen_rows(table, row, self.rows), above) if self.rows else None
+            if self.rows:
+                table.select(1, row % (self.rows + 1)).select(1, column + self.padding).copy_(x)
+            seen = torch.cat(columns, 1) if self.padding else x
+            return (position, columns, table, terms), (self.bias if terms is None else terms.select(1, column), seen)
 
-        return stream.update(start, advance, writes=True)
+        return stream.update(start, advance, writes=self.rows > 0)
 
     def _above(self, rows: Tensor, above: Tensor) -> Tensor:
         """What the rows above contribute to a row, with the bias: ``[N, W, O]``."""
         patches = row_patches(rows, self.mask.shape[-1])
         return patches @ above if self.bias is None else patches @ above + self.bias
-
-    def _product(self, seen: Tensor, matrix: Tensor, term: Tensor | None, add: Tensor | None) -> Tensor:
-        if add is not None:
-            y = torch.addmm(add, seen, matrix)
-            return y if term is None else y + term
-        return seen @ matrix if term is None else torch.addmm(term, seen, matrix)
 
     def extra_repr(self) -> str:
         """The sizes."""

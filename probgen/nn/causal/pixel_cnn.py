@@ -1,7 +1,10 @@
 r"""PixelCNN: a masked convolution that does not see the pixel, then residual blocks of masked convolutions that do.
 
-.. math:: h^{(0)} = M_A * x, \qquad h^{(l)} = h^{(l - 1)} + U_l\, \mathrm{relu}\bigl(M_B^{(l)} * \mathrm{relu}\bigl(D_l\,
-   \mathrm{relu}(h^{(l - 1)})\bigr)\bigr), \qquad \theta = A_2\, \mathrm{relu}\bigl(A_1\, \mathrm{relu}(h^{(L)})\bigr)
+.. math::
+
+   h^{(0)} = M_A * x, \qquad y = D_l\, \mathrm{relu}(h^{(l - 1)}), \qquad
+   h^{(l)} = h^{(l - 1)} + U_l\, \mathrm{relu}\bigl(M_B^{(l)} * \mathrm{relu}(y)\bigr), \qquad
+   \theta = A_2\, \mathrm{relu}\bigl(A_1\, \mathrm{relu}(h^{(L)})\bigr)
 
 :math:`D_l` halves the channels, :math:`U_l` doubles them again. The stack of masks has a blind spot (``docs/derivations/ar-pixelcnn``
 draws it): pixels above and to the right that no depth can reach. ``GatedPixelCNN`` has none.
@@ -69,17 +72,12 @@ class PixelCNN(CausalNetwork):
         context_shape: Sequence[int] | None = None,
     ) -> None:
         image_channels, height, width = image_shape
-        super().__init__(
-            (height, width),
-            num_outputs,
-            channels=image_channels,
-            ordered_channels=ordered_channels,
-            context_shape=context_shape,
-        )
+        grid, ordered = (height, width), ordered_channels
+        super().__init__(grid, num_outputs, channels=image_channels, ordered_channels=ordered, context_shape=context_shape)
         colors = self._colors
         self.entry = MaskedConv2d(image_channels, channels, first_kernel_size, kind="A", colors=colors, width=width)
         self.blocks = nn.ModuleList(
-            _Block((height, width), channels, kernel_size, colors, context_shape, dropout, blocks) for _ in range(blocks)
+            _Block(grid, channels, kernel_size, colors, context_shape, dropout, blocks) for _ in range(blocks)
         )
         self.hidden = MaskedConv2d(channels, head_channels, 1, colors=colors, gain=2**0.5)
         self.head = MaskedConv2d(head_channels, colors * num_outputs, 1, colors=colors)

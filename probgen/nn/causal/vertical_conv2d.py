@@ -3,9 +3,9 @@ r"""The vertical stack: convolutions over the rows above a pixel, all columns of
 .. math:: y_{ij} = b + \sum_{a = -p}^{0} \sum_{c = -q}^{q} W_{ac}\, x_{i + a, j + c} \qquad
    \text{(the first layer: } a = -p, \dots, -1 \text{)}
 
-A stack of masked convolutions has a blind spot, since the way from a pixel up and to the right is closed by the mask. Here nothing
-is masked: after a first layer that does not see row i at all, row i of every layer holds only rows above i, of which any
-column may be read. On a stream it runs once a row, with a position that counts rows.
+A stack of masked convolutions has a blind spot: the mask closes the way from a pixel to the right, also in the rows above.
+Here nothing is masked: after a first layer that does not see row i at all, row i of every layer holds only rows above i, of
+which any column may be read. On a stream it runs once a row, with a position that counts rows.
 """
 
 from __future__ import annotations
@@ -84,12 +84,13 @@ class VerticalConv2d(nn.Module):
             bottom = -1 if self.strict else 0  # a strict kernel never sees the last row
             return F.conv2d(F.pad(x, (self.padding, self.padding, self.rows, bottom)), self.weight, self.bias)
         matrix = stream.prepare(lambda: kernel_matrix(self.weight))
-        if self.strict:
-            rows = canvas_rows(x, stream.position, self.rows, self.padding)
-        else:
-            rows = self._remembered(x, stream)
+        read = self._canvas if self.strict else self._remembered
+        rows = read(x, stream)
         patches = row_patches(rows, self.weight.shape[-1])
         return patches @ matrix if self.bias is None else patches @ matrix + self.bias
+
+    def _canvas(self, canvas: Tensor, stream: Stream) -> Tensor:
+        return canvas_rows(canvas, stream.position, self.rows, self.padding)
 
     def _remembered(self, x: Tensor, stream: Stream) -> Tensor:
         """The rows of the kernel, ``[N, rows + 1, W + 2 * padding, C]``, with x as the last."""
