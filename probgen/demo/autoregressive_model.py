@@ -63,6 +63,7 @@ class AutoregressiveModel(DigitModel):
 
     Args:
         law: A law of centered images ``[8, 8]`` with a one-hot label as context and ``LEVELS`` numbers a pixel.
+        frequency: Probabilities of the classes, ``[10]``; the same for all by default.
 
     Example:
         >>> import torch
