@@ -86,10 +86,12 @@ def test_a_trained_law_approaches_the_entropy_from_above(target, entropy, gap):
     assert before > 1
 
 
+@pytest.mark.statistical(false_alarm=2e-9)
 def test_a_trained_gaussian_chain_approaches_the_entropy_rate_from_above():
     """The divergence of each conditional in closed form at draws of the chain, so that every term is positive.
 
     The chain is in the class, so what is left is the noise of training: two hundredths of a nat in all six values.
+    The mean cost of 4000 draws is the entropy plus that divergence, up to six standard errors (.16 nats).
     """
     rho, length = 0.9, 6
     assert 0.5 * math.log(2 * math.pi * math.e * (1 - rho**2)) == pytest.approx(GAUSS_RATE, abs=5e-9)
