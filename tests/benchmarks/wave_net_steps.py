@@ -1,8 +1,8 @@
 """Sampling from a WaveNet in processor time of one thread: recomputing a window, eager steps, compiled steps.
 
 ``python -m tests.benchmarks.wave_net_steps`` times 10 dilations in 2 stacks, 32 channels, 256 codes, the same weights in all
-arms, which take turns within a round and in one process; and writes ``docs/benchmarks/wave_net_steps.json``, a section of the page of
-benchmarks. The window is that of the receptive field, 2047 values: all that a step has to look at.
+arms, which take turns within a round and in one process; and writes
+``docs/benchmarks/autoregressive_wave_net_steps.json``, a section of the page of benchmarks. The window is that of the receptive field, 2047 values: all that a step has to look at.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> Path:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.wave_net_steps", description=__doc__)
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--note", default="", help="a sentence on the machine")
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/wave_net_steps.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/autoregressive_wave_net_steps.json"))
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     torch.manual_seed(0)
