@@ -13,7 +13,7 @@ unbiased estimate of the sum over orders at the cost of one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from probgen.autoregressive.masked import made
 from probgen.distributions import AutoregressiveLaw, Mixture
 from probgen.distributions.elements import Element
 from probgen.infer import Objective
+from probgen.nn import MADE
 
 __all__ = ["OrderAgnosticLoss", "OrderEnsemble", "made_ensemble"]
 
@@ -103,6 +104,7 @@ def made_ensemble(
     element: Element | None = None,
     *,
     orders: int = 8,
+    masks: bool = True,
     seed: int = 0,
     **options: Any,
 ) -> OrderEnsemble:
@@ -112,6 +114,7 @@ def made_ensemble(
         event_shape: Shape of an event.
         element: The law of a position; Bernoulli by default.
         orders: How many orders, K; the first is the positions' own.
+        masks: Whether each order also draws what every hidden unit sees.
         seed: Fixes the other orders.
         **options: As for ``made``, but for ``order`` and ``seed``.
 
@@ -133,15 +136,8 @@ def made_ensemble(
         raise ValueError(f"`orders` must be positive; got {orders}.")
     first = made(event_shape, element, **options)
     generator, laws = torch.Generator().manual_seed(seed), [first]
-    for _ in range(orders - 1):
+    for number in range(1, orders):
         order = torch.randperm(first.network.features, generator=generator).tolist()
-        laws.append(made(event_shape, first.element, order=order, **options))
-        _share(laws[-1], first)
+        network = cast(MADE, first.network).reordered(order, seed=number if masks else None)
+        laws.append(AutoregressiveLaw(network, event_shape, first.element, first.embedding))
     return OrderEnsemble(laws)
-
-
-def _share(law: nn.Module, source: nn.Module) -> None:
-    """Give a module the parameters of another one of the same structure, in place."""
-    for module, other in zip(law.modules(), source.modules(), strict=True):
-        for name, parameter in other.named_parameters(recurse=False):
-            setattr(module, name, parameter)

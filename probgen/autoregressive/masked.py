@@ -14,10 +14,9 @@ from torch import nn
 
 from probgen.autoregressive.parts import layout_of
 from probgen.distributions import AutoregressiveLaw
-from probgen.distributions.bijectors import IncrementalNetwork
 from probgen.distributions.elements import Element
 from probgen.distributions.embeddings import Embedding
-from probgen.nn import FVSBN, MADE, NetworkSum
+from probgen.nn import MADE
 
 __all__ = ["made"]
 
@@ -64,23 +63,17 @@ def made(
         True
     """
     layout = layout_of(event_shape, element, embedding)
-
-    def make_activation() -> nn.Module:
-        return nn.Sequential(activation(), nn.Dropout(dropout)) if dropout else activation()
-
-    network: IncrementalNetwork = MADE(
+    network = MADE(
         layout.features,
         layout.element.num_parameters,
         num_inputs=layout.channels,
         hidden=hidden,
         context_features=0 if context_shape is None else tuple(context_shape),
         order=order,
-        activation=make_activation,
+        activation=activation,
         residual=residual,
         seed=seed,
+        skip=skip,
+        dropout=dropout,
     )
-    if skip:
-        linear = FVSBN(layout.features, layout.element.num_parameters, num_inputs=layout.channels, order=order)
-        nn.init.zeros_(linear.linear.weight)
-        network = NetworkSum(network, linear)
     return AutoregressiveLaw(network, event_shape, layout.element, layout.embedding)

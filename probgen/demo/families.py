@@ -99,7 +99,7 @@ ENTRIES: dict[str, Entry] = {
     for entry in (
         Entry("spline coupling", _coupling),
         Entry("spline autoregressive", _autoregressive),
-        Entry("autoregressive", _pixels, learning_rate=3e-3, share=0.5, serves_both=True),
+        Entry("autoregressive", _pixels, learning_rate=4e-3, share=0.375, serves_both=True),
         Entry("variational autoencoder", _vae, evidence_bound),
         Entry("diffusion", _diffusion, denoising, learning_rate=3e-3, share=0.5, serves_both=True),
     )

@@ -20,7 +20,6 @@ from probgen.nn.dit import DiT
 from probgen.nn.made import MADE
 from probgen.nn.merge_block import MergeBlock, TopDownUpdate
 from probgen.nn.mlp import MLP
-from probgen.nn.network_sum import NetworkSum
 from probgen.nn.noise_embedding import FourierEmbedding, NoiseEmbedding, SinusoidalEmbedding
 from probgen.nn.residual_block import Downsample, ResidualBlock, Upsample
 from probgen.nn.skip import Skip
@@ -49,7 +48,6 @@ __all__ = [
     "ImageConditioning",
     "MergeBlock",
     "MultiHeadAttention",
-    "NetworkSum",
     "NoiseEmbedding",
     "PixelCNN",
     "PixelCNNPlusPlus",
