@@ -64,7 +64,7 @@ def test_training_serves_all_orders():
         loss(x).backward()
         optimizer.step()
     for law in ensemble.laws:
-        assert law().log_prob(x[0]) > -0.1  # of -6 log 2 = -4.2 at the start
+        assert law().log_prob(x[0]) > -0.4  # of -6 log 2 = -4.2 at the start
 
 
 def test_copies_and_files_keep_the_sharing(tmp_path):
