@@ -113,6 +113,10 @@ class FactorizedLaw(Distribution):
 
     def _scored(self, law: TorchDistribution, rows: Tensor) -> Tensor:
         """The log-probability of rows ``[*batch, n, *element]`` position by position; NaN of NaN."""
+        if (
+            not rows.is_floating_point() or torch.finfo(rows.dtype).bits < 32
+        ):  # some laws of torch score in the dtype of the value
+            rows = rows.to(torch.promote_types(self._reference().dtype, torch.float32))
         scores, support = scored(law, rows), cast(Constraint, law.support)
         if is_real(support):
             return scores

@@ -42,3 +42,15 @@ def test_values_off_the_integers_have_no_mass():
     assert law.log_prob(torch.tensor([-1.0, 0.5, 3.0, 1.0])).exp().tolist() == [0.0, 0.0, 0.0, pytest.approx(1 / 3)]
     with pytest.raises(ValueError, match="at least 3 dimensions"):
         IndependentCategorical(torch.zeros(3, 3), 2)
+
+
+def test_the_states_of_single_coordinates_can_be_listed():
+    law = IndependentCategorical(torch.randn(5, 3), 0)
+    assert law.has_enumerate_support
+    assert torch.equal(law.enumerate_support(), torch.arange(3)[:, None].expand(3, 5))
+    assert law.enumerate_support(expand=False).shape == (3, 1)
+    torch.testing.assert_close(law.log_prob(law.enumerate_support()).logsumexp(0), torch.zeros(5), atol=1e-6, rtol=0)
+    wide = IndependentCategorical(torch.randn(5, 3), 1)
+    assert not wide.has_enumerate_support
+    with pytest.raises(NotImplementedError, match="only single coordinates"):
+        wide.enumerate_support()
