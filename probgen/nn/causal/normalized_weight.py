@@ -32,6 +32,9 @@ class NormalizedWeight(nn.Module):
         weight_norm: Whether length and direction are parameters of their own; otherwise the weight itself is one.
         init_scale: The deviation :math:`s` of the outputs for inputs of mean square one.
 
+    Raises:
+        ValueError: a size is not positive.
+
     References:
         Salimans, Kingma (2016). Weight normalization. https://arxiv.org/abs/1602.07868
 
