@@ -135,7 +135,7 @@ def main(argv: list[str] | None = None) -> Measured:
     name, train, validation, test = load(smoke=options.smoke)
     law = build(options)
     law.network.initialize_from(BYTES.decode(train[:: len(train) // 64][:64]))
-    budget = Budget(60 * options.minutes, options.out / "ar_pixelcnn_plus_plus_log.json")
+    budget = Budget(60 * options.minutes, options.out / "autoregressive_pixelcnn_plus_plus_log.json")
     history = fit(
         Bits(law),
         Batches(train, options.batch, seed=0, drop_last=True),
@@ -151,7 +151,7 @@ def main(argv: list[str] | None = None) -> Measured:
     )
     seconds = time.process_time() - budget.begin
     law.eval()
-    pg.save(law, options.out / "ar_pixelcnn_plus_plus.safetensors")
+    pg.save(law, options.out / "autoregressive_pixelcnn_plus_plus.safetensors")
     held_out = bits_per_dim(scores(law, validation[: 10 if options.smoke else 500]), 784)
     print(f"validation: {held_out} bits")
     if not options.images:
@@ -192,10 +192,10 @@ def report(
     ]
     print(found.conditions[0])
     print(found.add("Bits per dimension; lower is better.", ["law", "bits per dimension", "parameters"], rows), flush=True)
-    print(found.write(options.out / "ar_pixelcnn_plus_plus.json"))
+    print(found.write(options.out / "autoregressive_pixelcnn_plus_plus.json"))
     try:
         shown = torch.cat([test[:10], drawn]).float() / 255
-        image_grid(shown, columns=10).savefig(options.out / "ar_pixelcnn_plus_plus.png", dpi=110)
+        image_grid(shown, columns=10).savefig(options.out / "autoregressive_pixelcnn_plus_plus.png", dpi=110)
     except ImportError as error:
         print(error)
     return found

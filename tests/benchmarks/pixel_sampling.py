@@ -1,7 +1,7 @@
 """Drawing images from PixelCNN++, in processor time of one thread: with memories, and by a whole pass for each pixel.
 
 ``python -m tests.benchmarks.pixel_sampling`` draws with the same weights in both ways, in turns within a round and in one
-process, and writes ``docs/benchmarks/ar_pixelcnn_plus_plus_sampling.json``, a section of the page of benchmarks. The naive way
+process, and writes ``docs/benchmarks/autoregressive_pixelcnn_plus_plus_sampling.json``, a section of the page of benchmarks. The naive way
 costs one parallel pass for each pixel; a fraction of its pixels is run and the time scaled up, since each costs the same.
 """
 
@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> Path:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8, help="pixels drawn naively in a round")
     parser.add_argument("--note", default="", help="a sentence on the machine")
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/ar_pixelcnn_plus_plus_sampling.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/autoregressive_pixelcnn_plus_plus_sampling.json"))
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     torch.distributions.Distribution.set_default_validate_args(False)
