@@ -1,8 +1,9 @@
 """Drawing images from PixelCNN++, in processor time of one thread: with memories, and by a whole pass for each pixel.
 
 ``python -m tests.benchmarks.pixel_sampling`` draws with the same weights in both ways, in turns within a round and in one
-process, and writes ``docs/benchmarks/autoregressive_pixelcnn_plus_plus_sampling.json``, a section of the page of benchmarks. The naive way
-costs one parallel pass for each pixel; a fraction of its pixels is run and the time scaled up, since each costs the same.
+process, and writes ``docs/benchmarks/autoregressive_pixelcnn_plus_plus_sampling.json``, a section of the page of benchmarks.
+The naive way costs one parallel pass for each pixel; a fraction of its pixels is run and the time scaled up, since each costs
+the same.
 """
 
 from __future__ import annotations
