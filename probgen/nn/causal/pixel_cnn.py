@@ -6,8 +6,8 @@ r"""PixelCNN: a masked convolution that does not see the pixel, then residual bl
    h^{(l)} = h^{(l - 1)} + U_l\, \mathrm{relu}\bigl(M_B^{(l)} * \mathrm{relu}(y)\bigr), \qquad
    \theta = A_2\, \mathrm{relu}\bigl(A_1\, \mathrm{relu}(h^{(L)})\bigr)
 
-:math:`D_l` halves the channels, :math:`U_l` doubles them again. The stack of masks has a blind spot (``docs/derivations/ar-pixelcnn``
-draws it): pixels above and to the right that no depth can reach. ``GatedPixelCNN`` has none.
+:math:`D_l` halves the channels, :math:`U_l` doubles them again. The stack of masks has a blind spot, pixels above and to the
+right that no depth can reach (``docs/derivations/ar-pixelcnn`` draws it). ``GatedPixelCNN`` has none.
 """
 
 from __future__ import annotations
