@@ -1,8 +1,8 @@
 """Sampling from a WaveNet in processor time of one thread: recomputing a window, eager steps, compiled steps.
 
 ``python -m tests.benchmarks.wave_net_steps`` times 10 dilations in 2 stacks, 32 channels, 256 codes, the same weights in all
-arms, which take turns within a round and in one process; and writes
-``docs/benchmarks/autoregressive_wave_net_steps.json``, a section of the page of benchmarks. The window is that of the receptive field, 2047 values: all that a step has to look at.
+arms, which take turns within a round and in one process; and writes ``docs/benchmarks/autoregressive_wave_net_steps.json``, a
+section of the page of benchmarks. The window is that of the receptive field, 2047 values: all that a step has to look at.
 """
 
 from __future__ import annotations

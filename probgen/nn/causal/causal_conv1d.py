@@ -14,6 +14,8 @@ and the first slot repeated at the end of the ring, both taps are one slice.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -77,7 +79,8 @@ class CausalConv1d(nn.Conv1d):
 
     def _seen(self, x: Tensor, stream: Stream) -> Tensor:
         """The columns under the taps side by side, the newest first and then the oldest to the second newest: [N, k * C_in]."""
-        position, size, step = stream.position, self.reach + 1, self.dilation[0]
+        position = cast("int | Tensor", stream.position)  # a tensor while a step is recorded
+        size, step = self.reach + 1, self.dilation[0]
         slot = position % size
 
         def advance(ring: Tensor) -> tuple[Tensor, Tensor]:

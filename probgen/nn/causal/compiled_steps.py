@@ -172,7 +172,7 @@ class _Program:
         if backend == "inductor":
             from torch import _inductor
 
-            self.step: Callable[..., Any] = _inductor.compile(graph, examples)  # type: ignore[assignment]
+            self.step: Callable[..., Any] = cast(Any, _inductor).compile(graph, examples)
         else:
             self.step = cast(Backend, backend)(graph, examples)
 

@@ -8,6 +8,8 @@ numbers. Behind this shift every layer may look at its own position.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,7 +58,7 @@ class SequenceEntry(nn.Module):
         if stream is None:
             start = self.start[:, None].expand(len(canvas), -1, 1)
             return torch.cat([start, self._columns(canvas[..., :-1])], -1)
-        position = stream.position
+        position = cast("int | Tensor", stream.position)  # a tensor while a step is recorded
         if isinstance(position, int) and position == 0:
             return self.start.expand(len(canvas), -1)
         return self._columns(column_at(canvas, position - 1, 2))
