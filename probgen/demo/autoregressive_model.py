@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import cast
 
 import pyro
 import torch
+from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen import autoregressive
@@ -82,17 +84,17 @@ class AutoregressiveModel(DigitModel):
         frequency = torch.full((CLASSES,), 1 / CLASSES) if frequency is None else frequency
         self.register_buffer("log_frequency", frequency.log())
 
-    def law(self, label: Tensor | None = None) -> Mixture | torch.distributions.Distribution:
+    def law(self, label: Tensor | None = None) -> TorchDistribution:
         """The law of centered images ``[8, 8]``, given labels; without them the mixture of all classes."""
         if label is not None:
-            return self.network_law(one_hot(label))  # type: ignore[no-any-return]
+            return cast(TorchDistribution, self.network_law(one_hot(label)))
         classes = [self.network_law(row) for row in torch.eye(CLASSES)]
         return Mixture(classes, self.log_frequency)
 
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program: one site, in the plate of the data."""
         with data_plate(v, None, like=v):
-            return pyro.sample("x", self.law(label), obs=_square(centered(v)))  # type: ignore[no-any-return]
+            return pyro.sample("x", self.law(label), obs=_square(centered(v)))
 
     @torch.no_grad()
     def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
@@ -135,7 +137,8 @@ class AutoregressiveModel(DigitModel):
         p = ((weights + before).softmax(0).unsqueeze(-1) * log_p.exp()).sum(0)
         below, own = p.cumsum(-1) - p, chosen[0]
         u = below.gather(-1, own) + (v * LEVELS - code).unsqueeze(-1) * p.gather(-1, own)
-        return torch.special.ndtri(u.squeeze(-1).clamp(_EPS, 1 - _EPS))
+        z: Tensor = torch.special.ndtri(u.squeeze(-1).clamp(_EPS, 1 - _EPS))
+        return z
 
     @torch.no_grad()
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -153,10 +156,11 @@ class AutoregressiveModel(DigitModel):
             inside = (goal - (total - p).gather(-1, code)) / p.gather(-1, code)
             parts.append((code + inside.clamp(0, 1)) / LEVELS)
             weights = weights + log_p.gather(-1, code.expand(len(log_p), -1, -1))
-            return law.embedding(code / 8 - 1, torch.float64).flatten(1).repeat(len(log_p), 1)
+            seen: Tensor = law.embedding(code / 8 - 1, torch.float64)
+            return seen.flatten(1).repeat(len(log_p), 1)
 
         law.network.sweep(draw, (len(context),), context)
-        return torch.cat(parts, -1).to(z.dtype)
+        return torch.cat(parts, -1).to(self.log_frequency.dtype)
 
     @torch.no_grad()
     def pictures(self) -> dict[str, Tensor]:
