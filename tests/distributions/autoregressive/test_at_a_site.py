@@ -91,7 +91,7 @@ def test_reports_copies_and_odd_inputs():
     broken[2, 1] = torch.nan
     with validation(enabled=False):
         assert loose.log_prob(broken).isnan()
-    assert loose.log_prob(x[0] + 1e30) == -torch.inf
+        assert loose.log_prob(x[0] + 7) == -torch.inf
     normal = Autoregressive(MADE(3, 2, hidden=(8,)), (3,), NormalElement())
     huge = torch.full((3,), 1e6, requires_grad=True)
     (slope,) = torch.autograd.grad(normal.log_prob(huge), huge)
