@@ -66,6 +66,7 @@ bench: $(READY)
 	$(PY) -m tests.benchmarks.vae_steps
 	$(PY) -m tests.benchmarks.wave_net_steps
 	$(PY) -m tests.benchmarks.pixel_sampling
+	$(PY) -m tests.benchmarks.attention_sampling
 	$(PY) -m tests.benchmarks
 
 # The wheel, installed into a clean environment, has to pass its own doctests away from the source tree.

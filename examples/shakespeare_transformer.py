@@ -5,8 +5,9 @@ python examples/shakespeare_transformer.py --smoke                              
 
 The law is that of a window of T characters cut anywhere out of the text, so the first character of a window is drawn knowing
 nothing. To score a text, windows are laid over it that overlap by T - stride characters, and of each (but the first) only the
-last `stride` characters are counted: each character of the text is scored once, and knows at least the T - stride before it. The
-5-gram knows the 4 characters before, is an interpolated Kneser-Ney model with three discounts an order, and sees the same text.
+last `stride` characters are counted: each character of the text is scored once, and knows at least the T - stride before it.
+The 5-gram knows the 4 characters before, is an interpolated Kneser-Ney model with three discounts an order, and sees the same
+text.
 """
 
 from __future__ import annotations
@@ -287,11 +288,11 @@ def main(argv: list[str] | None = None) -> Measured:
         pg.save(law, options.out / "shakespeare.safetensors")
     found = Measured("Characters of Shakespeare: a transformer after ten minutes of one core")
     found.conditions = [
-        f"{len(text.train)} characters to train, {len(validation)} to choose settings, {len(test)} to test, {len(text.symbols)} "
-        f"symbols; transformer: {options.depth} blocks, width {options.width}, windows of {options.length}, each character scored "
-        f"with at least {options.length - options.stride} before it (fewer at the start of the text); n-grams: interpolated "
-        f"Kneser-Ney with three discounts an order, parameters are counts. ± one standard error over blocks of {BLOCK} "
-        f"characters. {software()}.",
+        f"{len(text.train)} characters to train, {len(validation)} to choose settings, {len(test)} to test, "
+        f"{len(text.symbols)} symbols; transformer: {options.depth} blocks, width {options.width}, {options.precision}, "
+        f"windows of {options.length}, each character scored with at least {options.length - options.stride} before it (fewer at the "
+        f"start of the text); n-grams: interpolated Kneser-Ney with three discounts an order, parameters are counts. ± one "
+        f"standard error over blocks of {BLOCK} characters. {software()}.",
         options.condition,
     ]
     print(found.add("Bits per character; lower is better.", HEADER, rows))

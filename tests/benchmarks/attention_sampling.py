@@ -1,17 +1,19 @@
 """Sampling by a causal transformer: with keys and values kept against a parallel pass for each pixel, in processor time.
 
-``python -m tests.benchmarks.attention_sampling`` draws 28x28 images from an ImageGPT of 8 blocks and 64 channels, one and sixteen
-at a time, and writes ``docs/benchmarks/attention_sampling.json``, a section of the page of benchmarks. All arms have the same
-weights and take turns in one process. A naive draw runs the network again for every pixel; what that costs does not depend on
-the pixel, so it is timed at a few pixels and the mean taken. It comes in two kinds: with torch's fused attention, which is what
-``RecomputingNetwork`` does, and with attention by its formula, which keeps the table of all pairs, as samplers that are in use
-do. The cached draw is timed whole, and in eighths of the image, to see what a pixel costs where many are before it.
+``python -m tests.benchmarks.attention_sampling`` draws 28x28 images from an ImageGPT of 8 blocks and 64 channels, one and
+sixteen at a time, and writes ``docs/benchmarks/attention_sampling.json``, a section of the page of benchmarks. All arms have
+the same weights and take turns in one process. A naive draw runs the network again for every pixel; what that costs does not
+depend on the pixel, so it is timed at a few pixels and the mean taken. It comes in two kinds: with torch's fused attention,
+which is what ``RecomputingNetwork`` does, and with attention by its formula, which keeps the table of all pairs, as samplers
+that are in use do. The cached draw is timed whole, and in eighths of the image, to see what a pixel costs where many are
+before it.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import time
 from pathlib import Path
 from statistics import mean, median
@@ -37,7 +39,7 @@ def cached(network: CausalTransformer, bits: Tensor) -> list[float]:
 
     network.sweep(draw, (len(bits),))
     marks.append(time.process_time())
-    return [(after - before) / size for before, after in zip(marks[:PARTS], marks[1 : PARTS + 1], strict=True)]
+    return [(after - before) / size for before, after in itertools.pairwise(marks)]
 
 
 def naive(network: RecomputingNetwork, bits: Tensor, *, fused: bool) -> float:
@@ -93,10 +95,10 @@ def main(argv: list[str] | None = None) -> Path:
         table, flat = rows(network, (1, 2) if options.quick else (1, 16), 1 if options.quick else options.rounds)
     measured = Measured("Sampling by a causal transformer, cached against naive")
     measured.conditions = [
-        f"ImageGPT, {depth} blocks, 64 channels, {options.heads} heads, {side}x{side} images; the same weights in all arms, which "
-        "take turns in one process; milliseconds of processor time of one thread for a pixel of all images of a batch, medians of "
-        f"{options.rounds} rounds; ratios are medians of those within a round. A naive pixel is a parallel pass, timed at two "
-        f"pixels; a cached image is timed whole. torch {torch.__version__}.",
+        f"ImageGPT, {depth} blocks, 64 channels, {options.heads} heads, {side}x{side} images; the same weights in all arms, "
+        "which take turns in one process; milliseconds of processor time of one thread for a pixel of all images of a batch, "
+        f"medians of {options.rounds} rounds; ratios are medians of those within a round. A naive pixel is a parallel pass, "
+        f"timed at two pixels; a cached image is timed whole. torch {torch.__version__}.",
         *([options.note] if options.note else []),
     ]
     header = ["images", "cached, ms", "naive, fused, ms", "ratio", "naive, formula, ms", "ratio"]

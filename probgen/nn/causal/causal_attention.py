@@ -2,8 +2,9 @@ r"""Causal self-attention, in parallel or for one position with keys and values 
 
 .. math::
 
-    h_t = W_O \sum_{s \le t} a_{ts}\, v_s, \qquad a_{ts} = \frac{e^{q_t^\top k_s / \sqrt d}}{\sum_{r \le t} e^{q_t^\top k_r / \sqrt d}},
-    \qquad q_t = W_Q x_t,\ k_s = W_K y_s,\ v_s = W_V y_s,
+    h_t = W_O \sum_{s \le t} a_{ts}\, v_s, \qquad
+    a_{ts} = \frac{e^{q_t^\top k_s / \sqrt d}}{\sum_{r \le t} e^{q_t^\top k_r / \sqrt d}}, \qquad
+    q_t = W_Q x_t,\ k_s = W_K y_s,\ v_s = W_V y_s,
 
 for each head of width :math:`d` on its own. The sum runs over positions *up to* :math:`t`, or, with ``strict=True``, over those
 *before* :math:`t`: keys and values are then shifted by one position and a learned pair stands at the start, so that the first
@@ -12,7 +13,7 @@ position has something to look at and the same triangular mask serves both cases
 At one position the keys and values of the positions before are not computed again; they are read from a memory of
 :math:`2 L\,\mathrm{width}` numbers, allocated once and written in place where that is allowed. A step then costs
 :math:`O(\mathrm{channels} \cdot \mathrm{width})` for the projections, whatever :math:`t` is, and :math:`O(t\,\mathrm{width})`
-for the sum. What is kept of a position never changes, since nothing that it depends on comes later: that is what causality buys.
+for the sum. What is kept of a position never changes, since nothing that it depends on comes later.
 
 Rotary positions turn the pair :math:`(2i, 2i+1)` of a query or key at position :math:`t` by the angle
 :math:`t\,10000^{-2i/d}`; :math:`q_t^\top k_s` then depends on :math:`t - s` and not on where the two stand.

@@ -134,9 +134,7 @@ class _Stage(nn.Module):
             return DownRightShiftedConv2d(inputs, outputs, grid[1], kernel, weight_norm=False, init_scale=scale)
 
         self.blocks = nn.ModuleList(
-            CausalResidualBlock(
-                filters, partial(near, (2, 2)), dropout=dropout, context_shape=context_shape, weight_norm=False
-            )
+            CausalResidualBlock(filters, partial(near, (2, 2)), dropout=dropout, context_shape=context_shape, weight_norm=False)
             for _ in range(blocks)
         )
         self.attention = CausalAttention(
@@ -157,5 +155,5 @@ def _before(canvas: Tensor, stream: Stream | None) -> Tensor:
     """The pixel before each in raster order, zeros before the first: ``[N, C, H, W]``, or ``[N, C]`` with a stream."""
     flat = canvas.flatten(2)
     if stream is None:
-        return F.pad(flat, (1, -1)).unflatten(2, canvas.shape[2:])
+        return F.pad(flat, (1, -1)).reshape(canvas.shape)
     return flat[:, :, stream.position - 1] if stream.position else torch.zeros_like(flat[:, :, 0])

@@ -11,7 +11,7 @@ The input is shifted by one position, so attention *up to* :math:`t` sees values
 layers, and each layer is added once. Weights start as those of GPT-2: normal with standard deviation 0.02, and
 :math:`0.02 / \sqrt{2L}` for the layers that write to the sum, which has :math:`2L` of them.
 
-With ``values=S`` the canvas holds codes 0, ..., S - 1 as numbers, and :math:`e` is a learned table; otherwise :math:`e` is linear.
+With ``values=S`` the canvas holds codes 0, ..., S - 1 as numbers, and :math:`e` is a learned table; otherwise it is linear.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class CausalTransformer(CausalNetwork):
         cross_attention: bool = False,
     ) -> None:
         super().__init__(grid, num_outputs, channels=channels, context_shape=context_shape)
-        self._require(values, depth, positions, tied, cross_attention)
         self.values, self.tied, self.cross_attention = values, tied, cross_attention
+        self._require(depth, positions)
         self.embedding = nn.Linear(channels, width) if values is None else nn.Embedding(values, width)
         self.start = nn.Parameter(0.02 * torch.randn(width))
         self.positions = nn.Parameter(0.02 * torch.randn(self.num_positions, width)) if positions == "learned" else None
@@ -104,16 +104,18 @@ class CausalTransformer(CausalNetwork):
         self.head = None if tied else nn.Linear(width, num_outputs)
         self._initialize(depth)
 
-    def _require(self, values: int | None, depth: int, positions: str, tied: bool, cross_attention: bool) -> None:
+    def _require(self, depth: int, positions: str) -> None:
         if depth < 1:
             raise ValueError(f"`depth` must be positive; got {depth}.")
-        if values is not None and (values < 1 or self.channels != 1):
-            raise ValueError(f"`values` is a positive number of codes, one at a position; got {values}, {self.channels} channels.")
-        if tied and values != self.num_outputs:
-            raise ValueError(f"`tied` needs as many outputs as `values`; got {self.num_outputs} and {values}.")
+        if self.values is not None and (self.values < 1 or self.channels != 1):
+            raise ValueError(
+                f"`values` is a positive number of codes, one at a position; got {self.values}, {self.channels} channels."
+            )
+        if self.tied and self.values != self.num_outputs:
+            raise ValueError(f"`tied` needs as many outputs as `values`; got {self.num_outputs} and {self.values}.")
         if positions not in ("learned", "rotary") or (positions == "rotary" and len(self.grid) > 1):
             raise ValueError(f"`positions` must be 'learned', or for sequences 'rotary'; got {positions!r} on {self.grid}.")
-        if cross_attention and len(self.context_shape or ()) != 2:
+        if self.cross_attention and len(self.context_shape or ()) != 2:
             raise ValueError(f"`cross_attention` needs a context that is a sequence [M, F]; got {self.context_shape}.")
 
     def _initialize(self, depth: int) -> None:
