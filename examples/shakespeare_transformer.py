@@ -290,13 +290,13 @@ def main(argv: list[str] | None = None) -> Measured:
     found.conditions = [
         f"{len(text.train)} characters to train, {len(validation)} to choose settings, {len(test)} to test, "
         f"{len(text.symbols)} symbols; transformer: {options.depth} blocks, width {options.width}, {options.precision}, "
-        f"windows of {options.length}, each character scored with at least {options.length - options.stride} before it (fewer at the "
-        f"start of the text); n-grams: interpolated Kneser-Ney with three discounts an order, parameters are counts. ± one "
+        f"windows of {options.length}, each character scored with at least {options.length - options.stride} before it (fewer at "
+        f"the start of the text); n-grams: interpolated Kneser-Ney with three discounts an order, parameters are counts. ± one "
         f"standard error over blocks of {BLOCK} characters. {software()}.",
         options.condition,
     ]
     print(found.add("Bits per character; lower is better.", HEADER, rows))
-    print(found.write(options.out / "shakespeare.json"))
+    print(found.write(options.out / "autoregressive_shakespeare.json"))
     for name, lines in drawn.items():
         print(f"\n--- {name}\n{lines}")
     return found

@@ -1,7 +1,7 @@
 """Sampling by a causal transformer: with keys and values kept against a parallel pass for each pixel, in processor time.
 
 ``python -m tests.benchmarks.attention_sampling`` draws 28x28 images from an ImageGPT of 8 blocks and 64 channels, one and
-sixteen at a time, and writes ``docs/benchmarks/attention_sampling.json``, a section of the page of benchmarks. All arms have
+sixteen at a time, and writes ``docs/benchmarks/autoregressive_attention_sampling.json``, a section of the page of benchmarks. All arms have
 the same weights and take turns in one process. A naive draw runs the network again for every pixel; what that costs does not
 depend on the pixel, so it is timed at a few pixels and the mean taken. It comes in two kinds: with torch's fused attention,
 which is what ``RecomputingNetwork`` does, and with attention by its formula, which keeps the table of all pairs, as samplers
@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> Path:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--note", default="", help="a sentence on the machine")
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/attention_sampling.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/autoregressive_attention_sampling.json"))
     parser.add_argument("--quick", action="store_true", help="a tiny network, to test the harness")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
