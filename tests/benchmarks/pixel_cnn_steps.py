@@ -1,9 +1,9 @@
 """Drawing from PixelCNN and Gated PixelCNN, in processor time of one thread: by steps, and by a pass for each pixel.
 
 ``python -m tests.benchmarks.pixel_cnn_steps`` runs both ways with the same weights, in turns within a round and in one
-process, and writes ``docs/benchmarks/pixel_cnn_steps.json``, a section of the page of benchmarks. Only the networks are timed,
-the values are given: what an element takes to draw is the same in both. A naive pixel is one parallel pass wherever the pixel
-stands, so a few are run; all steps of an image are run, and the time of each quarter is reported, too.
+process, and writes ``docs/benchmarks/autoregressive_pixel_cnn_steps.json``, a section of the page of benchmarks. Only the
+networks are timed, the values are given: what an element takes to draw is the same in both. A naive pixel is one parallel pass
+wherever the pixel stands, so a few are run; all steps of an image are run, and the time of each quarter is reported, too.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def main(argv: list[str] | None = None) -> Path:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a tiny network, to test the harness")
     parser.add_argument("--note", default="", help="a sentence on the machine")
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/pixel_cnn_steps.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/autoregressive_pixel_cnn_steps.json"))
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     torch.manual_seed(0)
