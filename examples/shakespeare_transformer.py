@@ -290,9 +290,9 @@ def main(argv: list[str] | None = None) -> Measured:
     found.conditions = [
         f"{len(text.train)} characters to train, {len(validation)} to choose settings, {len(test)} to test, "
         f"{len(text.symbols)} symbols; transformer: {options.depth} blocks, width {options.width}, {options.precision}, "
-        f"windows of {options.length}, each character scored with at least {options.length - options.stride} before it (fewer at "
-        f"the start of the text); n-grams: interpolated Kneser-Ney with three discounts an order, parameters are counts. ± one "
-        f"standard error over blocks of {BLOCK} characters. {software()}.",
+        f"windows of {options.length}, each character scored with at least {options.length - options.stride} before it (fewer "
+        f"at the start of the text); n-grams: interpolated Kneser-Ney with three discounts an order, parameters are counts. "
+        f"± one standard error over blocks of {BLOCK} characters. {software()}.",
         options.condition,
     ]
     print(found.add("Bits per character; lower is better.", HEADER, rows))

@@ -1,12 +1,12 @@
 """Sampling by a causal transformer: with keys and values kept against a parallel pass for each pixel, in processor time.
 
 ``python -m tests.benchmarks.attention_sampling`` draws 28x28 images from an ImageGPT of 8 blocks and 64 channels, one and
-sixteen at a time, and writes ``docs/benchmarks/autoregressive_attention_sampling.json``, a section of the page of benchmarks. All arms have
-the same weights and take turns in one process. A naive draw runs the network again for every pixel; what that costs does not
-depend on the pixel, so it is timed at a few pixels and the mean taken. It comes in two kinds: with torch's fused attention,
-which is what ``RecomputingNetwork`` does, and with attention by its formula, which keeps the table of all pairs, as samplers
-that are in use do. The cached draw is timed whole, and in eighths of the image, to see what a pixel costs where many are
-before it.
+sixteen at a time, and writes ``docs/benchmarks/autoregressive_attention_sampling.json``, a section of the page of benchmarks.
+All arms have the same weights and take turns in one process. A naive draw runs the network again for every pixel; what that
+costs does not depend on the pixel, so it is timed at a few pixels and the mean taken. It comes in two kinds: with torch's fused
+attention, which is what ``RecomputingNetwork`` does, and with attention by its formula, which keeps the table of all pairs, as
+samplers that are in use do. The cached draw is timed whole, and in eighths of the image, to see what a pixel costs where many
+are before it.
 """
 
 from __future__ import annotations
