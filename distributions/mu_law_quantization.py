@@ -43,8 +43,8 @@ class MuLawQuantization:
         >>> import torch
         >>> from probgen.distributions import MuLawQuantization
         >>> codec = MuLawQuantization()
-        >>> codec.encode(torch.tensor([-1.0, 0.0, 1.0])), codec.decode(torch.tensor([0, 128, 255]))
-        (tensor([  0, 128, 255]), tensor([-1.0000e+00,  8.6208e-05,  1.0000e+00]))
+        >>> codec.encode(torch.tensor([-1.0, 0.0, 1.0])), codec.decode(torch.tensor([0, 64, 255]))
+        (tensor([  0, 128, 255]), tensor([-1.0000, -0.0581,  1.0000]))
     """
 
     levels: int = 256
