@@ -37,6 +37,7 @@ class GatedLayer(nn.Module):
         channels: Channels of each stack.
         kernel_size: Of the vertical convolution, and width of the horizontal one; odd.
         image_channels: Channels of the image, for the first layer; None for any other.
+        last: Whether no layer follows: then nothing is computed for a next one, and there are no weights for it.
         colors: How many colors of a pixel depend on each other in order.
         context_shape: Trailing shape of a context (see ``PositionContext``), or None.
         dropout: Probability with which a feature is dropped in training.
@@ -65,6 +66,7 @@ class GatedLayer(nn.Module):
         kernel_size: int,
         *,
         image_channels: int | None = None,
+        last: bool = False,
         colors: int = 1,
         context_shape: Sequence[int] | None = None,
         dropout: float = 0.0,
@@ -78,7 +80,7 @@ class GatedLayer(nn.Module):
             source, 2 * channels, (1, kernel_size), kind="A" if self.first else "B", colors=colors, repeats=(1, 2),
             width=grid[1], bias=False, gain=GAIN,
         )  # fmt: skip
-        self.residual = MaskedConv2d(channels, channels, 1, colors=colors, bias=False)
+        self.residual = None if last else MaskedConv2d(channels, channels, 1, colors=colors, bias=False)
         self.context = None if context_shape is None else PositionContext(context_shape, 4 * channels, grid)
         self.dropout = dropout
         nn.init.orthogonal_(self.link.weight, 0.5**0.5)
@@ -119,8 +121,11 @@ class GatedLayer(nn.Module):
             stream: The pixel that is asked for, or None.
 
         Returns:
-            Features for the next layer, and gated features for the skip connection; shapes as of x.
+            Features for the next layer (the gated ones, if there is none), and gated features for the skip connection; shapes
+            as of x.
         """
         gated = gated_unit(self.horizontal(x, stream, link))
         gated = F.dropout(gated, self.dropout, self.training) if self.training else gated
+        if self.residual is None:
+            return gated, gated
         return self.residual(gated, stream, None if self.first else x), gated

@@ -79,19 +79,20 @@ class GatedPixelCNN(CausalNetwork):
         )
         colors = self._colors
 
-        def layer(size: int, source: int | None) -> GatedLayer:
+        def layer(size: int, source: int | None, *, last: bool) -> GatedLayer:
             return GatedLayer(
                 (height, width),
                 channels,
                 size,
                 image_channels=source,
+                last=last,
                 colors=colors,
                 context_shape=context_shape,
                 dropout=dropout,
             )
 
-        rest = [layer(kernel_size, None) for _ in range(layers - 1)]
-        self.layers = nn.ModuleList([layer(first_kernel_size, image_channels), *rest])
+        rest = [layer(kernel_size, None, last=left == 1) for left in range(layers - 1, 0, -1)]
+        self.layers = nn.ModuleList([layer(first_kernel_size, image_channels, last=layers == 1), *rest])
         self.skip = MaskedConv2d(layers * channels, head_channels, 1, colors=colors, repeats=(layers, 1), gain=2.0)
         self.hidden = MaskedConv2d(head_channels, head_channels, 1, colors=colors, gain=2**0.5)
         self.head = MaskedConv2d(head_channels, colors * num_outputs, 1, colors=colors)
