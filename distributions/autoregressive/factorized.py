@@ -27,7 +27,7 @@ from probgen.distributions.elements import Element
 from probgen.distributions.embeddings import Embedding, ScaledEmbedding
 from probgen.distributions.events import scored
 
-__all__ = ["FactorizedLaw", "Take"]
+__all__ = ["FactorizedLaw"]
 
 Take = Callable[[int, int, TorchDistribution], Tensor]
 """``take(start, stop, law)`` gives values of the positions ``start:stop`` in the order of visits, from their law."""

@@ -90,7 +90,8 @@ class GaussianLookAhead:
             (deviation * row).unsqueeze(-2) if whitening.dim() > 2 else deviation * row
         )  # one matrix for all, or each its own
         solved = (rows @ whitening.mT).squeeze(-2) if whitening.dim() > 2 else rows @ whitening.mT
-        return -0.5 * solved.square().sum(-1) - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        found: Tensor = -0.5 * solved.square().sum(-1) - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return found
 
     def _flat(self, events: Tensor) -> Tensor:
         """Events as vectors, position after position, in double precision."""

@@ -13,7 +13,7 @@ from torch import nn
 
 from probgen.distributions import Autoregressive, Mixture, Quantization
 from probgen.distributions.autoregressive.entropy import entropy_estimate
-from probgen.distributions.autoregressive.enumeration import all_events, finite_values, is_listable
+from probgen.distributions.autoregressive.enumeration import MOST_STATES, all_events, finite_values, is_listable
 from probgen.distributions.autoregressive.factorized import FactorizedLaw
 from probgen.distributions.autoregressive.positions import Positions
 from probgen.distributions.elements import (
@@ -118,6 +118,8 @@ def test_supports_that_can_be_listed():
     assert abs(p.log_prob(p.enumerate_support()).exp().sum() - 1) < 1e-12
     assert finite_values(nn.Identity()) is None
     assert is_listable(torch.arange(1), 10**6)
+    assert is_listable(torch.arange(MOST_STATES), 1)
+    assert not is_listable(torch.arange(MOST_STATES + 1), 1)
     assert all_events(torch.arange(3), torch.Size([2])).shape == (9, 2)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from probgen.distributions import Autoregressive, DensityUnavailable
-from probgen.distributions.autoregressive import GaussianLookAhead, ParticleCompletion, Particles
+from probgen.distributions.autoregressive import GaussianLookAhead, LookAhead, ParticleCompletion, Particles
 from probgen.distributions.autoregressive.given import complete, observed_positions
 from probgen.distributions.autoregressive.particles import run_particles
 from probgen.distributions.elements import NormalElement
@@ -63,7 +63,8 @@ def test_the_evidence_is_unbiased_with_any_look_ahead():
         assert params.shape[-2:] == (1, 1)
         return torch.sin(3 * values.sum((-1, -2)) + level)
 
-    for twist in (silly, GaussianLookAhead(p, MASK)):
+    twists: list[LookAhead] = [silly, GaussianLookAhead(p, MASK)]
+    for twist in twists:
         found, _ = ratios(p, x, MASK, 20_000, num_particles=6, look_ahead=twist)
         assert abs(float(found.mean()) - 1) < 6 * float(found.std()) / 20_000**0.5
 

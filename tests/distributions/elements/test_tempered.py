@@ -16,7 +16,7 @@ from probgen.distributions.elements import (
     NormalElement,
     TemperedElement,
 )
-from probgen.distributions.elements.tables import as_table, with_log_masses
+from probgen.distributions.elements.tables import Table, as_table, with_log_masses
 from probgen.nn import MADE
 
 LOGITS = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64).log()
@@ -53,6 +53,7 @@ def test_finite_laws_are_powers_with_mass_one(element):
     torch.testing.assert_close(after.logsumexp(0), torch.zeros(5, dtype=torch.float64), atol=1e-12, rtol=0)
     torch.testing.assert_close(after, (before / 0.7).log_softmax(0), atol=1e-10, rtol=0)
     table = as_table(element(params))
+    assert isinstance(table, Table)
     torch.testing.assert_close(table.log_probs.movedim(-1, 0), before, atol=1e-10, rtol=0)
     torch.testing.assert_close(with_log_masses(table, table.log_probs).log_probs, table.log_probs)
     assert as_table(element(params[:0])).batch_shape == (0,)
