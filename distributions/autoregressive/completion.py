@@ -157,7 +157,8 @@ def require_bound(law: Autoregressive) -> None:
         >>> from probgen.distributions.autoregressive.completion import require_bound
         >>> from probgen.distributions.elements import BernoulliElement
         >>> from probgen.nn import MADE
-        >>> require_bound(Autoregressive(MADE(3, 1, hidden=(4,)), (3,), BernoulliElement()))
+        >>> print(require_bound(Autoregressive(MADE(3, 1, hidden=(4,)), (3,), BernoulliElement())))
+        None
     """
     if law.context_shape is not None:
         require_context(type(law).__name__, None, law.context_shape, ())

@@ -43,6 +43,17 @@ class FactorizedLaw(Distribution):
         context: The bound context, or None.
         positions: How positions lie in a row, and in which order they are visited.
 
+    Args:
+        network: An incremental network with one coordinate a position.
+        event_shape: Shape of an event; it begins with the element's shape.
+        element: The law of one position.
+        embedding: How values enter the network; as they are by default.
+        context: Context ``[*batch, *network.context_shape]``, or None.
+        validate_args: As in ``torch.distributions``.
+
+    Raises:
+        ValueError: the sizes of network, event and element do not fit.
+
     Example:
         >>> from probgen.distributions import Autoregressive
         >>> from probgen.distributions.autoregressive.factorized import FactorizedLaw
