@@ -246,7 +246,9 @@ def spectrograms(real: list[Tensor], drawn: list[Tensor], path: Path) -> None:
     figure, axes = plt.subplots(2, len(real), figsize=(2 * len(real), 4), sharex=True, sharey=True)
     for row, waves in enumerate((real, drawn)):
         for column, wave in enumerate(waves):
-            axes[row, column].specgram(wave.numpy() + 1e-6, NFFT=128, noverlap=96, Fs=8000, vmin=-120, vmax=-30)
+            axes[row, column].specgram(
+                (wave + 1e-5 * torch.randn(wave.shape)).numpy(), NFFT=128, noverlap=96, Fs=8000, vmin=-120, vmax=-30
+            )
             axes[row, column].set_title(f"{'real' if row == 0 else 'drawn'} {column}", fontsize=8)
     axes[1, 0].set(xlabel="s", ylabel="Hz")
     figure.savefig(path, dpi=110, bbox_inches="tight")

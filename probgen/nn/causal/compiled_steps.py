@@ -167,14 +167,13 @@ class _Program:
             self.renewed = [k for k, (old, new) in enumerate(zip(rest[:size], after, strict=True)) if old is not new]
             return [column, *(after[k] for k in self.renewed)]
 
-        examples = [value.clone() for value in inputs]
-        graph = make_fx(step, tracing_mode="fake")(*examples)
+        graph = make_fx(step, tracing_mode="fake")(*inputs)
         if backend == "inductor":
             from torch import _inductor
 
-            self.step: Callable[..., Any] = cast(Any, _inductor).compile(graph, examples)
+            self.step: Callable[..., Any] = cast(Any, _inductor).compile(graph, inputs)
         else:
-            self.step = cast(Backend, backend)(graph, examples)
+            self.step = cast(Backend, backend)(graph, inputs)
 
 
 class _Run(nn.Module):

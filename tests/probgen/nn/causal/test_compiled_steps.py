@@ -101,8 +101,8 @@ def test_a_network_that_needs_numbers_is_refused():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*script_method.* is deprecated:DeprecationWarning")  # torch, on import of inductor
 def test_inductor_gives_the_same_and_leaves_validation_alone():
-    before, network = Distribution._validate_args, small(context_shape=(2,))
-    fast, codes, context = CompiledSteps(network), torch.randint(0, 5, (3, 9)).float(), torch.randn(3, 2)
+    before, network = Distribution._validate_args, small(context_shape=(2,), local_shape=(1, 2))
+    fast, codes, context = CompiledSteps(network), torch.randint(0, 5, (3, 9)).float(), torch.randn(3, 4)
     incremental_matches_parallel(fast, codes, context)
     assert fast.recordings == 1
     assert Distribution._validate_args is before
