@@ -53,7 +53,7 @@ class DigitModel(PyroModule):
 
     def mix(self, a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
         """Latent vectors on the way from ``a`` to ``b``, both ``[64]``: ``[k, 64]`` for weights ``[k]``; a straight line."""
-        return torch.lerp(a, b, weights[:, None])
+        return torch.lerp(a, b, weights.to(a.dtype)[:, None])
 
     def pictures(self) -> dict[str, Tensor]:
         """What else there is to see of this family: caption to pixels ``[rows, columns, 64]``."""
