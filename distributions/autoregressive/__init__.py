@@ -9,7 +9,7 @@ from probgen.distributions.autoregressive.exact_completion import ExactCompletio
 from probgen.distributions.autoregressive.law import AutoregressiveLaw
 from probgen.distributions.autoregressive.look_ahead import GaussianLookAhead
 from probgen.distributions.autoregressive.particle_completion import ParticleCompletion
-from probgen.distributions.autoregressive.particles import LookAhead, Particles
+from probgen.distributions.autoregressive.particles import LookAhead, WeightedCompletions
 from probgen.distributions.autoregressive.sites import SiteProgram
 
 __all__ = [
@@ -20,6 +20,6 @@ __all__ = [
     "GaussianLookAhead",
     "LookAhead",
     "ParticleCompletion",
-    "Particles",
     "SiteProgram",
+    "WeightedCompletions",
 ]

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from probgen.distributions.autoregressive.completion import Completion
-from probgen.distributions.autoregressive.particles import LookAhead, Particles, run_particles
+from probgen.distributions.autoregressive.particles import LookAhead, WeightedCompletions, run_particles
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ParticleCompletion(Completion):
         self.num_particles, self.look_ahead, self.threshold = num_particles, look_ahead, threshold
         super().__init__(law, x, observed, validate_args=validate_args)
 
-    def particles(self, sample_shape: Sequence[int] = torch.Size()) -> Particles:
+    def particles(self, sample_shape: Sequence[int] = torch.Size()) -> WeightedCompletions:
         """Runs of the filter, independent of each other: weighted particles with batch shape ``[*sample_shape, *batch]``.
 
         Args:
@@ -132,7 +132,7 @@ class ParticleCompletion(Completion):
             log_prob = torch.where(self.agrees(value), joint - evidence.value, -math.inf)
         return Estimate(log_prob, evidence.stderr.expand_as(log_prob), "upper")
 
-    def _run(self, sample_shape: Sequence[int], *, complete: bool) -> Particles:
+    def _run(self, sample_shape: Sequence[int], *, complete: bool) -> WeightedCompletions:
         return run_particles(
             self,
             self.num_particles,

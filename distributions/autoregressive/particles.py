@@ -32,7 +32,7 @@ from probgen.distributions.numerics.resampling import effective_sample_size, log
 if TYPE_CHECKING:
     from probgen.distributions.autoregressive.completion import Completion
 
-__all__ = ["LookAhead", "Particles", "run_particles"]
+__all__ = ["LookAhead", "WeightedCompletions", "run_particles"]
 
 LookAhead = Callable[[int, Tensor, Tensor], Tensor]
 r"""``look_ahead(k, values, params)`` gives :math:`\log\psi_k`, finite,
@@ -42,7 +42,7 @@ of level k."""
 
 
 @dataclass(frozen=True, repr=False)
-class Particles:
+class WeightedCompletions:
     """Weighted completions of events.
 
     Attributes:
@@ -54,8 +54,8 @@ class Particles:
 
     Example:
         >>> import torch
-        >>> from probgen.distributions.autoregressive import Particles
-        >>> found = Particles(torch.eye(2), torch.tensor([0.25, 0.75]).log(), torch.tensor(-1.0), torch.tensor(0))
+        >>> from probgen.distributions.autoregressive import WeightedCompletions
+        >>> found = WeightedCompletions(torch.eye(2), torch.tensor([0.25, 0.75]).log(), torch.tensor(-1.0), torch.tensor(0))
         >>> found.mean(), found.effective_sample_size
         (tensor([0.2500, 0.7500]), tensor(1.6000))
     """
@@ -100,7 +100,7 @@ def run_particles(
     look_ahead: LookAhead | None = None,
     threshold: float = 0.5,
     complete: bool = True,
-) -> Particles:
+) -> WeightedCompletions:
     r"""One run of sequential Monte Carlo for each element of ``shape``, all of them at once and independent.
 
     Args:
@@ -112,7 +112,7 @@ def run_particles(
         complete: Whether to draw what comes after the last observed position, too.
 
     Returns:
-        Particles with batch shape ``shape``; what was not drawn is some value of the support.
+        Weighted completions with batch shape ``shape``; what was not drawn is some value of the support.
 
     Example:
         >>> import torch
@@ -197,14 +197,16 @@ class _Population:
         if goes_on:
             self.state, self.params = self.law.network.step(self.state, self.law._seen(values))
 
-    def result(self) -> Particles:
+    def result(self) -> WeightedCompletions:
         """The weighted particles."""
         values = self.law.positions.events(self.rows).reshape(self.count, *self.shape, *self.law.event_shape)
         possible = (self.log_weights > -torch.inf).any(0)
         normalized = torch.where(possible, self.log_weights, 0.0).log_softmax(0)
         evidence = self.log_evidence + log_mean_weight(self.log_weights)
         shape = (self.count, *self.shape)
-        return Particles(values, normalized.reshape(shape), evidence.reshape(self.shape), self.resampled.reshape(self.shape))
+        return WeightedCompletions(
+            values, normalized.reshape(shape), evidence.reshape(self.shape), self.resampled.reshape(self.shape)
+        )
 
     def _ahead(self, level: int) -> Tensor:
         values = self.law.positions.events(self.rows).reshape(self.count, *self.shape, *self.law.event_shape)

@@ -15,7 +15,13 @@ __all__ = ["canvas_rows", "initialize_causal", "kernel_matrix", "row_patches", "
 
 
 def kernel_matrix(weight: Tensor) -> Tensor:
-    """The kernel ``[O, I, k, w]`` as a matrix ``[k * I * w, O]`` for ``row_patches``.
+    """The kernel as a matrix that multiplies ``row_patches``.
+
+    Args:
+        weight: The kernel of a convolution, ``[O, I, k, w]``.
+
+    Returns:
+        ``[k * w * I, O]``.
 
     Example:
         >>> import torch
@@ -23,7 +29,7 @@ def kernel_matrix(weight: Tensor) -> Tensor:
         >>> kernel_matrix(torch.zeros(5, 2, 3, 7)).shape
         torch.Size([42, 5])
     """
-    return weight.permute(2, 1, 3, 0).flatten(0, 2)
+    return weight.permute(2, 3, 1, 0).flatten(0, 2)
 
 
 def row_patches(rows: Tensor, columns: int) -> Tensor:
@@ -34,7 +40,7 @@ def row_patches(rows: Tensor, columns: int) -> Tensor:
         columns: Width w of the kernel.
 
     Returns:
-        ``[N, W, k * I * w]``.
+        ``[N, W, k * w * I]``.
 
     Example:
         >>> import torch
@@ -43,11 +49,20 @@ def row_patches(rows: Tensor, columns: int) -> Tensor:
         tensor([[[0., 1., 2.],
                  [1., 2., 3.]]])
     """
-    return rows.unfold(2, columns, 1).transpose(1, 2).flatten(2)
+    return rows.unfold(2, columns, 1).permute(0, 2, 1, 4, 3).flatten(2)  # whole columns are copied
 
 
 def canvas_rows(canvas: Tensor, row: int, count: int, padding: int) -> Tensor:
-    """The ``count`` rows above a row of images ``[N, C, H, W]``, padded: ``[N, count, W + 2 * padding, C]``.
+    """The rows above a row of images, zero above the first row and beside every row.
+
+    Args:
+        canvas: Images ``[N, C, H, W]``.
+        row: The row r, from 0.
+        count: How many rows above it.
+        padding: How many zeros stand on the left, and on the right, of each row.
+
+    Returns:
+        The rows r - count, ..., r - 1, ``[N, count, W + 2 * padding, C]``.
 
     Example:
         >>> import torch
@@ -62,7 +77,15 @@ def canvas_rows(canvas: Tensor, row: int, count: int, padding: int) -> Tensor:
 
 
 def seen_rows(table: Tensor, row: int, count: int) -> Tensor:
-    """The last ``count`` rows before row ``row`` of a ring ``[N, k, W, C]``, the oldest first.
+    """The last rows of a ring, the oldest first.
+
+    Args:
+        table: The ring: row r stands in slot r mod k, ``[N, k, W, C]``.
+        row: The row r before which the rows stand, from 0.
+        count: How many rows, k at most.
+
+    Returns:
+        The rows r - count, ..., r - 1, ``[N, count, W, C]``.
 
     Example:
         >>> import torch
@@ -77,6 +100,12 @@ def seen_rows(table: Tensor, row: int, count: int) -> Tensor:
 
 def initialize_causal(weight: nn.Parameter, bias: nn.Parameter | None, mask: Tensor | None, gain: float) -> None:
     r"""Weights with variance :math:`\mathrm{gain}^2 / n`, n the number of connections of the output that the mask leaves.
+
+    Args:
+        weight: The kernel, ``[O, I, k, w]``, overwritten.
+        bias: The bias ``[O]``, set to zero; None: there is none.
+        mask: Ones where there is a connection, ``[O, I, k, w]``; None: everywhere.
+        gain: Standard deviation of an output over that of the inputs.
 
     Example:
         >>> import torch

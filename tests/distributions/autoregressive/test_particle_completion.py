@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from probgen.distributions import Autoregressive, DensityUnavailable
-from probgen.distributions.autoregressive import GaussianLookAhead, LookAhead, ParticleCompletion, Particles
+from probgen.distributions.autoregressive import GaussianLookAhead, LookAhead, ParticleCompletion, WeightedCompletions
 from probgen.distributions.autoregressive.given import complete, observed_positions
 from probgen.distributions.autoregressive.particles import run_particles
 from probgen.distributions.elements import NormalElement
@@ -177,8 +177,8 @@ def test_shapes_copies_and_settings():
     assert complete(p, x[:0], MASK).sample().shape == (0, 5, 3, 3)
     assert pickle.loads(pickle.dumps(p.given(x, MASK, look_ahead=GaussianLookAhead(p, MASK)))).sample().shape == x.shape
     found = run_particles(law, 4, torch.Size([2, 5]), complete=False)
-    assert isinstance(found, Particles)
-    assert repr(found) == "Particles(4, batch_shape=(2, 5))"
+    assert isinstance(found, WeightedCompletions)
+    assert repr(found) == "WeightedCompletions(4, batch_shape=(2, 5))"
     assert observed_positions(p, x, 1).sum() == 1
     with pytest.raises(ValueError, match="at least 1; got 0"):
         p.given(x, MASK, num_particles=0)
