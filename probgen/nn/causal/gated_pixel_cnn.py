@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from probgen.nn.causal.gated_layer import GatedLayer
+from probgen.nn.causal.gated_sweep import GatedSweep, halved_links
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.network import CausalNetwork
 from probgen.nn.causal.stream import Stream
@@ -77,7 +78,7 @@ class GatedPixelCNN(CausalNetwork):
             ordered_channels=ordered_channels,
             context_shape=context_shape,
         )
-        colors = self._colors
+        self.dropout, colors = dropout, self._colors
 
         def layer(size: int, source: int | None, *, last: bool) -> GatedLayer:
             return GatedLayer(
@@ -98,6 +99,9 @@ class GatedPixelCNN(CausalNetwork):
         self.head = MaskedConv2d(head_channels, colors * num_outputs, 1, colors=colors)
 
     def _run(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
+        if stream is not None and stream.in_place and not (self.training and self.dropout):
+            hidden = self.hidden(torch.relu_(self._skipped(canvas, context, stream)), stream)
+            return self.head(torch.relu_(hidden), stream)  # type: ignore[no-any-return]
         x, gates = canvas, []
         for layer, link in zip(self.layers, self._links(canvas, context, stream), strict=True):
             x, gated = layer.beside(x, link, stream)  # type: ignore[operator]
@@ -113,6 +117,17 @@ class GatedPixelCNN(CausalNetwork):
         width = self.grid[1]
         row = stream.every(width, lambda inner: torch.stack(self._vertical(canvas, context, inner), 2))
         return row.select(1, stream.position % width).unbind(1)
+
+    def _skipped(self, canvas: Tensor, context: Tensor | None, stream: Stream) -> Tensor:
+        """The sum of the skip connections at a pixel of a sweep."""
+        row, column = divmod(stream.position, self.grid[1])
+        links = stream.every(self.grid[1], lambda inner: halved_links(self._vertical(canvas, context, inner)))
+        sweep = stream.remember(lambda: GatedSweep.allocate(self._layers(), self.skip, len(canvas)))
+        again = stream.update(lambda: -1, lambda last: (stream.position, last == stream.position))
+        return sweep.advance(canvas[:, :, row], column, links.select(1, column).unbind(1), again=again)
+
+    def _layers(self) -> list[GatedLayer]:
+        return [layer for layer in self.layers if isinstance(layer, GatedLayer)]
 
     def _vertical(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> list[Tensor]:
         """Links ``[N, 2 * channels, H, W]``, or those of a row ``[N, W, 2 * channels]``."""

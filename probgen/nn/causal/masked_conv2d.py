@@ -133,8 +133,14 @@ class MaskedConv2d(nn.Module):
     def _matrices(self) -> tuple[Tensor, Tensor]:
         """The kernel above, and that of the row itself, as matrices ``[inputs, outputs]``."""
         weight = self._weight()
-        beside = weight[:, :, -1, : self.padding + 1]
-        return kernel_matrix(weight[:, :, :-1]), beside.permute(2, 1, 0).flatten(0, 1).contiguous()
+        return kernel_matrix(weight[:, :, :-1]), self._row_matrix(weight)
+
+    def row_matrix(self) -> Tensor:
+        """The kernel of the row itself, masked, as a matrix ``[(padding + 1) * in_channels, out_channels]``."""
+        return self._row_matrix(self._weight())
+
+    def _row_matrix(self, weight: Tensor) -> Tensor:
+        return weight[:, :, -1, : self.padding + 1].permute(2, 1, 0).flatten(0, 1).contiguous()
 
     def _column(self, x: Tensor, stream: Stream, add: Tensor | None) -> Tensor:
         above, beside = stream.prepare(self._matrices)

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from probgen.nn.attention import differentiable_attention
+from probgen.nn.causal.absorbed_attention import AbsorbedAttention, BlockSweep, folded
 from probgen.nn.causal.causal_attention import CausalAttention
 from probgen.nn.causal.network import CausalNetwork
 from probgen.nn.causal.stream import Stream
@@ -134,6 +135,8 @@ class CausalTransformer(CausalNetwork):
         inputs = (canvas,) if context is None else (canvas, context)
         with differentiable_attention(*inputs):
             x: Tensor = self.dropout(self._embedded(canvas, context, stream))
+            if stream is not None and stream.in_place:
+                x = x.clone()  # what blocks add is added in place
             for block in self.blocks:
                 x = block(x, context if self.cross_attention else None, stream)
             x = self.norm(x)
@@ -179,11 +182,28 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
-        """``[N, L, width]`` to the same, or ``[N, width]`` with a stream."""
+        """``[N, L, width]`` to the same, or ``[N, width]`` with a stream; in a sweep it may be written to ``x``."""
+        if stream is not None and stream.in_place and AbsorbedAttention.serves(self.attention) and not self._drops():
+            return self._swept(x, context, stream)
         x = x + self.dropout(self.attention.along(self.attention_norm(x), stream))
         if self.cross is not None and self.cross_norm is not None and context is not None:
             x = x + self.dropout(self.cross(self.cross_norm(x), context, stream))
         return x + self.dropout(self.contract(F.gelu(self.expand(self.network_norm(x)), approximate="tanh")))  # type: ignore[no-any-return]
+
+    def _drops(self) -> bool:
+        return self.training and isinstance(self.dropout, nn.Dropout)
+
+    def _swept(self, x: Tensor, context: Tensor | None, stream: Stream) -> Tensor:
+        """The same at a position of a sweep."""
+        sweep = stream.remember(lambda: self._prepared(len(x)))
+        sweep.attend(x, stream.position)
+        if self.cross is not None and self.cross_norm is not None and context is not None:
+            x.add_(self.cross(self.cross_norm(x), context, stream))
+        return sweep.feed(x)
+
+    def _prepared(self, count: int) -> BlockSweep:
+        attention = AbsorbedAttention.of(self.attention_norm, self.attention, count)
+        return BlockSweep(attention, folded(self.network_norm, self.expand), (self.contract.weight.T, self.contract.bias))
 
 
 class _CrossAttention(nn.Module):
