@@ -25,7 +25,7 @@ from torch import Tensor
 
 from probgen import autoregressive
 from probgen.data import load_digits
-from probgen.demo.problem import CLASSES, LEVELS, PIXELS, centered, one_hot, pixels
+from probgen.demo.problem import CLASSES, LEVELS, PIXELS, centered, one_hot, pixels, square
 from probgen.demo.registry import DigitModel
 from probgen.distributions import AutoregressiveLaw, Mixture, Quantization
 from probgen.distributions.elements import CategoricalElement
@@ -94,12 +94,12 @@ class AutoregressiveModel(DigitModel):
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program: one site, in the plate of the data."""
         with data_plate(v, None, like=v):
-            return pyro.sample("x", self.law(label), obs=_square(centered(v)))
+            return pyro.sample("x", self.law(label), obs=square(centered(v)))
 
     @torch.no_grad()
     def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """Log-density of pixels in nats, exact, flat inside a cell: ``[*batch]``."""
-        return PIXELS * math.log(LEVELS) + self.law(label).log_prob(_square(centered(v)))
+        return PIXELS * math.log(LEVELS) + self.law(label).log_prob(square(centered(v)))
 
     @torch.no_grad()
     def sample(self, n: int, label: Tensor | None = None) -> Tensor:
@@ -116,7 +116,7 @@ class AutoregressiveModel(DigitModel):
             v: Pixels ``[n, 64]``.
             rows: How many rows are kept.
         """
-        x, known = _square(centered(v)), 8 * rows
+        x, known = square(centered(v)), 8 * rows
         every = self.network_law(torch.eye(CLASSES)[:, None].expand(-1, len(v), -1))
         evidence = every.given(x.expand(CLASSES, *x.shape), known).log_evidence().value
         weights = (self.log_frequency[:, None] + evidence).softmax(0)
@@ -179,7 +179,3 @@ class AutoregressiveModel(DigitModel):
             return law, one_hot(label).double(), torch.zeros(1, 1, 1, dtype=torch.float64)
         contexts = torch.eye(CLASSES, dtype=torch.float64).repeat_interleave(n, 0)
         return law, contexts, self.log_frequency.double()[:, None, None]
-
-
-def _square(x: Tensor) -> Tensor:
-    return x.reshape(*x.shape[:-1], 8, 8)

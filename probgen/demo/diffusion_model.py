@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from probgen.demo.diffusion_pictures import guidance_strengths, progressive_generation, shared_states
-from probgen.demo.problem import CLASSES, LEVELS, PIXELS, centered, pixels
+from probgen.demo.problem import CLASSES, LEVELS, PIXELS, centered, pixels, square
 from probgen.demo.registry import DigitModel
 from probgen.diffusion import Diffusion, TimeGrid, bound_estimate, cosine_schedule
 from probgen.diffusion.continuous_estimate import log_uniform_times
@@ -76,7 +76,7 @@ class DiffusionModel(DigitModel):
 
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program: the chain with its noisy states integrated out by the bound, the data its one site."""
-        return self.diffusion.single_site_model(_square(centered(v)), self._context(len(v), label))
+        return self.diffusion.single_site_model(square(centered(v)).unsqueeze(-3), self._context(len(v), label))
 
     def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The bound in nats, with the same noise at every call: ``[*batch]``."""
@@ -94,12 +94,13 @@ class DiffusionModel(DigitModel):
     def encode(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The latent state of pixels, ``[n, 64]``: the probability flow to the noise."""
         x = (v * LEVELS - 0.5) / 8 - 1
-        return self.diffusion.inversion(2 * self.steps, spacing="log_snr")(_square(x), self._context(len(v), label)).flatten(1)
+        inversion = self.diffusion.inversion(2 * self.steps, spacing="log_snr")
+        return inversion(square(x).unsqueeze(-3), self._context(len(v), label)).flatten(1)
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Pixels of latent states: the probability flow to the data."""
         sampler = self.diffusion.heun(2 * self.steps, spacing="log_snr")
-        return pixels(sampler(_square(z), self._context(len(z), label)).flatten(1))
+        return pixels(sampler(square(z).unsqueeze(-3), self._context(len(z), label)).flatten(1))
 
     def mix(self, a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
         """The arc between two latent states, which keeps their length."""
@@ -156,11 +157,7 @@ class _Denoising(nn.Module):
         self.length = float(diffusion.grid.times[-1] - diffusion.grid.times[1])
 
     def forward(self, v: Tensor, label: Tensor) -> Tensor:
-        return self.length * self.loss.per_datum(_square(centered(v)), label).sum()
-
-
-def _square(x: Tensor) -> Tensor:
-    return x.reshape(*x.shape[:-1], 1, 8, 8)
+        return self.length * self.loss.per_datum(square(centered(v)).unsqueeze(-3), label).sum()
 
 
 def _rows(x: Tensor) -> Tensor:

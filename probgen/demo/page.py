@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from probgen.demo.problem import square
 from probgen.demo.results import Results
 from probgen.plot import Page, density_2d, history, image_grid
 
@@ -60,15 +61,15 @@ def write_page(results: Results, path: str | Path) -> Path:
     for name in results.models:
         page.heading(name)
         torch.manual_seed(results.settings.seed)
-        page.figure(image_grid(_square(results.models[name].sample(50)), columns=25, size=0.4), "Draws from p(x).")
+        page.figure(image_grid(square(results.models[name].sample(50)), columns=25, size=0.4), "Draws from p(x).")
         labels = torch.arange(10).repeat_interleave(10)
         by_class = results.conditional[name].sample(100, labels)
-        page.figure(image_grid(_square(by_class), columns=20, size=0.4), "Draws from p(x | y), ten for each digit.")
+        page.figure(image_grid(square(by_class), columns=20, size=0.4), "Draws from p(x | y), ten for each digit.")
         images = results.reweighted[name].images[:, :10].flatten(0, 1)
-        page.figure(image_grid(_square(images), columns=20, size=0.4), "p(x | y) from p(x), reweighted by a classifier.")
-        page.figure(image_grid(_square(interpolation(results, name)), columns=10), "Latent interpolation between test images.")
+        page.figure(image_grid(square(images), columns=20, size=0.4), "p(x | y) from p(x), reweighted by a classifier.")
+        page.figure(image_grid(square(interpolation(results, name)), columns=10), "Latent interpolation between test images.")
         for caption, rows in results.models[name].pictures().items():
-            page.figure(image_grid(_square(rows.flatten(0, 1)), columns=rows.shape[1], size=0.5), caption)
+            page.figure(image_grid(square(rows.flatten(0, 1)), columns=rows.shape[1], size=0.5), caption)
     page.heading("Classification by Bayes' rule, and reweighting")
     page.table(*results.class_table())
     page.heading("Outliers: AUROC of log p(x)")
@@ -86,10 +87,6 @@ def write_page(results: Results, path: str | Path) -> Path:
     curves = {name: _smooth(losses) for name, losses in results.losses.items()}
     page.figure(history(curves, ylabel="loss / nats an image"), "Negative log-density, or its bound; over 20 steps.")
     return page.write(path)
-
-
-def _square(v: Tensor) -> Tensor:
-    return v.reshape(*v.shape[:-1], 8, 8)
 
 
 def _smooth(losses: Tensor, width: int = 20) -> Tensor:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from probgen.data import Split, dequantize, load_digits, to_logits
 from probgen.distributions.bijectors import Affine, Bijector, Compose, Lift
 
-__all__ = ["CLASSES", "LEVELS", "PIXELS", "Problem", "Settings", "centered", "load_problem", "one_hot", "pixels"]
+__all__ = ["CLASSES", "LEVELS", "PIXELS", "Problem", "Settings", "centered", "load_problem", "one_hot", "pixels", "square"]
 
 LEVELS, PIXELS, CLASSES = 17, 64, 10
 ALPHA = 0.05
@@ -155,3 +155,18 @@ def pixels(x: Tensor) -> Tensor:
         (tensor([0.5000]), tensor([-0.5000,  0.7500]))
     """
     return (((x + 1) * 8 + 0.5) / LEVELS).clamp(0, 1)
+
+
+def square(x: Tensor) -> Tensor:
+    """Flat images ``[*batch, 64]`` as images ``[*batch, 8, 8]``.
+
+    Args:
+        x: Pixels in row-major order.
+
+    Example:
+        >>> import torch
+        >>> from probgen.demo.problem import square
+        >>> square(torch.zeros(5, 64)).shape
+        torch.Size([5, 8, 8])
+    """
+    return x.unflatten(-1, (8, 8))

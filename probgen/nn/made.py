@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
 from probgen.nn._context import declared_context_shape, flat_context
 from probgen.nn._sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
-from probgen.nn.masks import MaskPlan, adjacency_of_order, mask_plan, redrawn_plan, reordered_plan
+from probgen.nn.masks import MaskPlan, adjacency_of_order, mask_plan, numbers_of, redrawn_plan, reordered_plan
 from probgen.nn.mlp import residual_width
 
 __all__ = ["MADE", "MADEState"]
@@ -292,9 +292,7 @@ class MADE(IncrementalNetwork):
 
     def _inputs_in_order(self) -> Tensor:
         """The numbers that the network sees, coordinate after coordinate in level order."""
-        if self.num_inputs == 1:
-            return self._order
-        return (self._order[:, None] * self.num_inputs + torch.arange(self.num_inputs, device=self._order.device)).flatten()
+        return numbers_of(self._order, self.num_inputs)
 
     def _masked(self, index: int, rows: slice) -> Tensor:
         """Rows of a masked weight, counted in the order in which hidden units become ready."""

@@ -21,7 +21,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-__all__ = ["MaskPlan", "adjacency_of_order", "mask_plan", "redrawn_plan", "reordered_plan", "topological_levels"]
+__all__ = [
+    "MaskPlan",
+    "adjacency_of_order",
+    "checked_order",
+    "mask_plan",
+    "numbers_of",
+    "redrawn_plan",
+    "reordered_plan",
+    "topological_levels",
+]
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,48 @@ def adjacency_of_order(order: Sequence[int]) -> Tensor:
         raise ValueError(f"`order` must be a permutation of 0 to {len(order) - 1}; got {tuple(order)}.")
     rank = torch.tensor(list(order)).argsort()
     return rank[:, None] > rank[None, :]
+
+
+def checked_order(order: Sequence[int] | None, features: int) -> tuple[int, ...]:
+    """An order of a number of coordinates; None means their own.
+
+    Args:
+        order: A permutation of the coordinates, or None.
+        features: How many coordinates there are.
+
+    Raises:
+        ValueError: ``order`` is not a permutation of them.
+
+    Example:
+        >>> from probgen.nn.masks import checked_order
+        >>> checked_order(None, 3), checked_order([1, 0], 2)
+        ((0, 1, 2), (1, 0))
+    """
+    sequence = tuple(range(features) if order is None else order)
+    if sorted(sequence) != list(range(features)):
+        raise ValueError(f"`order` must be a permutation of 0 to {features - 1}; got {sequence}.")
+    return sequence
+
+
+def numbers_of(coordinates: Tensor, count: int) -> Tensor:
+    """Where the numbers of coordinates stand, coordinate after coordinate, if each has several next to each other.
+
+    Args:
+        coordinates: Integers ``[n]``.
+        count: How many numbers a coordinate has.
+
+    Returns:
+        Integers ``[n * count]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.nn.masks import numbers_of
+        >>> numbers_of(torch.tensor([2, 0]), 2)
+        tensor([4, 5, 0, 1])
+    """
+    if count == 1:
+        return coordinates
+    return (coordinates[:, None] * count + torch.arange(count, device=coordinates.device)).flatten()
 
 
 def topological_levels(adjacency: Tensor) -> tuple[tuple[int, ...], ...]:

@@ -34,7 +34,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from probgen.nn.causal.lstm import lstm_update, skewed, uniform_parameter, unskewed
+from probgen.nn._initial import uniform_parameter
+from probgen.nn.causal.lstm import lstm_update, skewed, unskewed
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.stream import Stream
 

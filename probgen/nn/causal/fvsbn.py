@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
 from probgen.nn._context import declared_context_shape, flat_context
 from probgen.nn._sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
-from probgen.nn.masks import adjacency_of_order
+from probgen.nn.masks import adjacency_of_order, checked_order, numbers_of
 
 __all__ = ["FVSBN", "FVSBNState"]
 
@@ -95,15 +95,12 @@ class FVSBN(IncrementalNetwork):
             )
         self.features, self.num_inputs, self.num_outputs = features, num_inputs, num_outputs
         self.context_shape = declared_context_shape(context_features)
-        sequence = tuple(range(features) if order is None else order)
-        graph = adjacency_of_order(sequence)
-        if len(sequence) != features:
-            raise ValueError(f"`order` must have {features} coordinates; got {len(sequence)}.")
+        sequence = checked_order(order, features)
         self._sequence, self._ordered = sequence, sequence == tuple(range(features))
         self.linear = nn.Linear(features * num_inputs, features * num_outputs)
         if self.context_shape is not None:
             self.context_layer = nn.Linear(math.prod(self.context_shape), features * num_outputs, bias=False)
-        mask = graph.repeat_interleave(num_outputs, 0).repeat_interleave(num_inputs, 1)
+        mask = adjacency_of_order(sequence).repeat_interleave(num_outputs, 0).repeat_interleave(num_inputs, 1)
         self.register_buffer("mask", mask.to(torch.get_default_dtype()), persistent=False)
         self.register_buffer("_order", torch.tensor(sequence), persistent=False)
 
@@ -151,7 +148,7 @@ class FVSBN(IncrementalNetwork):
         offset = self._offset(shape, context)
         weight, bias = self.linear.weight * self.mask, cast(Tensor, self.linear.bias)
         if not self._ordered:
-            inputs, outputs = (_spread(self._order, count) for count in (self.num_inputs, self.num_outputs))
+            inputs, outputs = (numbers_of(self._order, count) for count in (self.num_inputs, self.num_outputs))
             weight, bias = weight.index_select(1, inputs).index_select(0, outputs), bias.index_select(0, outputs)
             offset = None if offset is None else offset.index_select(-1, outputs)
         seen = tuple(range(self.features + 1))
@@ -171,7 +168,7 @@ class FVSBN(IncrementalNetwork):
         rows = slice(start, start + self.num_outputs)
         weight = self.linear.weight[rows]
         if not self._ordered:
-            weight = weight.index_select(1, _spread(self._order[:level], self.num_inputs))
+            weight = weight.index_select(1, numbers_of(self._order[:level], self.num_inputs))
         weight = weight[:, :count]
         params = F.linear(seen, weight, self.linear.bias[rows])
         params = params if self.context_shape is None else params + state.offset[..., rows]
@@ -181,10 +178,3 @@ class FVSBN(IncrementalNetwork):
         """What the context adds to the outputs, ``[*context_batch, D * P]``."""
         flat = flat_context(type(self).__name__, context, self.context_shape, batch_shape)
         return None if flat is None else self.context_layer(flat)
-
-
-def _spread(coordinates: Tensor, count: int) -> Tensor:
-    """Where the ``count`` numbers of each coordinate stand, in the order of the coordinates."""
-    if count == 1:
-        return coordinates
-    return (coordinates[:, None] * count + torch.arange(count, device=coordinates.device)).flatten()

@@ -11,14 +11,11 @@ The *skewed map* of an image moves row :math:`i` by :math:`i` columns to the rig
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["lstm_update", "skewed", "uniform_parameter", "unskewed"]
+__all__ = ["lstm_update", "skewed", "unskewed"]
 
 
 def lstm_update(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,18 +81,3 @@ def unskewed(x: Tensor) -> Tensor:
     height, columns = x.shape[-2:]
     padded: Tensor = F.pad(x.flatten(-2), (0, height)).unflatten(-1, (height, columns + 1))
     return padded[..., : columns + 1 - height]
-
-
-def uniform_parameter(fan_in: int, shape: Sequence[int]) -> torch.nn.Parameter:
-    """A weight, uniform with the range that torch's linear layers start with.
-
-    Args:
-        fan_in: How many numbers are added up.
-        shape: Shape of the weight.
-
-    Example:
-        >>> from probgen.nn.causal.lstm import uniform_parameter
-        >>> bool((uniform_parameter(4, (3, 4)).abs() <= 0.5).all())
-        True
-    """
-    return torch.nn.Parameter(torch.empty(*shape).uniform_(-1, 1) / math.sqrt(fan_in))

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
 from probgen.nn._context import declared_context_shape, flat_context
+from probgen.nn._initial import uniform_parameter
 from probgen.nn._sweep import may_write_in_place
-from probgen.nn.masks import adjacency_of_order
+from probgen.nn.masks import checked_order
 
 __all__ = ["NADE", "NADEState"]
 
@@ -94,15 +95,12 @@ class NADE(IncrementalNetwork):
             raise ValueError(f"`features`, `num_outputs`, `num_inputs` and `hidden` must be positive; got {sizes}.")
         self.features, self.num_inputs, self.num_outputs = features, num_inputs, num_outputs
         self.context_shape = declared_context_shape(context_features)
-        sequence = tuple(range(features) if order is None else order)
-        adjacency_of_order(sequence)
-        if len(sequence) != features:
-            raise ValueError(f"`order` must have {features} coordinates; got {len(sequence)}.")
+        sequence = checked_order(order, features)
         self._sequence, self._ordered = sequence, sequence == tuple(range(features))
         self.activation = activation()
-        self.inner = nn.Parameter(_uniform(features * num_inputs, (features, num_inputs, hidden)))  # W
+        self.inner = uniform_parameter(features * num_inputs, (features, num_inputs, hidden))  # W
         self.inner_bias = nn.Parameter(torch.zeros(hidden))  # b
-        self.outer = nn.Parameter(_uniform(hidden, (features, num_outputs, hidden)))  # V
+        self.outer = uniform_parameter(hidden, (features, num_outputs, hidden))  # V
         self.outer_bias = nn.Parameter(torch.zeros(features, num_outputs))  # d
         if self.context_shape is not None:
             self.context_layer = nn.Linear(math.prod(self.context_shape), hidden, bias=False)  # U
@@ -174,8 +172,3 @@ class NADE(IncrementalNetwork):
         """The sums before any coordinate is seen, ``[*context_batch, H]``."""
         flat = flat_context(type(self).__name__, context, self.context_shape, batch_shape)
         return self.inner_bias if flat is None else self.inner_bias + self.context_layer(flat)
-
-
-def _uniform(fan_in: int, shape: Sequence[int]) -> Tensor:
-    """Uniform in the range that torch's linear layers start with."""
-    return torch.empty(*shape).uniform_(-1, 1) / math.sqrt(fan_in)

@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from probgen.nn.causal.lstm import lstm_update, uniform_parameter
+from probgen.nn._initial import uniform_parameter
+from probgen.nn.causal.lstm import lstm_update
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.stream import Stream
 

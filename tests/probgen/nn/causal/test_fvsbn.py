@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_refused():
         FVSBN(0, 1)
     with pytest.raises(ValueError, match="permutation"):
         FVSBN(3, 1, order=(0, 1, 1))
-    with pytest.raises(ValueError, match="must have 3 coordinates; got 2"):
+    with pytest.raises(ValueError, match="permutation of 0 to 2"):
         FVSBN(3, 1, order=(1, 0))
     with pytest.raises(ContextError, match="FVSBN needs a context"):
         FVSBN(3, 1, context_features=2)(torch.zeros(5, 3))
