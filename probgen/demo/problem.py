@@ -169,4 +169,4 @@ def square(x: Tensor) -> Tensor:
         >>> square(torch.zeros(5, 64)).shape
         torch.Size([5, 8, 8])
     """
-    return x.unflatten(-1, (8, 8))
+    return x.reshape(*x.shape[:-1], 8, 8)
