@@ -40,6 +40,9 @@ class GatedPixelCNN(CausalNetwork):
         context_shape: Trailing shape of a context, or None. ``(Cc, H, W)`` with the size of the image means features at each
             pixel, any other shape one vector for the image; both act in every layer.
 
+    Raises:
+        ValueError: another image shape, no layer, or a probability outside [0, 1].
+
     References:
         van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves, Kavukcuoglu (2016). Conditional image generation with PixelCNN
         decoders. https://arxiv.org/abs/1606.05328
@@ -70,6 +73,10 @@ class GatedPixelCNN(CausalNetwork):
         ordered_channels: bool = False,
         context_shape: Sequence[int] | None = None,
     ) -> None:
+        if len(image_shape) != 3:
+            raise ValueError(f"`image_shape` must be (C, H, W); got {tuple(image_shape)}.")
+        if layers < 1 or not 0 <= dropout <= 1:
+            raise ValueError(f"`layers` must be positive and `dropout` lie in [0, 1]; got {layers} and {dropout}.")
         image_channels, height, width = image_shape
         super().__init__(
             (height, width),
@@ -100,8 +107,7 @@ class GatedPixelCNN(CausalNetwork):
 
     def _run(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
         if stream is not None and stream.in_place and not (self.training and self.dropout):
-            hidden = self.hidden(torch.relu_(self._skipped(canvas, context, stream)), stream)
-            return self.head(torch.relu_(hidden), stream)  # type: ignore[no-any-return]
+            return self._swept(canvas, context, stream)
         x, gates = canvas, []
         for layer, link in zip(self.layers, self._links(canvas, context, stream), strict=True):
             x, gated = layer.beside(x, link, stream)  # type: ignore[operator]
@@ -118,11 +124,11 @@ class GatedPixelCNN(CausalNetwork):
         row = stream.every(width, lambda inner: torch.stack(self._vertical(canvas, context, inner), 2))
         return row.select(1, stream.position % width).unbind(1)
 
-    def _skipped(self, canvas: Tensor, context: Tensor | None, stream: Stream) -> Tensor:
-        """The sum of the skip connections at a pixel of a sweep."""
+    def _swept(self, canvas: Tensor, context: Tensor | None, stream: Stream) -> Tensor:
+        """A pixel of a sweep."""
         row, column = divmod(stream.position, self.grid[1])
         links = stream.every(self.grid[1], lambda inner: halved_links(self._vertical(canvas, context, inner)))
-        sweep = stream.remember(lambda: GatedSweep.allocate(self._layers(), self.skip, len(canvas)))
+        sweep = stream.remember(lambda: GatedSweep.allocate(self._layers(), (self.skip, self.hidden, self.head), len(canvas)))
         again = stream.update(lambda: -1, lambda last: (stream.position, last == stream.position))
         return sweep.advance(canvas[:, :, row], column, links.select(1, column).unbind(1), again=again)
 

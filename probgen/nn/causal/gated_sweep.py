@@ -5,10 +5,10 @@ With the columns :math:`h_{j - p}, \dots, h_j` of a layer side by side and the l
 .. math:: (a, b) = l + W\,(h_{j-p}, \dots, h_j), \qquad g = \tanh(a)\,\sigma(b) = \tfrac12 \tanh(a)\bigl(1 + \tanh(b / 2)\bigr),
    \qquad h'_j = h_j + R\, g .
 
-The halves stand in the weights and links that are prepared once a sweep and once a row, so that a gate is one hyperbolic tangent
-of all of (a, b) and one product, :math:`2 g = s + s\, t`; what a layer gives is written where the next layer and the skip
-connections read it. That makes four operations a layer. Nothing here can be differentiated; ``GatedLayer.beside`` is what it
-computes.
+The halves stand in the weights and links that are prepared once a sweep and once a row, so that a gate is one hyperbolic
+tangent of all of (a, b) and one product, :math:`2 g = s + s\, t`; what a layer gives is written where the next layer and the
+skip connections read it. That makes four operations a layer. Nothing here can be differentiated; ``GatedLayer.beside`` is what
+it computes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class GatedSweep(NamedTuple):
         first: The matrix of the first layer, from columns of the image, ``[columns * C, 2 * channels]``.
         matrices: Those of the other layers, ``[columns * channels, 2 * channels]``.
         residuals: The maps to the next layer, ``[channels, channels]``, none for the last one.
-        skip: The bias and matrix of the skip connections, from ``layers * channels``.
+        head: Biases and matrices of the layers of one pixel that follow, the first from ``layers * channels``.
         columns: The last columns of the inputs of all layers but the first, ``[N, layers - 1, columns, channels]``.
         seen: Those of each layer, a view ``[N, columns * channels]``.
         current: The last of them, a view ``[N, channels]``.
@@ -45,7 +45,7 @@ class GatedSweep(NamedTuple):
     first: Tensor
     matrices: list[Tensor]
     residuals: list[Tensor]
-    skip: tuple[Tensor, Tensor]
+    head: list[tuple[Tensor, Tensor]]
     columns: Tensor
     seen: list[Tensor]
     current: list[Tensor]
@@ -55,21 +55,22 @@ class GatedSweep(NamedTuple):
     halves: tuple[Tensor, ...]
 
     @classmethod
-    def allocate(cls, layers: Sequence[GatedLayer], skip: MaskedConv2d, count: int) -> GatedSweep:
+    def allocate(cls, layers: Sequence[GatedLayer], head: Sequence[MaskedConv2d], count: int) -> GatedSweep:
         """Prepare the weights, and the memory of ``count`` images at the beginning of a row."""
         channels = layers[0].horizontal.out_channels // 2
-        scale = torch.tensor([1.0, 0.5]).repeat_interleave(channels).to(skip.weight)
+        scale = torch.tensor([1.0, 0.5]).repeat_interleave(channels).to(head[0].weight)
         matrices = [layer.horizontal.row_matrix() * scale for layer in layers]
         residuals = [layer.residual.row_matrix() * 0.5 for layer in layers if layer.residual is not None]
-        bias = skip.weight.new_zeros(skip.weight.shape[0]) if skip.bias is None else skip.bias
+        biases = [scale.new_zeros(layer.out_channels) if layer.bias is None else layer.bias for layer in head]
+        maps = [head[0].row_matrix() * 0.5, *(layer.row_matrix() for layer in head[1:])]
         wide = max((len(matrix) // channels for matrix in matrices[1:]), default=1)
-        columns = bias.new_zeros(count, len(layers) - 1, wide, channels)
-        gated, sums = bias.new_empty(count, len(layers) * channels), bias.new_empty(count, 2 * channels)
+        columns = scale.new_zeros(count, len(layers) - 1, wide, channels)
+        gated, sums = scale.new_empty(count, len(layers) * channels), scale.new_empty(count, 2 * channels)
         return cls(
             matrices[0],
             matrices[1:],
             residuals,
-            (bias, skip.row_matrix() * 0.5),
+            list(zip(biases, maps, strict=True)),
             columns,
             [columns[:, index].flatten(1) for index in range(len(layers) - 1)],
             [columns[:, index, -1] for index in range(len(layers) - 1)],
@@ -80,7 +81,7 @@ class GatedSweep(NamedTuple):
         )
 
     def advance(self, row: Tensor, column: int, links: Sequence[Tensor], *, again: bool) -> Tensor:
-        """The sum of the skip connections at a pixel, ``[N, outputs]``.
+        """The outputs at a pixel, ``[N, outputs]``.
 
         Args:
             row: The row of the image, ``[N, C, W]``.
@@ -106,7 +107,10 @@ class GatedSweep(NamedTuple):
                 torch.mm(gated, self.residuals[0], out=self.current[0])
             elif index < len(self.residuals):
                 torch.addmm(self.current[index - 1], gated, self.residuals[index], out=self.current[index])
-        return torch.addmm(self.skip[0], self.gated, self.skip[1])
+        x = torch.addmm(self.head[0][0], self.gated, self.head[0][1])
+        for bias, matrix in self.head[1:]:
+            x = torch.addmm(bias, x.relu_(), matrix)
+        return x
 
 
 def halved_links(links: Sequence[Tensor]) -> Tensor:

@@ -213,11 +213,11 @@ class CausalNetwork(IncrementalNetwork):
     def _write(self, canvas: Tensor, level: int, values: Tensor) -> None:
         """Put the values ``[*batch, C]`` of a coordinate where they belong."""
         position, color = divmod(level, self._colors)
-        flat = canvas.flatten(-len(self.grid))
+        place = canvas.flatten(-len(self.grid)).select(-1, position)
         if self.ordered_channels:
-            flat[..., color, position] = values[..., 0].to(canvas.dtype)
+            place.select(-1, color).copy_(values.select(-1, 0))
         else:
-            flat[..., position] = values.to(canvas.dtype)
+            place.copy_(values)
 
     def _empty_canvas(self, batch: Sequence[int]) -> Tensor:
         return next(self.parameters()).new_zeros(*batch, self.channels, *self.grid)

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from probgen.nn.attention import differentiable_attention
-from probgen.nn.causal.absorbed_attention import AbsorbedAttention, BlockSweep, folded
+from probgen.nn.causal.absorbed_attention import AbsorbedAttention
+from probgen.nn.causal.block_sweep import BlockParts, BlockSweep
 from probgen.nn.causal.causal_attention import CausalAttention
 from probgen.nn.causal.network import CausalNetwork
 from probgen.nn.causal.stream import Stream
@@ -135,13 +137,20 @@ class CausalTransformer(CausalNetwork):
         inputs = (canvas,) if context is None else (canvas, context)
         with differentiable_attention(*inputs):
             x: Tensor = self.dropout(self._embedded(canvas, context, stream))
-            if stream is not None and stream.in_place:
-                x = x.clone()  # what blocks add is added in place
-            for block in self.blocks:
-                x = block(x, context if self.cross_attention else None, stream)
+            x = self._through(x, context if self.cross_attention else None, stream)
             x = self.norm(x)
             output: Tensor = F.linear(x, self.embedding.weight) if self.head is None else self.head(x)
         return output if stream is not None else output.mT.unflatten(2, self.grid)
+
+    def _through(self, x: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
+        """All blocks."""
+        blocks = [block for block in self.blocks if isinstance(block, _Block)]
+        if stream is None or not stream.in_place or not all(block.can_sweep() for block in blocks):
+            for block in blocks:
+                x = block(x, context, stream)
+            return x
+        sweep = stream.remember(lambda: BlockSweep.allocate([block.parts() for block in blocks], len(x)))
+        return sweep.advance(x, stream.position, [partial(block.crossed, context, stream) for block in blocks])
 
     def _embedded(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
         """The first sum: ``[N, L, width]``, or ``[N, width]`` at the position of a stream."""
@@ -182,28 +191,24 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
-        """``[N, L, width]`` to the same, or ``[N, width]`` with a stream; in a sweep it may be written to ``x``."""
-        if stream is not None and stream.in_place and AbsorbedAttention.serves(self.attention) and not self._drops():
-            return self._swept(x, context, stream)
+        """``[N, L, width]`` to the same, or ``[N, width]`` with a stream."""
         x = x + self.dropout(self.attention.along(self.attention_norm(x), stream))
-        if self.cross is not None and self.cross_norm is not None and context is not None:
-            x = x + self.dropout(self.cross(self.cross_norm(x), context, stream))
+        x = self.crossed(context, stream, x)
         return x + self.dropout(self.contract(F.gelu(self.expand(self.network_norm(x)), approximate="tanh")))  # type: ignore[no-any-return]
 
-    def _drops(self) -> bool:
-        return self.training and isinstance(self.dropout, nn.Dropout)
+    def crossed(self, context: Tensor | None, stream: Stream | None, x: Tensor) -> Tensor:
+        """With the attention to the context added, if there is one."""
+        if self.cross is None or self.cross_norm is None or context is None:
+            return x
+        return x + self.dropout(self.cross(self.cross_norm(x), context, stream))  # type: ignore[no-any-return]
 
-    def _swept(self, x: Tensor, context: Tensor | None, stream: Stream) -> Tensor:
-        """The same at a position of a sweep."""
-        sweep = stream.remember(lambda: self._prepared(len(x)))
-        sweep.attend(x, stream.position)
-        if self.cross is not None and self.cross_norm is not None and context is not None:
-            x.add_(self.cross(self.cross_norm(x), context, stream))
-        return sweep.feed(x)
+    def can_sweep(self) -> bool:
+        """Whether ``BlockSweep`` does what this block does now."""
+        return AbsorbedAttention.serves(self.attention) and not (self.training and isinstance(self.dropout, nn.Dropout))
 
-    def _prepared(self, count: int) -> BlockSweep:
-        attention = AbsorbedAttention.of(self.attention_norm, self.attention, count)
-        return BlockSweep(attention, folded(self.network_norm, self.expand), (self.contract.weight.T, self.contract.bias))
+    def parts(self) -> BlockParts:
+        """What ``BlockSweep`` needs of this block."""
+        return BlockParts(self.attention_norm, self.attention, self.network_norm, self.expand, self.contract)
 
 
 class _CrossAttention(nn.Module):

@@ -87,7 +87,7 @@ class VerticalConv2d(nn.Module):
         read = self._canvas if self.strict else self._remembered
         rows = read(x, stream)
         patches = row_patches(rows, self.weight.shape[-1])
-        return patches @ matrix if self.bias is None else patches @ matrix + self.bias
+        return F.linear(patches, matrix.mT, self.bias)
 
     def _canvas(self, canvas: Tensor, stream: Stream) -> Tensor:
         return canvas_rows(canvas, stream.position, self.rows, self.padding)
