@@ -112,7 +112,7 @@ def initialize_causal(weight: nn.Parameter, bias: nn.Parameter | None, mask: Ten
         >>> from probgen.nn.causal.kernel_rows import initialize_causal
         >>> weight = torch.nn.Parameter(torch.empty(1000, 50, 2, 3))
         >>> initialize_causal(weight, None, None, 2.0)
-        >>> round(float(300 * weight.var()), 1)
+        >>> round(300 * weight.var().item(), 1)
         4.0
     """
     seen = weight[0].numel() if mask is None else mask.flatten(1).sum(1).clamp_min(1).reshape(-1, 1, 1, 1)
