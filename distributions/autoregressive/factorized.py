@@ -128,7 +128,7 @@ class FactorizedLaw(Distribution):
             not rows.is_floating_point() or torch.finfo(rows.dtype).bits < 32
         ):  # some laws of torch score in the dtype of the value
             rows = rows.to(torch.promote_types(self._reference().dtype, torch.float32))
-        scores, support = scored(law, rows), cast(Constraint, law.support)
+        scores, support = scored(law if self._validate_args else _unvalidated(law), rows), cast(Constraint, law.support)
         if is_real(support):
             return scores
         unknown = rows.isnan()  # some laws of torch give any number outside of their support, and of NaN
@@ -176,6 +176,15 @@ class FactorizedLaw(Distribution):
     def __repr__(self) -> str:
         shapes = f"event_shape={tuple(self.event_shape)}, batch_shape={tuple(self.batch_shape)}"
         return f"{type(self).__name__}({type(self.network).__name__}, {self.element}, {shapes})"
+
+
+def _unvalidated(law: TorchDistribution) -> TorchDistribution:
+    """A law that has just been made, which from now on checks no values."""
+    inner: Any = law
+    while inner is not None:
+        inner._validate_args = False
+        inner = getattr(inner, "component_distribution", None)
+    return law
 
 
 def _require_kinds(**given: tuple[object, type]) -> None:

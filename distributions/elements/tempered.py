@@ -31,7 +31,8 @@ class TemperedElement(Element):
 
     Raises:
         TypeError: the element's law cannot be tempered: its numbers depend on each other, or it is of another kind.
-        ValueError: the temperature is not positive and finite.
+        ValueError: the temperature is outside [1e-30, 1e30], beyond which float32 has no numbers; ``TopKElement(element, 1)``
+            is the limit T to 0.
 
     Example:
         >>> import torch
@@ -45,8 +46,8 @@ class TemperedElement(Element):
 
     def __init__(self, element: Element, temperature: float) -> None:
         super().__init__()
-        if not (temperature > 0 and math.isfinite(temperature)):
-            raise ValueError(f"`temperature` must be positive and finite; got {temperature}.")
+        if not 1e-30 <= temperature <= 1e30:
+            raise ValueError(f"`temperature` must be positive and lie in [1e-30, 1e30]; got {temperature}.")
         self.element = element
         self.temperature = float(temperature)
         self.num_parameters = element.num_parameters

@@ -68,7 +68,7 @@ class TopKElement(TruncatedElement):
 
     Raises:
         TypeError: the law is not finite.
-        ValueError: k is not positive.
+        ValueError: k is no positive integer.
 
     References:
         Fan, Lewis, Dauphin (2018). Hierarchical neural story generation. https://arxiv.org/abs/1805.04833
@@ -81,8 +81,8 @@ class TopKElement(TruncatedElement):
     """
 
     def __init__(self, element: Element, k: int) -> None:
-        if k < 1:
-            raise ValueError(f"`k` must be at least 1; got {k}.")
+        if k != int(k) or k < 1:
+            raise ValueError(f"`k` must be an integer and at least 1; got {k}.")
         self.k = k
         super().__init__(element)
 

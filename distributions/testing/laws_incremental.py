@@ -132,7 +132,8 @@ def levels_are_parallel(network: IncrementalNetwork, values: Tensor, context: Te
 
 
 def states_do_not_mix(network: IncrementalNetwork, first: Tensor, second: Tensor, context: Tensor | None = None) -> Tally:
-    """Two sequences stepped in turn give what each gives alone: a state is a value, and no step writes into one.
+    """Two sequences stepped in turn give what each gives alone, also if every state is stepped once more with values of the
+    other: a state is a value, and no step writes into one.
 
     Args:
         network: The network.
@@ -157,7 +158,9 @@ def states_do_not_mix(network: IncrementalNetwork, first: Tensor, second: Tensor
         for index, values in enumerate((first, second)):
             state, params = states[index]
             tally = tally + require_equal("states_do_not_mix", params, alone[index][number], values)
-            states[index] = network.step(state, values[..., numbers_of(network, level)])
+            numbers = numbers_of(network, level)
+            states[index] = network.step(state, values[..., numbers])
+            network.step(state, (second, first)[index][..., numbers])  # a branch that nobody follows
     return tally
 
 

@@ -83,7 +83,7 @@ def layout_of(
         grid_dims: How many dimensions positions have, 1 for sequences and 2 for images; None for all that there are.
 
     Raises:
-        ValueError: the event has another number of dimensions.
+        ValueError: the event has another number of dimensions, or colors of their own enter as more than one number.
 
     Example:
         >>> from probgen.autoregressive import layout_of
@@ -99,6 +99,11 @@ def layout_of(
     if grid_dims is None or len(grid) == grid_dims:
         return Layout(element, embedding, grid, embedding.size * math.prod(colors), ordered=False)
     if not inner and len(grid) == grid_dims + 1:
+        if grid[0] > 1 and embedding.size > 1:
+            raise ValueError(
+                f"`embedding` must give one number where each of {grid[0]} colors is a position of its own; "
+                f"{type(embedding).__name__} gives {embedding.size}. Use a ScaledEmbedding, or an element with a Quantization."
+            )
         count = grid[0] if grid[0] > 1 else embedding.size
         return Layout(element, embedding, grid[1:], count, ordered=grid[0] > 1)
     wanted = f"({', '.join([*map(str, inner), *('T' if grid_dims == 1 else 'HW')])})"

@@ -104,7 +104,7 @@ class MaskedConv2d(nn.Module):
         self.weight = nn.Parameter(torch.empty_like(mask))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         initialize_causal(self.weight, self.bias, mask, gain)
-        self._masked = not bool(mask.all())
+        self._masked = kind == "A" or colors > 1 or bool(self.rows and self.padding)  # whether the mask has zeros
 
     def forward(self, x: Tensor, stream: Stream | None = None, add: Tensor | None = None) -> Tensor:
         """The convolution, of all pixels or of one.

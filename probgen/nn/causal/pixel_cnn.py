@@ -42,6 +42,9 @@ class PixelCNN(CausalNetwork):
         context_shape: Trailing shape of a context, or None. ``(Cc, H, W)`` with the size of the image means features at each
             pixel, any other shape one vector for the image; both act in every block.
 
+    Raises:
+        ValueError: another image shape, a negative number of blocks, or a probability outside [0, 1].
+
     References:
         van den Oord, Kalchbrenner, Kavukcuoglu (2016). Pixel recurrent neural networks. https://arxiv.org/abs/1601.06759
 
@@ -71,6 +74,10 @@ class PixelCNN(CausalNetwork):
         ordered_channels: bool = False,
         context_shape: Sequence[int] | None = None,
     ) -> None:
+        if len(image_shape) != 3:
+            raise ValueError(f"`image_shape` must be (C, H, W); got {tuple(image_shape)}.")
+        if blocks < 0 or not 0 <= dropout <= 1:
+            raise ValueError(f"`blocks` must not be negative and `dropout` lie in [0, 1]; got {blocks} and {dropout}.")
         image_channels, height, width = image_shape
         grid, ordered = (height, width), ordered_channels
         super().__init__(grid, num_outputs, channels=image_channels, ordered_channels=ordered, context_shape=context_shape)

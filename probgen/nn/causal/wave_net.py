@@ -49,10 +49,10 @@ class WaveNet(CausalNetwork):
         channels: Channels of the layers.
         skip_channels: Channels of the sum over layers; None for twice ``channels``.
         context_shape: Shape of a global context, or None.
-        local_shape: (channels, frames) of a local context, or None.
+        local_shape: (channels, frames) of a local context, or None; each frame is told to ``ceil(length / frames)`` positions.
 
     Raises:
-        ValueError: a size is not positive, or ``num_outputs`` is missing.
+        ValueError: a size is not positive, ``num_outputs`` is missing, or frames would be left over at the end.
 
     References:
         van den Oord, Dieleman, Zen, Simonyan, Vinyals, Graves, Kalchbrenner, Senior, Kavukcuoglu (2016). WaveNet: a generative
@@ -96,7 +96,7 @@ class WaveNet(CausalNetwork):
             )
         super().__init__((length,), outputs, channels=inputs)
         self.global_shape = None if context_shape is None else tuple(context_shape)
-        self.upsample = None if local_shape is None else _Upsample(local_shape[0], -(-length // local_shape[1]))
+        self.upsample = None if local_shape is None else _Upsample(local_shape[0], _positions_a_frame(length, local_shape))
         self._set_length(length)
         steps = [2**layer for _ in range(stacks) for layer in range(dilations)]
         self.entry = SequenceEntry(channels, values, inputs)
@@ -183,6 +183,19 @@ class WaveNet(CausalNetwork):
         else:
             local = column_at(stream.remember(lambda: upsample(sequence, self.num_positions)), stream.position, 2)
         return (told if size else None), local
+
+
+def _positions_a_frame(length: int, local_shape: tuple[int, int]) -> int:
+    """How many positions a frame is stretched to, so that the declared frames are all needed."""
+    if min(local_shape) < 1:
+        raise ValueError(f"`local_shape` must be positive; got {tuple(local_shape)}.")
+    factor = -(-length // local_shape[1])
+    if -(-length // factor) != local_shape[1]:
+        raise ValueError(
+            f"`local_shape` must name frames that {length} positions need; of {local_shape[1]} frames of {factor} positions "
+            f"they need {-(-length // factor)}."
+        )
+    return factor
 
 
 class _Layer(nn.Module):

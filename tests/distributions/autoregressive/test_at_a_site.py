@@ -19,8 +19,10 @@ from probgen.distributions.autoregressive.positions import Positions
 from probgen.distributions.elements import (
     BernoulliElement,
     CategoricalElement,
+    DiscretizedLogisticElement,
     DiscretizedLogisticMixtureElement,
     NormalElement,
+    TopKElement,
 )
 from probgen.distributions.testing.validation import validation
 from probgen.nn import MADE
@@ -98,6 +100,28 @@ def test_reports_copies_and_odd_inputs():
     assert slope.isfinite().all()
     with pytest.raises(ValueError, match="event shape"):
         p.log_prob(x.flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("element", "outputs"),
+    [
+        (BernoulliElement(), 1),
+        (CategoricalElement(3), 3),
+        (CategoricalElement(Quantization(3, 0.0, 2.0)), 3),
+        (DiscretizedLogisticElement(Quantization(3, 0.0, 2.0)), 2),
+        (DiscretizedLogisticMixtureElement(Quantization(3, 0.0, 2.0), 2, channels=None), 6),
+        (TopKElement(CategoricalElement(3), 2), 3),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_law_that_does_not_validate_scores_what_is_impossible(element, outputs):
+    torch.manual_seed(0)
+    loose = Autoregressive(MADE(2, outputs, hidden=(8,)), (2,), element, validate_args=False)
+    scores = loose.log_prob(torch.tensor([[0.0, 7.0], [0.5, 1.0], [-1.0, 0.0]]))
+    assert (scores == -torch.inf).all()
+    strict = Autoregressive(loose.network, (2,), element, validate_args=True)
+    with pytest.raises(ValueError, match=r"support|centers"):
+        strict.log_prob(torch.tensor([0.0, 7.0]))
 
 
 def test_float16_networks_are_scored_in_float32():

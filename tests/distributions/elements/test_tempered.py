@@ -89,9 +89,22 @@ def test_the_law_of_an_event_has_tempered_conditionals_and_mass_one():
     assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("element", [BernoulliElement(), CategoricalElement(4), DiscretizedLogisticElement(LEVELS)])
+def test_the_coldest_law_takes_the_mode(element):
+    torch.manual_seed(0)
+    numbers = torch.randn(5, element.num_parameters)
+    cold = TemperedElement(element, 1e-30)(numbers)
+    values = cold.enumerate_support()
+    mode = values.gather(0, element(numbers).log_prob(values).argmax(0, keepdim=True))
+    assert torch.equal(cold.log_prob(mode).abs(), torch.zeros(1, 5))
+    assert torch.equal(cold.sample((3,)), mode.expand(3, 5))
+
+
 def test_what_cannot_be_tempered_is_refused():
-    with pytest.raises(ValueError, match="`temperature` must be positive and finite; got 0"):
+    with pytest.raises(ValueError, match=r"`temperature` must be positive and lie in .*; got 0"):
         TemperedElement(BernoulliElement(), 0.0)
+    with pytest.raises(ValueError, match="got 1e-40"):  # in float32 nothing but NaN
+        TemperedElement(BernoulliElement(), 1e-40)
     with pytest.raises(ValueError, match="got inf"):
         TemperedElement(BernoulliElement(), math.inf)
     with pytest.raises(TypeError, match="DiscretizedLogisticMixtureElement has not"):

@@ -86,8 +86,9 @@ def test_laws_of_events():
 
 def test_what_cannot_be_truncated_is_refused():
     for wrong in (TopKElement(BernoulliElement(), 1), BernoulliElement()):
-        with pytest.raises(ValueError, match="`k` must be at least 1; got 0"):
-            TopKElement(wrong, 0)
+        for k in (0, 1.5):
+            with pytest.raises(ValueError, match=f"`k` must be an integer and at least 1; got {k}"):
+                TopKElement(wrong, k)
         with pytest.raises(ValueError, match="`p` must lie in"):
             TopPElement(wrong, 0.0)
         with pytest.raises(ValueError, match="`p` must lie in"):

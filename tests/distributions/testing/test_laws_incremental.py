@@ -12,6 +12,7 @@ from probgen.distributions.testing import (
     states_do_not_mix,
 )
 from probgen.nn import MADE
+from probgen.nn.causal import RecomputingNetwork
 
 
 class Leaking(MADE):
@@ -26,6 +27,16 @@ class Forgetful(MADE):
         self.kept = getattr(self, "kept", torch.zeros(())) + values.sum()
         state, params = super().step(state, values)
         return state, params + self.kept
+
+
+class Overwriting(RecomputingNetwork):
+    """Writes what it sees into the state that it was given."""
+
+    def step(self, state, values):
+        seen, _context, level = state
+        seen[..., level : level + 1] = values
+        _state, params = super().step(state, values)
+        return (seen, None, level + 1), params
 
 
 class Writing(MADE):
@@ -53,6 +64,11 @@ def test_broken_networks_are_caught(network, law):
 def test_state_on_the_module_is_caught():
     with pytest.raises(LawViolation, match="states_do_not_mix"):
         states_do_not_mix(Forgetful(3, 2, hidden=(8,)), torch.randn(4, 3), torch.randn(4, 3))
+
+
+def test_a_step_that_writes_into_its_state_is_caught():
+    with pytest.raises(LawViolation, match="states_do_not_mix"):
+        states_do_not_mix(Overwriting(MADE(3, 2, hidden=(8,)), 3, 2), torch.randn(4, 3), torch.randn(4, 3))
 
 
 def test_levels_that_are_no_partition_are_caught():

@@ -76,3 +76,12 @@ def test_pixels_of_scalar_colors_are_not_whole():
     assert require_whole_pixels(layout_of((3, 4, 4), MIXTURE, None, 2)).channels == 3
     with pytest.raises(ValueError, match="all 3 colors"):
         require_whole_pixels(layout_of((3, 4, 4), None, None, 2))
+
+
+def test_colors_of_their_own_enter_as_numbers():
+    codes = CategoricalElement(5)
+    with pytest.raises(ValueError, match=r"`embedding` must give one number .* OneHotEmbedding gives 5"):
+        layout_of((3, 4, 4), codes, None, grid_dims=2)
+    assert layout_of((3, 4, 4), codes, ScaledEmbedding(2.0, 2.0), grid_dims=2).features == 48
+    assert layout_of((3, 4, 4), CategoricalElement(Quantization(5, 0.0, 4.0)), None, grid_dims=2).features == 48
+    assert layout_of((1, 4, 4), codes, None, grid_dims=2).channels == 5

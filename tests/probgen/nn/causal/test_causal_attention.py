@@ -137,3 +137,11 @@ def test_what_does_not_fit_is_refused():
         CausalAttention(4, 4, 6, rotary=True)
     with pytest.raises(ValueError, match="`source` goes with"):
         CausalAttention(4, 2, 6)(torch.zeros(1, 4, 6), None, torch.zeros(1, 4, 6))
+
+
+def test_rotary_positions_turn_pairs_by_their_angle():
+    pair = torch.tensor([1.0, 0.0, 0.0, 1.0], dtype=torch.float64)
+    angles = rotary_angles(torch.arange(3), 4, torch.float64)
+    slow, fast = torch.tensor([2 * 10_000.0**-0.5, 2.0], dtype=torch.float64)
+    wanted = torch.stack([fast.cos(), fast.sin(), -slow.sin(), slow.cos()])
+    torch.testing.assert_close(rotated(pair, angles[:, 2]), wanted)

@@ -40,7 +40,7 @@ def test_a_compiled_sweep_is_the_parallel_pass(kind, batch):
     assert network.recordings == (0 if 0 in batch else 1)
 
 
-def swept(network, codes):
+def swept(network, codes, context=None):
     seen = []
 
     def draw(start, stop, params):
@@ -48,7 +48,7 @@ def swept(network, codes):
         return codes[:, start:stop]
 
     with torch.no_grad():
-        network.sweep(draw, codes.shape[:1])
+        network.sweep(draw, codes.shape[:1], context)
     return torch.cat(seen, 1)
 
 
@@ -106,3 +106,18 @@ def test_inductor_gives_the_same_and_leaves_validation_alone():
     incremental_matches_parallel(fast, codes, context)
     assert fast.recordings == 1
     assert Distribution._validate_args is before
+
+
+def test_training_and_evaluation_have_recordings_of_their_own():
+    fast, codes = CompiledSteps(small(), backend=recorded), torch.zeros(3, 9)
+    for mode in (True, False, True):
+        swept(fast.train(mode), codes)
+    assert fast.recordings == 2
+
+
+def test_each_sweep_is_told_its_own_context():
+    network, codes = small(context_shape=(2,)), torch.zeros(3, 9)
+    fast = CompiledSteps(network, backend=recorded)
+    for context in torch.randn(2, 3, 2):
+        torch.testing.assert_close(swept(fast, codes, context), network(codes, context))
+    assert fast.recordings == 1

@@ -156,3 +156,20 @@ def test_features_keep_their_size_through_the_gates():
     assert 0.1 < rows[:, :, 4:].std() < 2.0  # with a gain of one it would be 0.001
     assert 0.2 < gated[:, :, 4:].std() < 0.8
     assert columns[:, :, 4:].std() < 3
+
+
+def test_what_does_not_fit_is_refused(make):
+    with pytest.raises(ValueError, match="`image_shape` must be"):
+        make((3, 3))
+    with pytest.raises(ValueError, match="`dropout` lie in"):
+        make((1, 3, 3), dropout=1.5)
+    with pytest.raises(ValueError, match="`layers` must be positive"):
+        GatedPixelCNN((1, 3, 3), 1, layers=0)
+    with pytest.raises(ValueError, match="`blocks` must not be negative"):
+        PixelCNN((1, 3, 3), 1, blocks=-1)
+
+
+def test_they_are_built_where_values_cannot_be_read(make):
+    with torch.device("meta"):
+        network = make((1, 3, 4))
+        assert network(torch.zeros(2, 12)).shape == (2, 12, 1)

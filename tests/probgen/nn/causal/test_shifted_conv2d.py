@@ -107,3 +107,15 @@ def test_errors():
         DownRightShiftedConv2d(1, 1, 4, stride=2, shift=1)
     with pytest.raises(ValueError, match="must be positive, `shift` not negative"):
         DownShiftedConv2d(1, 1, shift=-1)
+
+
+def test_between_strides_a_stream_gives_what_it_gave_last():
+    torch.manual_seed(0)
+    layer, x = DownRightShiftedConv2d(2, 3, width=4, stride=2), torch.randn(1, 2, 4, 4)
+    memory, found = None, []
+    for position in range(16):
+        stream = Stream(position, memory)
+        found.append(layer(x[:, :, position // 4, position % 4], stream))
+        memory = stream.memory
+    for position in (1, 3, 4, 5, 7, 9, 13):
+        assert torch.equal(found[position], found[position - 1])

@@ -154,3 +154,27 @@ def test_what_does_not_fit_is_refused():
         WaveNet(8, stacks=0)
     with pytest.raises(ValueError, match="codes stand one at a position; got 32, 256 and 2"):
         WaveNet(8, inputs=2)
+
+
+def test_the_parallel_pass_is_the_formula():
+    torch.manual_seed(0)
+    network = WaveNet(9, 2, values=None, context_shape=(3,), **SMALL).double()
+    values, told = torch.randn(5, 9).double(), torch.randn(5, 3).double()
+    h, speech = network.entry(values.unsqueeze(1), None), 0
+    maps = network.head[0].weight.flatten(1).split(4, 1)
+    for layer, skip in zip(network.layers, maps, strict=True):
+        y = layer.conv(h) + (told @ layer.context.linear.weight.T).unsqueeze(-1)
+        z = y[:, :4].tanh() * y[:, 4:].sigmoid()
+        speech = speech + torch.einsum("oc,nct->not", skip, z)
+        h = h if layer.residual is None else h + layer.residual(z)
+    speech = speech + network.head[0].bias.unsqueeze(-1)
+    torch.testing.assert_close(network(values, told).mT, network.head[1:](speech))
+
+
+def test_declared_frames_are_the_frames_that_are_told():
+    for length, frames in ((12, 3), (7, 3), (10, 5), (2, 2), (5, 1)):
+        assert WaveNet(length, values=5, local_shape=(2, frames), **SMALL).context_shape == (2, frames)
+    with pytest.raises(ValueError, match="of 7 frames of 2 positions they need 5"):
+        WaveNet(10, values=5, local_shape=(2, 7), **SMALL)
+    with pytest.raises(ValueError, match="`local_shape` must be positive"):
+        WaveNet(10, values=5, local_shape=(2, 0), **SMALL)
