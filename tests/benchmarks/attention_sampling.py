@@ -5,8 +5,8 @@ sixteen at a time, and writes ``docs/benchmarks/autoregressive_attention_samplin
 All arms have the same weights and take turns in one process. A naive draw runs the network again for every pixel; what that
 costs does not depend on the pixel, so it is timed at a few pixels and the mean taken. It comes in two kinds: with torch's fused
 attention, which is what ``RecomputingNetwork`` does, and with attention by its formula, which keeps the table of all pairs, as
-samplers that are in use do. The cached draw is timed whole, and in eighths of the image, to see what a pixel costs where many
-are before it.
+samplers that are in use do. What is kept of a position, for up to four heads, is the input of its keys and values. The cached
+draw is timed whole, and in eighths of the image, to see what a pixel costs where many are before it.
 """
 
 from __future__ import annotations

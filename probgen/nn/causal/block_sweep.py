@@ -43,39 +43,44 @@ class BlockSweep(NamedTuple):
     Attributes:
         attentions: The attention of each block.
         networks: Matrices and biases of the two layers of each network.
+        head: Matrix and bias of the outputs, after the last norm.
         tables: The normalized inputs of each attention so far, ``[blocks, N, 1, length, C]``.
     """
 
     attentions: list[AbsorbedAttention]
     networks: list[tuple[Tensor, Tensor, Tensor, Tensor]]
+    head: tuple[Tensor, Tensor]
     tables: Tensor
 
     @classmethod
-    def allocate(cls, blocks: Sequence[BlockParts], count: int) -> BlockSweep:
+    def allocate(cls, blocks: Sequence[BlockParts], head: tuple[Tensor, Tensor], count: int) -> BlockSweep:
         """Prepare the weights, and the memory of ``count`` sequences."""
         attentions = [AbsorbedAttention.of(block.attention_norm, block.attention) for block in blocks]
-        networks = [
-            (*folded(block.network_norm, block.expand), block.contract.weight.T, block.contract.bias) for block in blocks
-        ]
+        networks: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        for block in blocks:
+            expand, shift = folded(block.network_norm, block.expand.weight)
+            networks.append((expand, shift + block.expand.bias, block.contract.weight.T.contiguous(), block.contract.bias))
         like, length = blocks[0].contract.bias, blocks[0].attention.length
-        return cls(attentions, networks, like.new_zeros(len(blocks), count, 1, length, len(like)))
+        return cls(attentions, networks, head, like.new_zeros(len(blocks), count, 1, length, len(like)))
 
-    def advance(self, x: Tensor, position: int, between: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
-        """From the first sum ``[N, C]`` at a position to the last one.
+    def advance(self, x: Tensor, position: int, between: Sequence[Callable[[Tensor], Tensor]] = ()) -> Tensor:
+        """From the first sum ``[N, C]`` at a position to its outputs ``[N, P]``.
 
         Args:
             x: The first sum.
             position: The position, from 0; those before it have been run.
-            between: What each block does to the sum after its attention, and before its network.
+            between: What each block does to the sum after its attention, and before its network, if anything.
         """
         x, size = x.clone(), (x.shape[1],)
         slots = self.tables.select(3, position).squeeze(2).unbind(0)
         tables = self.tables.narrow(3, 0, position + 1).unbind(0)
-        for attention, network, slot, table, more in zip(self.attentions, self.networks, slots, tables, between, strict=True):
+        for index, (attention, network) in enumerate(zip(self.attentions, self.networks, strict=True)):
             z = torch.layer_norm(x, size)
-            slot.copy_(z)
-            x = more(x.addmm_(attention.mixed(z, table), attention.output).add_(attention.output_bias))
-            expand, bias, contract, last = network
-            hidden = F.gelu(torch.addmm(bias, torch.layer_norm(x, size), expand), approximate="tanh")
-            x.addmm_(hidden, contract).add_(last)
-        return x
+            slots[index].copy_(z)
+            x.addmm_(attention.mixed(z, tables[index]), attention.output).add_(attention.output_bias)
+            if between:
+                x = between[index](x)
+            expand, shift, contract, bias = network
+            hidden = F.gelu(torch.addmm(shift, torch.layer_norm(x, size), expand), approximate="tanh")
+            x.addmm_(hidden, contract).add_(bias)
+        return torch.addmm(self.head[1], torch.layer_norm(x, size), self.head[0])

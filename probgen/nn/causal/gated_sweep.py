@@ -114,7 +114,13 @@ class GatedSweep(NamedTuple):
 
 
 def halved_links(links: Sequence[Tensor]) -> Tensor:
-    """Links ``[N, W, 2 * channels]`` of the layers side by side, ``[N, W, layers, 2 * channels]``, those of the gates halved.
+    """The links of all layers side by side, those of the gates halved.
+
+    Args:
+        links: What the vertical stack gives to each layer along a row, ``[N, W, 2 * channels]``.
+
+    Returns:
+        ``[N, W, layers, 2 * channels]``.
 
     Example:
         >>> import torch

@@ -17,7 +17,7 @@ With ``values=S`` the canvas holds codes 0, ..., S - 1 as numbers, and :math:`e`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from probgen.nn.attention import differentiable_attention
-from probgen.nn.causal.absorbed_attention import AbsorbedAttention
+from probgen.nn.causal.absorbed_attention import AbsorbedAttention, folded
 from probgen.nn.causal.block_sweep import BlockParts, BlockSweep
 from probgen.nn.causal.causal_attention import CausalAttention
 from probgen.nn.causal.network import CausalNetwork
@@ -134,23 +134,37 @@ class CausalTransformer(CausalNetwork):
             nn.init.normal_(self.embedding.weight, std=0.02)
 
     def _run(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
+        if stream is not None and stream.in_place:
+            sweep = stream.remember(lambda: self._sweep_of(len(canvas)))
+            if sweep is not None:
+                return self._swept(canvas, context, stream, sweep)
         inputs = (canvas,) if context is None else (canvas, context)
         with differentiable_attention(*inputs):
             x: Tensor = self.dropout(self._embedded(canvas, context, stream))
-            x = self._through(x, context if self.cross_attention else None, stream)
+            for block in self.blocks:
+                x = block(x, context if self.cross_attention else None, stream)
             x = self.norm(x)
             output: Tensor = F.linear(x, self.embedding.weight) if self.head is None else self.head(x)
         return output if stream is not None else output.mT.unflatten(2, self.grid)
 
-    def _through(self, x: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
-        """All blocks."""
+    def _sweep_of(self, count: int) -> BlockSweep | None:
+        """Weights and memory of a sweep of ``count`` sequences, or None where it has to run the blocks as they are."""
         blocks = [block for block in self.blocks if isinstance(block, _Block)]
-        if stream is None or not stream.in_place or not all(block.can_sweep() for block in blocks):
-            for block in blocks:
-                x = block(x, context, stream)
-            return x
-        sweep = stream.remember(lambda: BlockSweep.allocate([block.parts() for block in blocks], len(x)))
-        return sweep.advance(x, stream.position, [partial(block.crossed, context, stream) for block in blocks])
+        drops = self.training and isinstance(self.dropout, nn.Dropout)
+        if drops or not all(AbsorbedAttention.serves(block.attention) for block in blocks):
+            return None
+        head = folded(self.norm, self.embedding.weight if self.head is None else self.head.weight)
+        if self.head is not None:
+            head = head[0], head[1] + self.head.bias
+        return BlockSweep.allocate([block.parts() for block in blocks], head, count)
+
+    def _swept(self, canvas: Tensor, context: Tensor | None, stream: Stream, sweep: BlockSweep) -> Tensor:
+        """A position of a sweep."""
+        between: list[Callable[[Tensor], Tensor]] = []
+        if self.cross_attention:
+            blocks = [block for block in self.blocks if isinstance(block, _Block)]
+            between = [partial(block.crossed, context, stream) for block in blocks]
+        return sweep.advance(self._embedded(canvas, context, stream), stream.position, between)
 
     def _embedded(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
         """The first sum: ``[N, L, width]``, or ``[N, width]`` at the position of a stream."""
@@ -161,7 +175,7 @@ class CausalTransformer(CausalNetwork):
             x = x if self.positions is None else x + self.positions
             return x if self.context is None or context is None else x + self.context(context.flatten(1)).unsqueeze(1)
         t = stream.position
-        x = self._codes(flat[:, :, t - 1]) if t else self.start.expand(len(canvas), -1)
+        x = self._codes(flat.select(2, t - 1)) if t else self.start.expand(len(canvas), -1)
         x = x if self.positions is None else x + self.positions[t]
         if self.context is None or context is None:
             return x
@@ -201,10 +215,6 @@ class _Block(nn.Module):
         if self.cross is None or self.cross_norm is None or context is None:
             return x
         return x + self.dropout(self.cross(self.cross_norm(x), context, stream))  # type: ignore[no-any-return]
-
-    def can_sweep(self) -> bool:
-        """Whether ``BlockSweep`` does what this block does now."""
-        return AbsorbedAttention.serves(self.attention) and not (self.training and isinstance(self.dropout, nn.Dropout))
 
     def parts(self) -> BlockParts:
         """What ``BlockSweep`` needs of this block."""
