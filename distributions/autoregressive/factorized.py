@@ -138,11 +138,11 @@ class FactorizedLaw(Distribution):
     def _swept(self, sample_shape: Sequence[int], take: Take) -> Tensor:
         """Draw all positions; ``take`` draws from the law of some of them."""
         shape = torch.Size((*sample_shape, *self.batch_shape))
-        count, parts = shape.numel(), []
+        count, parts, dtype = shape.numel(), [], self._reference().dtype
 
         def draw(start: int, stop: int, params: Tensor) -> Tensor:
             parts.append(take(start, stop, self.element(params)))
-            return self._seen(parts[-1])
+            return self._seen(parts[-1], dtype)
 
         self.network.sweep(draw, (count,), self._context_for(shape))
         rows = self.positions.unsorted(torch.cat(parts, 1))
@@ -155,10 +155,10 @@ class FactorizedLaw(Distribution):
         wanted = self.network.context_shape or ()
         return self.context.expand((*shape, *wanted)).reshape(shape.numel(), *wanted)
 
-    def _seen(self, rows: Tensor) -> Tensor:
-        """What the network sees of positions ``[*batch, n, *element]``: ``[*batch, n * C]``."""
+    def _seen(self, rows: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """What the network sees of positions ``[*batch, n, *element]``, in its dtype: ``[*batch, n * C]``."""
         cut = rows.dim() - len(self.positions.element) - 1
-        seen: Tensor = self.embedding(rows, self._reference().dtype)
+        seen: Tensor = self.embedding(rows, self._reference().dtype if dtype is None else dtype)
         return seen.reshape(*rows.shape[:cut], rows.shape[cut] * self._width)
 
     def _neutral_law(self) -> TorchDistribution:
