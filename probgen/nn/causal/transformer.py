@@ -37,8 +37,8 @@ __all__ = ["CausalTransformer"]
 class CausalTransformer(CausalNetwork):
     """A transformer that gives the parameters of each position from the positions before it.
 
-    A step keeps the keys and values of all layers, ``2 * depth * positions * width`` numbers for each member of a batch; a sweep
-    (and so a draw) with up to four heads and learned positions keeps half as many, see ``absorbed_attention``.
+    A step keeps the keys and values of all layers, ``2 * depth * positions * width`` numbers for each member of a batch; a
+    sweep (and so a draw) with up to four heads and learned positions keeps half as many, see ``absorbed_attention``.
 
     Args:
         grid: Shape of the grid, ``(T,)`` or ``(H, W)``.
