@@ -28,6 +28,11 @@ class BlockParts(NamedTuple):
         network_norm: The norm before the network.
         expand: The first layer of the network.
         contract: The second one, after a gelu.
+
+    Example:
+        >>> from probgen.nn.causal.block_sweep import BlockParts
+        >>> BlockParts._fields
+        ('attention_norm', 'attention', 'network_norm', 'expand', 'contract')
     """
 
     attention_norm: nn.LayerNorm
@@ -45,6 +50,11 @@ class BlockSweep(NamedTuple):
         networks: Matrices and biases of the two layers of each network.
         head: Matrix and bias of the outputs, after the last norm.
         tables: The normalized inputs of each attention so far, ``[blocks, N, 1, length, C]``.
+
+    Example:
+        >>> from probgen.nn.causal.block_sweep import BlockSweep
+        >>> BlockSweep._fields
+        ('attentions', 'networks', 'head', 'tables')
     """
 
     attentions: list[AbsorbedAttention]

@@ -78,26 +78,13 @@ class GatedPixelCNN(CausalNetwork):
         if layers < 1 or not 0 <= dropout <= 1:
             raise ValueError(f"`layers` must be positive and `dropout` lie in [0, 1]; got {layers} and {dropout}.")
         image_channels, height, width = image_shape
-        super().__init__(
-            (height, width),
-            num_outputs,
-            channels=image_channels,
-            ordered_channels=ordered_channels,
-            context_shape=context_shape,
-        )
+        grid, ordered = (height, width), ordered_channels
+        super().__init__(grid, num_outputs, channels=image_channels, ordered_channels=ordered, context_shape=context_shape)
         self.dropout, colors = dropout, self._colors
 
         def layer(size: int, source: int | None, *, last: bool) -> GatedLayer:
-            return GatedLayer(
-                (height, width),
-                channels,
-                size,
-                image_channels=source,
-                last=last,
-                colors=colors,
-                context_shape=context_shape,
-                dropout=dropout,
-            )
+            options = {"colors": colors, "context_shape": context_shape, "dropout": dropout}
+            return GatedLayer(grid, channels, size, image_channels=source, last=last, **options)  # type: ignore[arg-type]
 
         rest = [layer(kernel_size, None, last=left == 1) for left in range(layers - 1, 0, -1)]
         self.layers = nn.ModuleList([layer(first_kernel_size, image_channels, last=layers == 1), *rest])

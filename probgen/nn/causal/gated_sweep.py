@@ -40,6 +40,11 @@ class GatedSweep(NamedTuple):
         gates: Those of each layer, a view ``[N, channels]``.
         sums: What goes into a gate, ``[N, 2 * channels]``.
         halves: Its halves, views ``[N, channels]``.
+
+    Example:
+        >>> from probgen.nn.causal.gated_sweep import GatedSweep
+        >>> GatedSweep._fields[:4]
+        ('first', 'matrices', 'residuals', 'head')
     """
 
     first: Tensor
