@@ -7,11 +7,11 @@ import torch
 
 from probgen.distributions.testing import LAWS, Law, LawViolation, Tally, define_law
 from probgen.distributions.testing.law import always, require_equal
-from probgen.distributions.testing.laws import BIJECTOR_LAWS, DISTRIBUTION_LAWS
+from probgen.distributions.testing.laws import BIJECTOR_LAWS, DISTRIBUTION_LAWS, NETWORK_LAWS
 
 
 def test_registry_holds_every_law_once():
-    assert len(LAWS) == len(BIJECTOR_LAWS) + len(DISTRIBUTION_LAWS)
+    assert len(LAWS) == len(BIJECTOR_LAWS) + len(DISTRIBUTION_LAWS) + len(NETWORK_LAWS)
     assert all(isinstance(law, Law) and law.name == name for name, law in LAWS.items())
 
 
