@@ -47,7 +47,7 @@ CHOSEN = {
     "nade": Setting("nade", {"hidden": 100}, 75, 3e-3, 0.0),
     "made": Setting("made", {"hidden": (300,), "dropout": 0.3}, 60, 3e-3, 0.1),
     "made, 8 orders": Setting("made_ensemble", {"hidden": (500,), "dropout": 0.2, "orders": 8}, 120, 3e-3, 0.03),
-    "pixel_cnn": Setting("pixel_cnn", {"blocks": 6, "channels": 64, "first_kernel_size": 5, "dropout": 0.3}, 24, 3e-3, 0.01),
+    "pixel_cnn": Setting("pixel_cnn", {"blocks": 6, "channels": 64, "first_kernel_size": 7, "dropout": 0.5}, 45, 3e-3, 0.3),
     "gated_pixel_cnn": Setting(
         "gated_pixel_cnn", {"layers": 6, "channels": 32, "first_kernel_size": 5, "dropout": 0.3}, 50, 3e-3, 0.01
     ),
