@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self, cast
 
 import torch
@@ -75,7 +76,7 @@ class FactorizedLaw(Distribution):
         self.element = element
         self.embedding = ScaledEmbedding() if embedding is None else embedding
         _require_kinds(network=(network, IncrementalNetwork), element=(element, Element), embedding=(self.embedding, Embedding))
-        self.positions = Positions(event_shape, element.event_shape, network.levels)
+        self.positions = Positions(event_shape, element.event_shape, partial(getattr, network, "levels"))
         self._width = self.embedding.size * math.prod(element.event_shape)
         wanted = (self.positions.number, self._width, element.num_parameters)
         if (network.features, network.num_inputs, network.num_outputs) != wanted:

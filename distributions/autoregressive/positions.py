@@ -8,12 +8,15 @@ numbers of one element, ``()`` for a coordinate, ``(3,)`` for a pixel of three d
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 __all__ = ["Positions"]
+
+Levels = Sequence[Sequence[int]]
 
 
 class Positions:
@@ -22,7 +25,8 @@ class Positions:
     Args:
         event_shape: Shape of an event; it begins with the element's shape.
         element_shape: Shape of an element.
-        levels: Which positions belong to each level of the network; None as long as no network is known.
+        levels: Which positions belong to each level of the network, or a function that says so when it is first asked: a
+            density needs no order, and sequences may be long. None as long as no network is known.
 
     Raises:
         ValueError: ``event_shape`` does not begin with the element's shape.
@@ -37,7 +41,7 @@ class Positions:
     """
 
     def __init__(
-        self, event_shape: Sequence[int], element_shape: Sequence[int], levels: Sequence[Sequence[int]] | None = None
+        self, event_shape: Sequence[int], element_shape: Sequence[int], levels: Levels | Callable[[], Levels] | None = None
     ) -> None:
         shape, inner = tuple(event_shape), tuple(element_shape)
         if shape[: len(inner)] != inner:
@@ -45,10 +49,20 @@ class Positions:
         self.grid = shape[len(inner) :]
         self.element = inner
         self.number = math.prod(self.grid)
-        self.levels = [list(level) for level in levels or []]
-        self.order = [position for level in self.levels for position in level]
+        self._given_levels = levels
 
-    @property
+    @cached_property
+    def levels(self) -> list[list[int]]:
+        """The positions of each level."""
+        given = self._given_levels
+        return [list(level) for level in (given() if callable(given) else given) or ()]
+
+    @cached_property
+    def order(self) -> list[int]:
+        """The positions, level after level."""
+        return [position for level in self.levels for position in level]
+
+    @cached_property
     def is_in_order(self) -> bool:
         """Whether the positions are visited in their own order."""
         return self.order == sorted(self.order)

@@ -184,3 +184,15 @@ def test_what_does_not_fit_is_refused():
         wide.enumerate_support()
     with pytest.raises(ValueError, match="support"):
         Autoregressive(made, (4,), BernoulliElement()).log_prob(torch.full((4,), 0.5))
+
+
+def test_a_density_does_not_ask_for_the_order():
+    """A law is made anew at every training step; listing the levels of a long sequence would cost more than the network."""
+
+    class Silent(Chain):
+        @property
+        def levels(self):
+            raise AssertionError("asked for the levels")
+
+    p = Autoregressive(Silent(6, 0.1), (6,), BernoulliElement())
+    assert p.log_prob(torch.zeros(3, 6, dtype=torch.float64)).shape == (3,)
