@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from probgen.autoregressive.parts import layout_of, require_whole_pixels
+from probgen.autoregressive.parts import image_law
 from probgen.distributions import AutoregressiveLaw
 from probgen.distributions.elements import Element
 from probgen.distributions.embeddings import Embedding
@@ -56,10 +56,11 @@ def pixel_snail(
         >>> law().sample((5,)).shape
         torch.Size([5, 4, 4])
     """
-    layout = require_whole_pixels(layout_of(event_shape, element, embedding, grid_dims=2))
-    network = PixelSNAIL(
-        (layout.channels, *layout.grid),
-        layout.element.num_parameters,
+    return image_law(
+        PixelSNAIL,
+        event_shape,
+        element,
+        embedding,
         filters=filters,
         stages=stages,
         blocks=blocks,
@@ -67,4 +68,3 @@ def pixel_snail(
         context_shape=context_shape,
         **options,
     )
-    return AutoregressiveLaw(network, event_shape, layout.element, layout.embedding)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from probgen.autoregressive.parts import layout_of, require_whole_pixels
+from probgen.autoregressive.parts import image_law
 from probgen.distributions import AutoregressiveLaw, Quantization
 from probgen.distributions.elements import DiscretizedLogisticMixtureElement, Element
 from probgen.distributions.embeddings import Embedding
@@ -59,10 +59,11 @@ def pixel_cnn_plus_plus(
     if element is None:
         colors = event_shape[0] if len(event_shape) == 3 else None
         element = DiscretizedLogisticMixtureElement(Quantization(256, -1.0, 1.0), components=10, channels=colors)
-    layout = require_whole_pixels(layout_of(event_shape, element, embedding, grid_dims=2))
-    network = PixelCNNPlusPlus(
-        (layout.channels, *layout.grid),
-        element.num_parameters,
+    return image_law(
+        PixelCNNPlusPlus,
+        event_shape,
+        element,
+        embedding,
         filters=filters,
         blocks=blocks,
         levels=levels,
@@ -70,4 +71,3 @@ def pixel_cnn_plus_plus(
         context_shape=context_shape,
         **options,
     )
-    return AutoregressiveLaw(network, event_shape, element, layout.embedding)

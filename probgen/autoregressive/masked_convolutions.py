@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from probgen.autoregressive.parts import layout_of
+from probgen.autoregressive.parts import image_law
 from probgen.distributions import AutoregressiveLaw
 from probgen.distributions.elements import Element
 from probgen.distributions.embeddings import Embedding
@@ -50,17 +50,17 @@ def pixel_cnn(
         >>> pg.autoregressive.pixel_cnn((8, 8), blocks=2, channels=8)().sample((5,)).shape
         torch.Size([5, 8, 8])
     """
-    layout = layout_of(event_shape, element, embedding, grid_dims=2)
-    network = PixelCNN(
-        (layout.channels, *layout.grid),
-        layout.element.num_parameters,
+    return image_law(
+        PixelCNN,
+        event_shape,
+        element,
+        embedding,
+        ordered_channels=True,
         blocks=blocks,
         channels=channels,
-        ordered_channels=layout.ordered,
         context_shape=context_shape,
         **options,
     )
-    return AutoregressiveLaw(network, event_shape, layout.element, layout.embedding)
 
 
 def gated_pixel_cnn(
@@ -95,14 +95,14 @@ def gated_pixel_cnn(
         >>> by_class(torch.eye(10)).sample().shape
         torch.Size([10, 8, 8])
     """
-    layout = layout_of(event_shape, element, embedding, grid_dims=2)
-    network = GatedPixelCNN(
-        (layout.channels, *layout.grid),
-        layout.element.num_parameters,
+    return image_law(
+        GatedPixelCNN,
+        event_shape,
+        element,
+        embedding,
+        ordered_channels=True,
         layers=layers,
         channels=channels,
-        ordered_channels=layout.ordered,
         context_shape=context_shape,
         **options,
     )
-    return AutoregressiveLaw(network, event_shape, layout.element, layout.embedding)

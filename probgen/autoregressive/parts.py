@@ -7,14 +7,15 @@ A network learns best from numbers around zero, of size one. Pixels in black and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from probgen.distributions import OneHotEmbedding, Quantization, ScaledEmbedding
+from probgen.distributions import AutoregressiveLaw, OneHotEmbedding, Quantization, ScaledEmbedding
+from probgen.distributions.bijectors import IncrementalNetwork
 from probgen.distributions.elements import BernoulliElement, CategoricalElement, Element
 from probgen.distributions.embeddings import Embedding
 
-__all__ = ["Layout", "default_embedding", "layout_of", "require_whole_pixels"]
+__all__ = ["Layout", "default_embedding", "image_law", "layout_of"]
 
 
 def default_embedding(element: Element) -> Embedding:
@@ -29,7 +30,8 @@ def default_embedding(element: Element) -> Embedding:
     Example:
         >>> import torch
         >>> from probgen.autoregressive import default_embedding
-        >>> from probgen.distributions.elements import BernoulliElement, CategoricalElement
+        >>> from probgen.distributions.bijectors import IncrementalNetwork
+    from probgen.distributions.elements import BernoulliElement, CategoricalElement
         >>> default_embedding(BernoulliElement())(torch.tensor([0.0, 1.0]), torch.float32).flatten()
         tensor([-1.,  1.])
         >>> default_embedding(CategoricalElement(3)).size
@@ -110,23 +112,42 @@ def layout_of(
     raise ValueError(f"`event_shape` must be {wanted}, with colors in front if there are any; got {shape}.")
 
 
-def require_whole_pixels(layout: Layout) -> Layout:
-    """Refuse colors that are positions of their own, for networks in which a pixel is one position.
+def image_law(
+    network: Callable[..., IncrementalNetwork],
+    event_shape: Sequence[int],
+    element: Element | None,
+    embedding: Embedding | None,
+    *,
+    ordered_channels: bool = False,
+    **options: Any,
+) -> AutoregressiveLaw:
+    """The law of images behind a network that is made from the shape of an image and the numbers for a position.
 
     Args:
-        layout: The sizes.
+        network: Makes the network, ``network((C, H, W), num_outputs, **options)``.
+        event_shape: ``(H, W)``, or ``(C, H, W)`` with colors.
+        element: The law of a position; Bernoulli by default.
+        embedding: How values enter; by default what ``default_embedding`` says.
+        ordered_channels: Whether the network can take each color as a position of its own; it then is told so by an option of
+            that name.
+        **options: Further options of the network.
 
     Raises:
-        ValueError: the element is the law of one color of several.
+        ValueError: the element is the law of one color of several, and the network takes whole pixels only.
 
     Example:
-        >>> from probgen.autoregressive.parts import layout_of, require_whole_pixels
-        >>> require_whole_pixels(layout_of((1, 8, 8), None, None, grid_dims=2)).channels
-        1
+        >>> from probgen.autoregressive.parts import image_law
+        >>> from probgen.nn import PixelCNN
+        >>> image_law(PixelCNN, (8, 8), None, None, ordered_channels=True, blocks=1, channels=8)().event_shape
+        torch.Size([8, 8])
     """
-    if layout.ordered:
+    layout = layout_of(event_shape, element, embedding, grid_dims=2)
+    if ordered_channels:
+        options["ordered_channels"] = layout.ordered
+    elif layout.ordered:
         raise ValueError(
             f"`element` must be a law of all {layout.channels} colors of a pixel, such as `DiscretizedLogisticMixtureElement`; "
             f"got {layout.element}."
         )
-    return layout
+    made = network((layout.channels, *layout.grid), layout.element.num_parameters, **options)
+    return AutoregressiveLaw(made, event_shape, layout.element, layout.embedding)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from probgen.autoregressive.parts import layout_of
+from probgen.autoregressive.parts import image_law
 from probgen.distributions import AutoregressiveLaw
 from probgen.distributions.elements import Element
 from probgen.distributions.embeddings import Embedding
@@ -48,15 +48,15 @@ def pixel_rnn(
         >>> pg.autoregressive.pixel_rnn((4, 4), kind="row", layers=1, hidden=4)().sample((5,)).shape
         torch.Size([5, 4, 4])
     """
-    layout = layout_of(event_shape, element, embedding, grid_dims=2)
-    network = PixelRNN(
-        (layout.channels, *layout.grid),
-        layout.element.num_parameters,
+    return image_law(
+        PixelRNN,
+        event_shape,
+        element,
+        embedding,
+        ordered_channels=True,
         kind=kind,
         layers=layers,
         hidden=hidden,
-        ordered_channels=layout.ordered,
         context_shape=context_shape,
         **options,
     )
-    return AutoregressiveLaw(network, event_shape, layout.element, layout.embedding)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from probgen.autoregressive import Layout, default_embedding, layout_of
-from probgen.autoregressive.parts import require_whole_pixels
+from probgen.autoregressive.parts import image_law
 from probgen.distributions import OneHotEmbedding, Quantization, ScaledEmbedding
 from probgen.distributions.elements import (
     BernoulliElement,
@@ -13,6 +13,7 @@ from probgen.distributions.elements import (
     DiscretizedLogisticMixtureElement,
     NormalElement,
 )
+from probgen.nn import PixelSNAIL
 
 BYTES = Quantization(256, 0.0, 255.0)
 
@@ -73,9 +74,10 @@ def test_events_of_other_dimensions_are_refused(shape, grid_dims):
 
 
 def test_pixels_of_scalar_colors_are_not_whole():
-    assert require_whole_pixels(layout_of((3, 4, 4), MIXTURE, None, 2)).channels == 3
+    sizes = {"filters": 4, "stages": 1, "blocks": 1}
+    assert image_law(PixelSNAIL, (3, 4, 4), MIXTURE, None, **sizes).network.channels == 3
     with pytest.raises(ValueError, match="all 3 colors"):
-        require_whole_pixels(layout_of((3, 4, 4), None, None, 2))
+        image_law(PixelSNAIL, (3, 4, 4), None, None, **sizes)
 
 
 def test_colors_of_their_own_enter_as_numbers():
