@@ -75,9 +75,7 @@ def check_bijector(
     make = bijector if not isinstance(bijector, Transform) else _copier(bijector)
     exempt = dict(exempt or {})
     chosen = chosen_laws(laws, exempt, BIJECTOR_LAWS)
-    plan = named_profile(profile)
     probe = BijectorSubject(make, tuple(event_shape), name=name)
-    report = LawReport(exemptions=[(probe.name, law, reason) for law, reason in exempt.items()])
 
     def subject_of(dtype: torch.dtype, regime: Regime) -> BijectorSubject:
         return BijectorSubject(
@@ -90,14 +88,46 @@ def check_bijector(
             context_scale=context_scale,
         )
 
-    regimes = tuple(REGIMES.values()) if has_parameters(probe.bijector) else (REGIMES["as_built"],)
-    for law, dtype, regime in cells_of(chosen, regimes, plan, probe.name):
+    plan = named_profile(profile)
+    cells = cells_of(chosen, regimes_of(has_parameters(probe.bijector)), plan, probe.name)
+    return report_on(cells, subject_of, plan, probe.name, exempt, strict=strict)
+
+
+def report_on(
+    cells: Iterator[tuple[Law, torch.dtype, Regime]],
+    subject_of: Callable[[torch.dtype, Regime], Any],
+    profile: Profile,
+    name: str,
+    exempt: Mapping[str, str],
+    *,
+    strict: bool,
+) -> LawReport:
+    """Run the cells of one row; what every check ends with.
+
+    Args:
+        cells: Laws with the dtype and regime in which each runs.
+        subject_of: The object in a dtype and regime.
+        profile: How many examples.
+        name: For the report.
+        exempt: Law name to reason.
+        strict: Raise if a law is violated.
+
+    Raises:
+        LawsViolated: laws are violated and ``strict`` is True.
+    """
+    report = LawReport(exemptions=[(name, law, reason) for law, reason in exempt.items()])
+    for law, dtype, regime in cells:
         subject = subject_of(dtype, regime)
         if law.applies(subject):
-            report.cells.append(run_cell(law, subject, plan, subject.special))
+            report.cells.append(run_cell(law, subject, profile, subject.special))
     if strict:
         report.raise_if_violated()
     return report
+
+
+def regimes_of(moved: object) -> tuple[Regime, ...]:
+    """The regimes in which an object is tried: one, if nothing in it can be moved."""
+    return tuple(REGIMES.values()) if moved else (REGIMES["as_built"],)
 
 
 def run_cell(law: Law, subject: Any, profile: Profile, special: Sequence[float] = ()) -> Cell:

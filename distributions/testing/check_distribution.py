@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import torch
 from torch.distributions import Distribution
 
-from probgen.distributions.testing.check import cells_of, chosen_laws, named_profile, run_cell
+from probgen.distributions.testing.check import cells_of, chosen_laws, named_profile, regimes_of, report_on
 from probgen.distributions.testing.distribution_subject import DistributionSubject
 from probgen.distributions.testing.laws import DISTRIBUTION_LAWS
 from probgen.distributions.testing.profiles import Profile
-from probgen.distributions.testing.regimes import REGIMES, Regime
+from probgen.distributions.testing.regimes import Regime
 from probgen.distributions.testing.report import LawReport
 
 __all__ = ["check_distribution"]
@@ -62,31 +63,22 @@ def check_distribution(
     chosen = chosen_laws(laws, exempt, DISTRIBUTION_LAWS)
     plan = named_profile(profile)
     probe = DistributionSubject(make, name=name)
-    report = LawReport(exemptions=[(probe.name, law, reason) for law, reason in exempt.items()])
-    built: dict[tuple[torch.dtype, str], DistributionSubject] = {}
 
+    @cache
     def subject_of(dtype: torch.dtype, regime: Regime) -> DistributionSubject:
-        if (dtype, regime.name) not in built:
-            built[dtype, regime.name] = DistributionSubject(
-                make,
-                dtype=dtype,
-                regime=regime,
-                tolerance=tolerance,
-                name=probe.name,
-                reference=reference,
-                samples=plan.samples,
-            )
-        return built[dtype, regime.name]
+        return DistributionSubject(
+            make,
+            dtype=dtype,
+            regime=regime,
+            tolerance=tolerance,
+            name=probe.name,
+            reference=reference,
+            samples=plan.samples,
+        )
 
-    regimes = tuple(REGIMES.values()) if probe.parameters else (REGIMES["as_built"],)
     dtypes = (probe_dtype(distribution),) if isinstance(distribution, Distribution) else None
-    for law, dtype, regime in cells_of(chosen, regimes, plan, probe.name, dtypes=dtypes):
-        subject = subject_of(dtype, regime)
-        if law.applies(subject):
-            report.cells.append(run_cell(law, subject, plan))
-    if strict:
-        report.raise_if_violated()
-    return report
+    cells = cells_of(chosen, regimes_of(probe.parameters), plan, probe.name, dtypes=dtypes)
+    return report_on(cells, subject_of, plan, probe.name, exempt, strict=strict)
 
 
 def probe_dtype(distribution: Distribution | Callable[[], Distribution]) -> torch.dtype:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import torch
 
 from probgen.distributions.bijectors.incremental import IncrementalNetwork
-from probgen.distributions.testing.check import cells_of, chosen_laws, named_profile, run_cell
+from probgen.distributions.testing.check import cells_of, chosen_laws, named_profile, regimes_of, report_on
 from probgen.distributions.testing.laws import NETWORK_LAWS
 from probgen.distributions.testing.network_subject import NetworkSubject
 from probgen.distributions.testing.profiles import Profile
-from probgen.distributions.testing.regimes import REGIMES, Regime, has_parameters
+from probgen.distributions.testing.regimes import Regime, has_parameters
 from probgen.distributions.testing.report import LawReport
 
 __all__ = ["check_network"]
@@ -60,19 +61,10 @@ def check_network(
     chosen = chosen_laws(laws, exempt, NETWORK_LAWS)
     plan = named_profile(profile)
     probe = NetworkSubject(make, name=name)
-    report = LawReport(exemptions=[(probe.name, law, reason) for law, reason in exempt.items()])
-    built: dict[tuple[torch.dtype, str], NetworkSubject] = {}
 
+    @cache
     def subject_of(dtype: torch.dtype, regime: Regime) -> NetworkSubject:
-        if (dtype, regime.name) not in built:
-            built[dtype, regime.name] = NetworkSubject(make, dtype=dtype, regime=regime, tolerance=tolerance, name=probe.name)
-        return built[dtype, regime.name]
+        return NetworkSubject(make, dtype=dtype, regime=regime, tolerance=tolerance, name=probe.name)
 
-    regimes = tuple(REGIMES.values()) if has_parameters(probe.network) else (REGIMES["as_built"],)
-    for law, dtype, regime in cells_of(chosen, regimes, plan, probe.name):
-        subject = subject_of(dtype, regime)
-        if law.applies(subject):
-            report.cells.append(run_cell(law, subject, plan))
-    if strict:
-        report.raise_if_violated()
-    return report
+    cells = cells_of(chosen, regimes_of(has_parameters(probe.network)), plan, probe.name)
+    return report_on(cells, subject_of, plan, probe.name, exempt, strict=strict)
