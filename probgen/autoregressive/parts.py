@@ -30,8 +30,7 @@ def default_embedding(element: Element) -> Embedding:
     Example:
         >>> import torch
         >>> from probgen.autoregressive import default_embedding
-        >>> from probgen.distributions.bijectors import IncrementalNetwork
-    from probgen.distributions.elements import BernoulliElement, CategoricalElement
+        >>> from probgen.distributions.elements import BernoulliElement, CategoricalElement
         >>> default_embedding(BernoulliElement())(torch.tensor([0.0, 1.0]), torch.float32).flatten()
         tensor([-1.,  1.])
         >>> default_embedding(CategoricalElement(3)).size
