@@ -16,7 +16,7 @@ from torch import Tensor
 
 from probgen.distributions.autoregressive.completion import Completion
 from probgen.distributions.estimate import Estimate
-from probgen.distributions.events import drawn
+from probgen.distributions.events import drawn, one_batch_dim
 
 if TYPE_CHECKING:
     from probgen.distributions.autoregressive.distribution import Autoregressive
@@ -108,12 +108,8 @@ class ExactCompletion(Completion):
         shape, order = torch.Size((*sample_shape, *self.batch_shape)), self.law.positions.order
         rows = self.law.positions.rows(self.known)
         mask = self._known_where(rows)
-        rows = rows.expand((*shape, *rows.shape[len(self.batch_shape) :])).reshape(
-            shape.numel(), *rows.shape[len(self.batch_shape) :]
-        )
-        mask = mask.expand((*shape, *mask.shape[len(self.batch_shape) :])).reshape(
-            shape.numel(), *mask.shape[len(self.batch_shape) :]
-        )
+        cut = len(self.batch_shape)
+        rows, mask = (one_batch_dim(part, shape, part.shape[cut:]) for part in (rows, mask))
 
         def take(start: int, stop: int, law: Any) -> Tensor:
             found: Tensor = law.rsample() if reparameterized else drawn(law)

@@ -26,7 +26,7 @@ from probgen.distributions.bijectors.incremental import IncrementalNetwork
 from probgen.distributions.constraints import is_real, satisfies
 from probgen.distributions.elements import Element
 from probgen.distributions.embeddings import Embedding, ScaledEmbedding
-from probgen.distributions.events import scored
+from probgen.distributions.events import one_batch_dim, scored
 
 __all__ = ["FactorizedLaw"]
 
@@ -153,8 +153,7 @@ class FactorizedLaw(Distribution):
         """The context of draws of a shape ``[*sample, *batch]``, one batch dimension."""
         if self.context is None:
             return None
-        wanted = self.network.context_shape or ()
-        return self.context.expand((*shape, *wanted)).reshape(shape.numel(), *wanted)
+        return one_batch_dim(self.context, shape, self.network.context_shape or ())
 
     def _seen(self, rows: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """What the network sees of positions ``[*batch, n, *element]``, in its dtype: ``[*batch, n * C]``."""

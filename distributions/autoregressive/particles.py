@@ -26,7 +26,7 @@ from torch import Tensor
 
 from probgen.distributions.bijectors.incremental import State, fork
 from probgen.distributions.discretized import at_least_float32
-from probgen.distributions.events import drawn, reference_draw
+from probgen.distributions.events import drawn, one_batch_dim, reference_draw
 from probgen.distributions.numerics.resampling import effective_sample_size, log_mean_weight, systematic_ancestors
 
 if TYPE_CHECKING:
@@ -149,8 +149,7 @@ class _Population:
         self.look_ahead, self.threshold = look_ahead, threshold
         batch = len(completion.batch_shape)
         known, mask = self.law.positions.rows(completion.known), completion._observed_rows()
-        rows = known.expand((*shape, *known.shape[batch:])).reshape(self.runs, *known.shape[batch:])
-        mask = mask.expand((*shape, mask.shape[-1])).reshape(self.runs, mask.shape[-1])
+        rows, mask = (one_batch_dim(part, shape, part.shape[batch:]) for part in (known, mask))
         dtype = reference_draw(self.law._neutral_law()).dtype
         self.rows, self.mask = rows.to(dtype).repeat(count, *(1,) * (rows.dim() - 1)), mask.repeat(count, 1)
         context = self.law._context_for(shape)
