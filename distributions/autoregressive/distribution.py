@@ -140,8 +140,7 @@ class Autoregressive(FactorizedLaw):
         Args:
             x: Values ``[*batch, *event]``; what stands at positions that are not observed is ignored.
             observed: True where a position is observed, ``[*batch, *grid]``; or a number n: the first n positions in the
-            order of
-                the network; or None: where ``x`` is not NaN.
+                order of the network; or None: where ``x`` is not NaN.
             num_particles: Particles of a run, where particles are needed.
             look_ahead: A twist of the particles, such as ``GaussianLookAhead``.
             threshold: Particles are resampled where fewer than this part of the weights count.
@@ -157,8 +156,7 @@ class Autoregressive(FactorizedLaw):
 
         Args:
             name: Sites are called ``name_0``, ``name_1``, ... on a line and ``name_row_column`` on a grid; or a function from
-            the
-                index of a position to its name.
+                the index of a position to its name.
         """
         return SiteProgram(self, name)
 

@@ -35,8 +35,7 @@ class SiteProgram:
     Args:
         law: The law, with its context bound.
         name: Sites are called ``name_0``, ``name_1``, ... on a line and ``name_row_column`` on a grid; or a function from the
-        index
-            of a position to its name.
+            index of a position to its name.
 
     Raises:
         ContextError: the law still wants a context.
