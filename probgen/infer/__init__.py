@@ -4,7 +4,7 @@ This package does not define distributions or networks; see ``probgen.distributi
 """
 
 from probgen.infer.annealed import Annealed
-from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar
+from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar, TimeBudget
 from probgen.infer.checkpoint import load_weights
 from probgen.infer.compile import Compiled, compile
 from probgen.infer.density import DensityEstimator
@@ -45,6 +45,7 @@ __all__ = [
     "ProgressBar",
     "Renyi",
     "RenyiLoss",
+    "TimeBudget",
     "UnsafeFileError",
     "VariationalObjective",
     "WakeSleep",
