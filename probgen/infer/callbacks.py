@@ -115,14 +115,14 @@ class TimeBudget(Callback):
     where u is the part of the time that is spent, read after every step, and w the part in which the rate rises. The budget
     must be among the callbacks too: they read the clock.
 
+    Attributes:
+        spent: Seconds used up, as of the end of the last step.
+
     Args:
         seconds: The time, of the given clock.
         warm_up: The part w of the time in which the learning rate rises, in [0, 1).
         clock: Where time is read, in seconds. The default counts what this process computes on processors, in all of its
             threads together; where an accelerator does the work take ``time.perf_counter``.
-
-    Attributes:
-        spent: Seconds used up, as of the end of the last step.
 
     Raises:
         ValueError: ``seconds`` is not positive, or ``warm_up`` not in [0, 1).
