@@ -32,7 +32,7 @@ from probgen.distributions.discretized import DiscretizedLogistic, DiscretizedNo
 from probgen.distributions.discretized_mixture import DiscretizedLogisticMixture
 from probgen.distributions.embeddings import Embedding, OneHotEmbedding, ScaledEmbedding
 from probgen.distributions.estimate import DensityUnavailable, Estimate, EstimateKind, LogProbKind
-from probgen.distributions.implicit import ImplicitDistribution
+from probgen.distributions.implicit import ImplicitDistribution, ImplicitLaw
 from probgen.distributions.latent import LatentVariable, MarginalDistribution
 from probgen.distributions.missing import impute, observed_log_prob
 from probgen.distributions.mixture import Mixture, MixtureOfFlows
@@ -65,6 +65,7 @@ __all__ = [
     "GaussianChain",
     "GaussianProcess",
     "ImplicitDistribution",
+    "ImplicitLaw",
     "LatentVariable",
     "LogProbKind",
     "MarginalDistribution",

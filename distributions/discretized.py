@@ -33,7 +33,7 @@ __all__ = ["Discretized", "DiscretizedLogistic", "DiscretizedNormal"]
 class Discretized(Distribution):
     r"""A location-scale law rounded to the levels of a quantization (abstract).
 
-    A subclass gives the standard law: ``_log_mass`` of an interval, ``_standard_cdf``, ``_standard_icdf`` and ``_noise``.
+    A subclass gives the standard law: ``_log_mass`` of an interval, ``_standard_cdf``, ``_standard_icdf`` and ``noise_like``.
 
     Args:
         loc: Location :math:`\mu` of the continuous law, in the units of the data. Half precision, as of a network under
@@ -78,8 +78,10 @@ class Discretized(Distribution):
     def _standard_icdf(self, p: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not define `_standard_icdf`.")
 
-    def _noise(self, shape: torch.Size) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__} does not define `_noise`.")
+    @staticmethod
+    def noise_like(reference: Tensor) -> Tensor:
+        """Draws of the standard law, in the shape, dtype and place of ``reference``."""
+        raise NotImplementedError("a discretized law must define `noise_like`.")
 
     # ---------------------------------------------------------------------------------------------------------------- contract
 
@@ -97,7 +99,7 @@ class Discretized(Distribution):
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw bin centers ``[*sample_shape, *batch]``."""
         with torch.no_grad():
-            noise = self._noise(torch.Size((*sample_shape, *self.batch_shape)))
+            noise = self.noise_like(self.loc.expand(*sample_shape, *self.batch_shape))
             return self.quantization.snap(self.loc + self.scale * noise)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -231,8 +233,10 @@ class DiscretizedNormal(Discretized):
     def _standard_icdf(self, p: Tensor) -> Tensor:
         return cast(Tensor, torch.special.ndtri(p))
 
-    def _noise(self, shape: torch.Size) -> Tensor:
-        return torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+    @staticmethod
+    def noise_like(reference: Tensor) -> Tensor:
+        """Draws of the standard normal law."""
+        return torch.randn(reference.shape, dtype=reference.dtype, device=reference.device)
 
 
 class DiscretizedLogistic(Discretized):
@@ -272,7 +276,8 @@ class DiscretizedLogistic(Discretized):
     def _standard_icdf(self, p: Tensor) -> Tensor:
         return torch.logit(p)
 
-    def _noise(self, shape: torch.Size) -> Tensor:
-        unit = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
-        tiny = torch.finfo(unit.dtype).tiny
-        return unit.clamp(min=tiny).log() - torch.log1p(-unit)
+    @staticmethod
+    def noise_like(reference: Tensor) -> Tensor:
+        """Draws of the standard logistic law, the logits of uniform numbers."""
+        unit = torch.rand(reference.shape, dtype=reference.dtype, device=reference.device)
+        return unit.logit_(torch.finfo(unit.dtype).tiny)

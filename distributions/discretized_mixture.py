@@ -28,6 +28,7 @@ from probgen.distributions.base import Distribution
 from probgen.distributions.categorical_levels import CategoricalLevels
 from probgen.distributions.discretized import DiscretizedLogistic, at_least_float32
 from probgen.distributions.events import checked
+from probgen.distributions.numerics.categories import draw_categories
 from probgen.distributions.quantization import BinCenters, Quantization, require_quantization
 
 __all__ = ["DiscretizedLogisticMixture"]
@@ -122,12 +123,12 @@ class DiscretizedLogisticMixture(Distribution):
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw pixels ``[*sample_shape, *batch, C]``: a component, then color by color, each rounded to a bin center."""
         with torch.no_grad():
-            shape = torch.Size((*sample_shape, *self.batch_shape))
-            single = self._chosen(shape)
-            colors: list[Tensor] = []
-            for channel in range(self.loc.shape[-1]):
-                colors.append(single._component_laws(channel, colors).sample())
-            return torch.cat(colors, -1)
+            shape = (*sample_shape, *self.batch_shape)
+            index = draw_categories(self.logits.expand(*shape, self.logits.shape[-1]))
+            loc, scale = (component_of(part.expand(*shape, *part.shape[-2:]), index) for part in (self.loc, self.scale))
+            rest = self.coefficients
+            coefficients = None if rest is None else component_of(rest.expand(*shape, *rest.shape[-2:]), index)
+            return draw_colors(loc, scale, coefficients, self.quantization)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-mass in nats, shape ``[*sample, *batch]``; minus infinity off the bin centers, NaN of a NaN.
@@ -219,27 +220,57 @@ class DiscretizedLogisticMixture(Distribution):
             total = total + self._component_laws(channel, centers[:channel]).level_log_mass(levels[channel])
         return total
 
-    def _chosen(self, shape: torch.Size) -> DiscretizedLogisticMixture:
-        """Mixtures of one component each, drawn from the weights, with batch shape ``shape``."""
-        components = self.loc.shape[-2]
-        probs = self.log_weights.exp().expand(*shape, components).reshape(shape.numel(), components)
-        index = torch.multinomial(probs, 1) if shape.numel() else probs.new_zeros((0, 1), dtype=torch.long)
-        index = index.reshape(*shape, 1, 1)
-
-        def pick(part: Tensor) -> Tensor:
-            size = part.shape[-1]
-            return part.expand(*shape, components, size).gather(-2, index.expand(*shape, 1, size))
-
-        coefficients = None if self.coefficients is None else pick(self.coefficients)
-        weight = self.logits.new_zeros((*shape, 1))
-        return DiscretizedLogisticMixture(
-            weight, pick(self.loc), pick(self.scale), self.quantization, coefficients=coefficients, validate_args=False
-        )
-
     def __repr__(self) -> str:
         components, channels = self.loc.shape[-2:]
         shapes = f"batch_shape={tuple(self.batch_shape)}, components={components}, channels={channels}"
         return f"{type(self).__name__}({shapes}, {self.quantization.levels} levels)"
+
+
+def draw_colors(loc: Tensor, scale: Tensor, coefficients: Tensor | None, quantization: Quantization) -> Tensor:
+    """Draw pixels of one component color by color, each rounded to a bin center before the next one is drawn.
+
+    Args:
+        loc: Locations of the colors, ``[*batch, C]``.
+        scale: Their scales, ``[*batch, C]``.
+        coefficients: ``[*batch, C (C - 1) / 2]``, ordered as in ``DiscretizedLogisticMixture``; None: colors are independent.
+        quantization: The levels.
+
+    Returns:
+        Bin centers ``[*batch, C]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import Quantization
+        >>> from probgen.distributions.discretized_mixture import draw_colors
+        >>> draw_colors(torch.tensor([0.4, 0.1]), torch.full((2,), 1e-6), torch.tensor([1.0]), Quantization(3, -1.0, 1.0))
+        tensor([0., 0.])
+    """
+    unrounded = loc + scale * DiscretizedLogistic.noise_like(loc)
+    if coefficients is None:
+        return quantization.snap(unrounded)
+    middle, colors, first = 0.5 * (quantization.low + quantization.high), list[Tensor](), 0
+    for channel, color in enumerate(unrounded.unbind(-1)):
+        for index, earlier in enumerate(colors):
+            color = color + coefficients[..., first + index] * (earlier - middle)
+        colors.append(quantization.snap(color))
+        first += channel
+    return torch.stack(colors, -1)
+
+
+def component_of(part: Tensor, index: Tensor) -> Tensor:
+    """The numbers of one component of each mixture, ``[*batch, size]``.
+
+    Args:
+        part: Numbers of all components, ``[*batch, K, size]``.
+        index: The component, integers ``[*batch]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.discretized_mixture import component_of
+        >>> component_of(torch.tensor([[[1.0], [2.0]], [[3.0], [4.0]]]), torch.tensor([1, 0])).squeeze(-1)
+        tensor([2., 3.])
+    """
+    return part.gather(-2, index[..., None, None].expand(*index.shape, 1, part.shape[-1])).squeeze(-2)
 
 
 def _require_shapes(logits: Tensor, loc: Tensor, scale: Tensor, coefficients: Tensor | None) -> None:

@@ -25,7 +25,6 @@ from probgen.distributions.autoregressive.particles import LookAhead
 from probgen.distributions.autoregressive.sites import SiteProgram
 from probgen.distributions.elements import Element, MinPElement, TemperedElement, TopKElement, TopPElement
 from probgen.distributions.estimate import Estimate
-from probgen.distributions.events import drawn
 
 __all__ = ["Autoregressive"]
 
@@ -94,7 +93,7 @@ class Autoregressive(FactorizedLaw):
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]`` without gradients, level after level."""
         with torch.no_grad():
-            return self._swept(sample_shape, lambda start, stop, law: drawn(law))
+            return self._swept(sample_shape, lambda start, stop, parameters: self.element.draw(parameters))
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]``, differentiable in the parameters, where the element is reparameterized.
@@ -104,7 +103,7 @@ class Autoregressive(FactorizedLaw):
         """
         if not self.has_rsample:
             raise NotImplementedError(f"{type(self.element).__name__} is not reparameterized; use `sample`.")
-        return self._swept(sample_shape, lambda start, stop, law: law.rsample())
+        return self._swept(sample_shape, lambda start, stop, parameters: self.element(parameters).rsample())
 
     @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]

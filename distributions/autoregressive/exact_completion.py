@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from probgen.distributions.autoregressive.completion import Completion
 from probgen.distributions.estimate import Estimate
-from probgen.distributions.events import drawn, one_batch_dim
+from probgen.distributions.events import one_batch_dim
 
 if TYPE_CHECKING:
     from probgen.distributions.autoregressive.distribution import Autoregressive
@@ -111,8 +111,9 @@ class ExactCompletion(Completion):
         cut = len(self.batch_shape)
         rows, mask = (one_batch_dim(part, shape, part.shape[cut:]) for part in (rows, mask))
 
-        def take(start: int, stop: int, law: Any) -> Tensor:
-            found: Tensor = law.rsample() if reparameterized else drawn(law)
+        def take(start: int, stop: int, parameters: Tensor) -> Tensor:
+            element = self.law.element
+            found: Tensor = element(parameters).rsample() if reparameterized else element.draw(parameters)
             return torch.where(mask[:, order[start:stop]], rows[:, order[start:stop]].to(found), found)
 
         return take

@@ -30,8 +30,9 @@ from probgen.distributions.events import one_batch_dim, scored
 
 __all__ = ["FactorizedLaw"]
 
-Take = Callable[[int, int, TorchDistribution], Tensor]
-"""``take(start, stop, law)`` gives values of the positions ``start:stop`` in the order of visits, from their law."""
+Take = Callable[[int, int, Tensor], Tensor]
+"""``take(start, stop, parameters)`` gives values of the positions ``start:stop`` in the order of visits, ``[N, n, *element]``,
+from what the network says of them, ``[N, n, P]``."""
 
 
 class FactorizedLaw(Distribution):
@@ -137,12 +138,12 @@ class FactorizedLaw(Distribution):
         return torch.where(satisfies(support, rows), scores, torch.where(unknown, math.nan, -math.inf).to(scores.dtype))
 
     def _swept(self, sample_shape: Sequence[int], take: Take) -> Tensor:
-        """Draw all positions; ``take`` draws from the law of some of them."""
+        """Draw all positions; ``take`` draws some of them from their parameters."""
         shape = torch.Size((*sample_shape, *self.batch_shape))
         count, parts, dtype = shape.numel(), [], self._reference().dtype
 
         def draw(start: int, stop: int, params: Tensor) -> Tensor:
-            parts.append(take(start, stop, self.element(params)))
+            parts.append(take(start, stop, params))
             return self._seen(parts[-1], dtype)
 
         self.network.sweep(draw, (count,), self._context_for(shape))

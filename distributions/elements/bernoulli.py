@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import pyro.distributions as dist
+import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
@@ -31,3 +32,6 @@ class BernoulliElement(Element):
     def _law(self, parameters: Tensor) -> TorchDistribution:
         logits = parameters.squeeze(-1)
         return cast(TorchDistribution, dist.Bernoulli(logits=logits, validate_args=checked(logits)))
+
+    def _draw(self, parameters: Tensor) -> Tensor:
+        return torch.bernoulli(parameters.squeeze(-1).sigmoid())

@@ -9,6 +9,7 @@ from probgen.distributions.categorical_levels import CategoricalLevels
 from probgen.distributions.chains.independent_categorical import IndependentCategorical
 from probgen.distributions.elements.element import Element
 from probgen.distributions.events import checked
+from probgen.distributions.numerics.categories import draw_categories
 from probgen.distributions.quantization import Quantization
 
 __all__ = ["CategoricalElement"]
@@ -48,6 +49,10 @@ class CategoricalElement(Element):
         if isinstance(self.values, Quantization):
             return CategoricalLevels(parameters, self.values, validate_args=checked(parameters))
         return IndependentCategorical(parameters, 0, validate_args=checked(parameters))
+
+    def _draw(self, parameters: Tensor) -> Tensor:
+        index = draw_categories(parameters)
+        return self.values.decode(index, parameters.dtype) if isinstance(self.values, Quantization) else index
 
     def extra_repr(self) -> str:
         """The values."""

@@ -53,9 +53,18 @@ class DiscretizedElement(LocationScaleElement):
         self.quantization = require_quantization(quantization)
 
     def _law(self, parameters: Tensor) -> TorchDistribution:
-        location, scale = self._location_and_scale(parameters, half_range(self.quantization))
-        location = middle(self.quantization) + half_range(self.quantization) * location
+        location, scale = self._on_levels(parameters)
         return self.rounded(location, scale, self.quantization, validate_args=checked(location, scale))
+
+    def _draw(self, parameters: Tensor) -> Tensor:
+        location, scale = self._on_levels(parameters)
+        return self.quantization.snap(location + scale * self.rounded.noise_like(location))
+
+    def _on_levels(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """Location and scale in the units of the data."""
+        half = half_range(self.quantization)
+        location, scale = self._location_and_scale(parameters, half)
+        return middle(self.quantization) + half * location, scale
 
     def extra_repr(self) -> str:
         """The levels, and how the scale is found."""

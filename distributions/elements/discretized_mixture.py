@@ -15,11 +15,12 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions.discretized import DiscretizedLogistic
-from probgen.distributions.discretized_mixture import DiscretizedLogisticMixture
+from probgen.distributions.discretized_mixture import DiscretizedLogisticMixture, component_of, draw_colors
 from probgen.distributions.elements.discretized import half_range, middle
 from probgen.distributions.elements.element import Element
 from probgen.distributions.elements.location_scale import leveled_log_scale
 from probgen.distributions.events import checked
+from probgen.distributions.numerics.categories import draw_categories
 from probgen.distributions.quantization import Quantization, require_quantization
 
 __all__ = ["DiscretizedLogisticMixtureElement"]
@@ -64,22 +65,33 @@ class DiscretizedLogisticMixtureElement(Element):
         self.event_shape = () if channels is None else (channels,)
 
     def _law(self, parameters: Tensor) -> TorchDistribution:
-        parts = parameters.split([self.components * size for size in self.sizes], -1)
-        logits, location, log_scale, raw = (
-            part.reshape(*part.shape[:-1], self.components, size) for part, size in zip(parts, self.sizes, strict=True)
-        )
-        half = half_range(self.quantization)
-        location = middle(self.quantization) + half * location
-        scale, logits = half * leveled_log_scale(log_scale).exp(), logits.squeeze(-1)
+        logits, *parts = self._parts(parameters)
+        logits, (location, scale, coefficients) = logits.squeeze(-1), self._on_levels(*parts)
         validate = checked(logits, location, scale)
         if self.channels is None:
             colors = DiscretizedLogistic(location.squeeze(-1), scale.squeeze(-1), self.quantization, validate_args=validate)
             chosen = dist.Categorical(logits=logits, validate_args=validate)
             return cast(TorchDistribution, dist.MixtureSameFamily(chosen, colors, validate_args=validate))
-        coefficients = torch.tanh(raw) if raw.shape[-1] else None
         return DiscretizedLogisticMixture(
             logits, location, scale, self.quantization, coefficients=coefficients, validate_args=validate
         )
+
+    def _draw(self, parameters: Tensor) -> Tensor:
+        logits, *parts = self._parts(parameters)
+        index = draw_categories(logits.squeeze(-1))
+        colors = draw_colors(*self._on_levels(*(component_of(part, index) for part in parts)), self.quantization)
+        return colors.squeeze(-1) if self.channels is None else colors
+
+    def _parts(self, parameters: Tensor) -> list[Tensor]:
+        """Logits, locations, log-scales and coefficients as the network gives them, ``[*batch, K, size]``."""
+        parts = parameters.split([self.components * size for size in self.sizes], -1)
+        return [part.unflatten(-1, (self.components, size)) for part, size in zip(parts, self.sizes, strict=True)]
+
+    def _on_levels(self, location: Tensor, log_scale: Tensor, raw: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Locations, scales and coefficients in the units of the data."""
+        half = half_range(self.quantization)
+        coefficients = torch.tanh(raw) if raw.shape[-1] else None
+        return middle(self.quantization) + half * location, half * leveled_log_scale(log_scale).exp(), coefficients
 
     def extra_repr(self) -> str:
         """The levels, components and channels."""

@@ -17,6 +17,7 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
 from probgen.distributions.discretized import at_least_float32
+from probgen.distributions.events import drawn
 
 __all__ = ["Element"]
 
@@ -24,7 +25,7 @@ __all__ = ["Element"]
 class Element(nn.Module):
     """From unconstrained parameters to the law of a coordinate, or of a small group such as the colors of a pixel (abstract).
 
-    A subclass sets the attributes and writes ``_law``.
+    A subclass sets the attributes and writes ``_law``; also ``_draw``, where drawing is cheaper than making the law.
 
     Attributes:
         num_parameters: How many numbers P an element wants.
@@ -36,6 +37,8 @@ class Element(nn.Module):
         >>> element = NormalElement()
         >>> isinstance(element, Element), element.num_parameters, element(torch.zeros(5, 2)).batch_shape
         (True, 2, torch.Size([5]))
+        >>> element.draw(torch.zeros(5, 2)).shape
+        torch.Size([5])
     """
 
     num_parameters: int
@@ -43,6 +46,9 @@ class Element(nn.Module):
 
     def _law(self, parameters: Tensor) -> TorchDistribution:
         raise NotImplementedError(f"{type(self).__name__} does not define `_law`.")
+
+    def _draw(self, parameters: Tensor) -> Tensor:
+        return drawn(self._law(parameters))
 
     def num_outputs(self, event_shape: Sequence[int]) -> int:
         """How many numbers a network must give for an event, P for each of its elements.
@@ -61,9 +67,29 @@ class Element(nn.Module):
         Raises:
             ValueError: the last dimension is not ``num_parameters``.
         """
+        return self._law(self._prepared(parameters))
+
+    def draw(self, parameters: Tensor) -> Tensor:
+        """Draw from the law, without gradients: ``forward(parameters).sample()`` in law, but no law need be made.
+
+        Sequential draws make one law a position, of a few numbers, which takes longer than drawing them.
+
+        Args:
+            parameters: Any real numbers, ``[*batch, num_parameters]``; half precision becomes float32.
+
+        Returns:
+            Draws ``[*batch, *event_shape]``.
+
+        Raises:
+            ValueError: the last dimension is not ``num_parameters``.
+        """
+        return self._draw(self._prepared(parameters)).detach()
+
+    def _prepared(self, parameters: Tensor) -> Tensor:
+        """Parameters of the right size, at least in float32."""
         if not parameters.dim() or parameters.shape[-1] != self.num_parameters:
             raise ValueError(
                 f"`parameters` of {type(self).__name__} must end with {self.num_parameters} numbers an element; "
                 f"got shape {tuple(parameters.shape)}."
             )
-        return self._law(at_least_float32(parameters))
+        return at_least_float32(parameters)

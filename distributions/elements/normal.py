@@ -3,6 +3,7 @@ r"""Real coordinates: :math:`x \sim \mathcal N(\mu, \sigma^2)` with a fixed, a s
 from __future__ import annotations
 
 import pyro.distributions as dist
+import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
@@ -41,3 +42,6 @@ class NormalElement(LocationScaleElement):
     def _law(self, parameters: Tensor) -> TorchDistribution:
         mean, scale = self._location_and_scale(parameters)
         return dist.Normal(mean, scale, validate_args=checked(mean, scale))
+
+    def _draw(self, parameters: Tensor) -> Tensor:
+        return torch.normal(*self._location_and_scale(parameters))

@@ -3,11 +3,13 @@
 This package does not define distributions or networks; see ``probgen.distributions`` and ``probgen.nn``.
 """
 
+from probgen.infer.adversarial import Adversarial, AdversarialLoss
 from probgen.infer.annealed import Annealed
 from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar, TimeBudget
 from probgen.infer.checkpoint import load_weights
 from probgen.infer.compile import Compiled, compile
 from probgen.infer.density import DensityEstimator
+from probgen.infer.divergences import Divergence, Hinge, Minimax, NonSaturating, PointwiseDivergence, Wasserstein
 from probgen.infer.elbo import ELBO, ELBOLoss
 from probgen.infer.ema import EMA
 from probgen.infer.fit import fit
@@ -18,6 +20,7 @@ from probgen.infer.iwae import IWAE, IWAELoss
 from probgen.infer.kl_weight import KLBalancing
 from probgen.infer.maximum_likelihood import MaximumLikelihood
 from probgen.infer.objective import Objective, Player
+from probgen.infer.penalties import GradientPenalty, Penalty
 from probgen.infer.renyi import Renyi, RenyiLoss
 from probgen.infer.saving import load, save
 from probgen.infer.storage import UnsafeFileError
@@ -28,20 +31,29 @@ __all__ = [
     "ELBO",
     "EMA",
     "IWAE",
+    "Adversarial",
+    "AdversarialLoss",
     "Annealed",
     "Callback",
     "Compiled",
     "DensityEstimator",
+    "Divergence",
     "ELBOLoss",
     "EarlyStopping",
     "FreeBits",
+    "GradientPenalty",
+    "Hinge",
     "History",
     "IWAELoss",
     "ImportanceWeightedObjective",
     "KLBalancing",
     "MaximumLikelihood",
+    "Minimax",
+    "NonSaturating",
     "Objective",
+    "Penalty",
     "Player",
+    "PointwiseDivergence",
     "ProgressBar",
     "Renyi",
     "RenyiLoss",
@@ -50,6 +62,7 @@ __all__ = [
     "VariationalObjective",
     "WakeSleep",
     "WakeSleepLoss",
+    "Wasserstein",
     "compile",
     "fit",
     "load",

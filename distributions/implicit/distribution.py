@@ -1,4 +1,8 @@
-r"""Implicit distributions: draws :math:`x = g(z)`, :math:`z \sim p_0`, from a function that has no inverse and no density."""
+r"""Implicit distributions: draws :math:`x = g(z, c)`, :math:`z \sim p_0`, from a function that has no inverse and no density.
+
+Their law is defined by how it is drawn from: the image of the noise's law under the generator. Expectations are averages over
+draws; a density, where there is one, is an integral over all noise that the generator maps to a point.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,11 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
+from probgen.distributions._checks import require_context
 from probgen.distributions._wrapping import located
 from probgen.distributions.base import Distribution
 from probgen.distributions.estimate import DensityUnavailable, LogProbKind
+from probgen.distributions.events import batch_of, one_batch_dim
 
 __all__ = ["ImplicitDistribution"]
 
@@ -25,11 +31,16 @@ class ImplicitDistribution(Distribution):
 
     Args:
         base: Distribution of the noise :math:`z`.
-        generator: A function (a module, say) from noise ``[n, *base_event]`` to draws ``[n, *event_shape]``; leading
-            dimensions are flattened, so it may be a convolutional network.
+        generator: A function (a module, say) from noise ``[n, *base_event]``, and a context ``[n, *context_shape]`` where one
+            is declared, to draws ``[n, *event_shape]``; leading dimensions are flattened, so it may be a convolutional network.
         event_shape: Shape of one draw.
+        context_shape: Trailing shape of the generator's second argument (``()`` for labels), or None: it has none.
+        context: The context, ``[*batch, *context_shape]``; it may be bound later by ``condition``.
         support: Where the draws lie; the reals by default.
         validate_args: As in ``torch.distributions``.
+
+    Raises:
+        ContextError: the context has another shape.
 
     References:
         Mohamed, Lakshminarayanan (2016). Learning in implicit generative models. https://arxiv.org/abs/1610.03483
@@ -47,17 +58,26 @@ class ImplicitDistribution(Distribution):
     def __init__(
         self,
         base: torch.distributions.Distribution,
-        generator: Callable[[Tensor], Tensor],
+        generator: Callable[..., Tensor],
         event_shape: Sequence[int],
         *,
+        context_shape: Sequence[int] | None = None,
+        context: Tensor | None = None,
         support: Constraint | None = None,
         validate_args: bool | None = None,
     ) -> None:
         self._base = base
         self.generator = generator
+        self.context_shape = None if context_shape is None else tuple(context_shape)
+        self.context = context
+        batch = base.batch_shape
+        if context is not None:
+            require_context(type(self).__name__, context, self.context_shape, batch)
+            batch = torch.broadcast_shapes(batch, batch_of("`context`", context, self.context_shape or ()))
+            self._base = base.expand(batch)
         rank = len(tuple(event_shape))
         self._support = constraints.independent(constraints.real, rank) if support is None else support
-        super().__init__(base.batch_shape, torch.Size(event_shape), validate_args=validate_args)
+        super().__init__(batch, torch.Size(event_shape), validate_args=validate_args)
 
     @property
     def base_dist(self) -> torch.distributions.Distribution:
@@ -73,6 +93,18 @@ class ImplicitDistribution(Distribution):
     def support(self) -> Constraint:
         """Where the draws lie."""
         return self._support
+
+    def condition(self, context: Tensor) -> ImplicitDistribution:
+        """Bind the context of a generator that takes one; the parameters stay shared.
+
+        Args:
+            context: Shape ``[*batch, *context_shape]``.
+
+        Raises:
+            ContextError: the generator takes no context, or one of another shape.
+        """
+        settings: Any = {"context_shape": self.context_shape, "support": self._support, "validate_args": self._validate_args}
+        return ImplicitDistribution(self._base, self.generator, self.event_shape, context=context, **settings)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape; the generator is shared."""
@@ -92,7 +124,12 @@ class ImplicitDistribution(Distribution):
     def _generated(self, noise: Tensor) -> Tensor:
         rank = len(self._base.event_shape)
         lead = noise.shape[: noise.dim() - rank]
-        drawn = self.generator(noise.reshape(lead.numel(), *self._base.event_shape))
+        flat = noise.reshape(lead.numel(), *self._base.event_shape)
+        if self.context is None:
+            require_context(type(self).__name__, None, self.context_shape, self.batch_shape)
+            drawn = self.generator(flat)
+        else:
+            drawn = self.generator(flat, one_batch_dim(self.context, lead, self.context_shape or ()))
         if drawn.shape != (lead.numel(), *self.event_shape):
             raise ValueError(
                 f"`generator` must return shape {(lead.numel(), *self.event_shape)}; it returned {tuple(drawn.shape)}."

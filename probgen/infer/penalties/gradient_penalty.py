@@ -1,0 +1,52 @@
+r"""The gradient penalty of WGAN-GP: the critic's slope is held near one between data and draws.
+
+.. math:: R = \lambda\, \mathbb E_{\hat x}\bigl[(\|\nabla f(\hat x)\|_2 - 1)^2\bigr],
+    \qquad \hat x = u\, x + (1 - u)\, y, \quad u \sim \mathcal U(0, 1)
+
+with one :math:`u` and one norm *for each example*. The one-sided form punishes slopes above one only.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from probgen.infer.penalties.penalty import Critic, Penalty, event_norm, gradient_at
+
+__all__ = ["GradientPenalty"]
+
+
+class GradientPenalty(Penalty):
+    r"""The penalty :math:`\lambda (\|\nabla f\|_2 - 1)^2` at points between data and draws.
+
+    Args:
+        weight: The weight :math:`\lambda`; 10 in the paper.
+        one_sided: Punish slopes above one only.
+
+    Raises:
+        ValueError: the weight is not positive.
+
+    References:
+        Gulrajani et al. (2017). Improved training of Wasserstein GANs. https://arxiv.org/abs/1704.00028
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer import GradientPenalty
+        >>> x = torch.randn(64, 2)
+        >>> GradientPenalty(1.0)(lambda x: 3 * x[:, 0], x, -x)  # (3 - 1)^2
+        tensor(4.)
+    """
+
+    def __init__(self, weight: float = 10.0, *, one_sided: bool = False) -> None:
+        super().__init__(weight)
+        self.one_sided = one_sided
+
+    def terms(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        r""":math:`(\|\nabla f\| - 1)^2` at one point between every pair, ``[N]``."""
+        share = torch.rand(len(real), *(1,) * (real.dim() - 1), dtype=real.dtype, device=real.device)
+        excess = event_norm(gradient_at(critic, torch.lerp(fake.detach(), real.detach(), share))) - 1
+        return (excess.clamp_min(0) if self.one_sided else excess).square()
+
+    def extra_repr(self) -> str:
+        """The weight."""
+        return f"weight={self.weight}, one_sided={self.one_sided}"
