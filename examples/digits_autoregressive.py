@@ -24,7 +24,7 @@ from probgen.data import Batches, load_binary_digits
 from probgen.demo import Measured, software
 from probgen.distributions import Mixture
 from probgen.infer import EMA, MaximumLikelihood, Objective, fit
-from probgen.metrics import MeanError, mean_and_error
+from probgen.metrics import cross_entropy, mean_and_error
 from probgen.plot import image_grid
 
 
@@ -97,12 +97,6 @@ def train(model: nn.Module, x: Tensor, setting: Setting, *, smoke: bool) -> None
             parameter.copy_(mean)
 
 
-@torch.no_grad()
-def score(law: torch.distributions.Distribution, x: Tensor) -> MeanError:
-    """Nats of images, exact, with the standard error over images."""
-    return mean_and_error(-torch.cat([law.log_prob(chunk) for chunk in x.split(100)]))
-
-
 def measure(name: str, x: Tensor, test: Tensor, options: argparse.Namespace) -> tuple[list[str], Tensor]:
     """The row of a model, and draws of it."""
     setting, models, begin = CHOSEN[name], [], time.process_time()
@@ -112,7 +106,7 @@ def measure(name: str, x: Tensor, test: Tensor, options: argparse.Namespace) -> 
         train(models[-1], x, setting, smoke=options.smoke)
     seconds = time.process_time() - begin
     law = models[0]() if len(models) == 1 else Mixture([model() for model in models], torch.zeros(len(models)))
-    nats, count, begin = score(law, test), 10 if options.smoke else 100, time.process_time()
+    nats, count, begin = cross_entropy(law.log_prob, test), 10 if options.smoke else 100, time.process_time()
     draws = law.sample((count,))
     per_draw = 1e3 * (time.process_time() - begin) / count
     size = sum(parameter.numel() for model in models for parameter in model.parameters())

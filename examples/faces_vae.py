@@ -10,8 +10,6 @@ a code length. Faces are halved to 46 x 56 pixels.
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from pathlib import Path
 
 import torch
@@ -23,27 +21,11 @@ from probgen.demo import Measured, software
 from probgen.distributions import Quantization
 from probgen.distributions.elements import DiscretizedLogisticElement
 from probgen.distributions.latent import active_units
-from probgen.infer import Annealed, Callback, fit
+from probgen.infer import Annealed, TimeBudget, fit
 from probgen.metrics import bits_per_dim
 from probgen.plot import image_grid
 
 LEVELS = Quantization(32, -1.0, 1.0)
-
-
-class Budget(Callback):
-    """Stops when the processor's time is up, to which the learning rate falls."""
-
-    def __init__(self, seconds: float) -> None:
-        self.begin, self.seconds = time.process_time(), seconds
-
-    def __call__(self, _step: int) -> float:
-        """The factor of the learning rate now."""
-        return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (time.process_time() - self.begin) / self.seconds))
-
-    def on_step_end(self, training: object) -> None:
-        """Stop when the time is up."""
-        if time.process_time() - self.begin > self.seconds:
-            training.stop()
 
 
 def load(name: str, *, smoke: bool) -> tuple[str, Tensor, Tensor]:
@@ -101,20 +83,19 @@ def main(argv: list[str] | None = None) -> Measured:
     vae = pg.vae.conv_vae(
         x.shape[1:], options.latent, element, width=8 if smoke else 16, multipliers=(1, 2, 4, 4), mean=x.mean(0)
     )
-    budget = Budget(60 * options.minutes)
+    budget = TimeBudget(60 * options.minutes)
     beta = Annealed(0.1, 1.0, steps=500)
     history = fit(
         PerPixel(vae.loss(pg.infer.ELBO(kl_weight=beta))),
         Batches(x, 16 if smoke else 32, seed=0, drop_last=True, transform=flipped if name == "faces" else None),
         lambda parameters: torch.optim.Adam(parameters, lr=2e-3, fused=True),
         steps=2 if smoke else 10_000_000,
-        schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, budget),
+        schedule=budget.schedule,
         clip_norm=1.0,
         callbacks=[budget],
         progress=False,
         accelerator="cpu",
     )
-    seconds = time.process_time() - budget.begin
     vae.eval()
     law, pixels = vae.distribution(), x[0].numel()
     draws = 4 if smoke else options.draws
@@ -132,7 +113,7 @@ def main(argv: list[str] | None = None) -> Measured:
     found = Measured(f"A convolutional variational autoencoder of {name}, {x.shape[-1]}x{x.shape[-2]}, 32 levels of gray")
     size = sum(parameter.numel() for parameter in vae.parameters())
     found.conditions = [
-        f"{len(history.losses)} steps in {seconds:.0f} s of one core, {size:,} parameters, {len(x)} training and {len(test)} "
+        f"{history.steps} steps in {budget.spent:.0f} s of one core, {size:,} parameters, {len(x)} training and {len(test)} "
         f"test images, {draws} importance samples; {int(used.sum())} of {len(used)} units active. {software()}.",
         options.condition,
     ]

@@ -26,51 +26,31 @@ from probgen.data import Batches, DataNotFoundError, load_digits, load_fashion_m
 from probgen.demo import Measured, software
 from probgen.distributions import AutoregressiveLaw, Quantization
 from probgen.distributions.elements import DiscretizedLogisticMixtureElement
-from probgen.infer import Callback, fit
+from probgen.infer import Callback, MaximumLikelihood, TimeBudget, fit
+from probgen.infer.training import Training
 from probgen.metrics import bits_per_dim
 from probgen.plot import image_grid
 
 BYTES = Quantization(256, -1.0, 1.0)
+BIT = 784 * math.log(2)  # nats of an image that costs one bit per dimension
 
 
-class Budget(Callback):
-    """Lets the learning rate rise for 2 % of the processor's time and fall to zero at its end; writes down how it goes."""
+class Record(Callback):
+    """Writes down steps, seconds of the processor, bits per dimension in training since the line before."""
 
-    def __init__(self, seconds: float, path: Path) -> None:
-        self.begin, self.seconds, self.path = time.process_time(), seconds, path
+    def __init__(self, budget: TimeBudget, path: Path) -> None:
+        self.budget, self.path = budget, path
         self.log: list[tuple[int, float, float]] = []
 
-    def __call__(self, _step: int) -> float:
-        """The factor of the learning rate now."""
-        done = min(1.0, (time.process_time() - self.begin) / self.seconds)
-        return max(done, 0.002) / 0.02 if done < 0.02 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.02) / 0.98)
-
-    def on_step_end(self, training: object) -> None:
-        """Stop when the time is over."""
-        if time.process_time() - self.begin >= self.seconds:
-            training.stop()
-
-    def on_log(self, training: object) -> None:
-        """Steps, seconds of the processor, bits per dimension in training since the last line."""
+    def on_log(self, training: Training) -> None:
+        """One line more."""
         losses = training.history.losses
         since = self.log[-1][0] if self.log else 0
         if len(losses) > since:
             recent = losses[since:]
-            self.log.append((len(losses), time.process_time() - self.begin, sum(recent) / len(recent)))
+            self.log.append((len(losses), self.budget.spent, sum(recent) / len(recent) / BIT))
             self.path.write_text(json.dumps(self.log), encoding="utf-8")
             print("{} steps, {:.0f} s, {:.3f} bits".format(*self.log[-1]), flush=True)
-
-
-class Bits(nn.Module):
-    """Minus the log-probability, in bits per dimension."""
-
-    def __init__(self, law: AutoregressiveLaw) -> None:
-        super().__init__()
-        self.law = law
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The mean over a batch."""
-        return -self.law().log_prob(BYTES.decode(x)).mean() / (x[0].numel() * math.log(2))
 
 
 def load(*, smoke: bool) -> tuple[str, Tensor, Tensor, Tensor]:
@@ -135,28 +115,27 @@ def main(argv: list[str] | None = None) -> Measured:
     name, train, validation, test = load(smoke=options.smoke)
     law = build(options)
     law.network.initialize_from(BYTES.decode(train[:: len(train) // 64][:64]))
-    budget = Budget(60 * options.minutes, options.out / "autoregressive_pixelcnn_plus_plus_log.json")
+    budget = TimeBudget(60 * options.minutes, warm_up=0.02)
     history = fit(
-        Bits(law),
-        Batches(train, options.batch, seed=0, drop_last=True),
+        MaximumLikelihood(law),
+        Batches(train, options.batch, seed=0, drop_last=True, transform=lambda x, _generator: BYTES.decode(x)),
         lambda parameters: torch.optim.Adam(parameters, lr=options.rate, fused=True),
         steps=2 if options.smoke else 10_000_000,
-        schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, budget),
-        clip_norm=1.0,
-        callbacks=[budget],
+        schedule=budget.schedule,
+        clip_norm=BIT,
+        callbacks=[budget, Record(budget, options.out / "autoregressive_pixelcnn_plus_plus_log.json")],
         log_every=50,
         progress=False,
         accelerator="cpu",
         precision=options.precision,
     )
-    seconds = time.process_time() - budget.begin
     law.eval()
     pg.save(law, options.out / "autoregressive_pixelcnn_plus_plus.safetensors")
     held_out = bits_per_dim(scores(law, validation[: 10 if options.smoke else 500]), 784)
     print(f"validation: {held_out} bits")
     if not options.images:
         return Measured("validation only", [str(held_out)])
-    return report(law, name, (train, test[: options.images]), len(history.losses), seconds, options)
+    return report(law, name, (train, test[: options.images]), len(history.losses), budget.spent, options)
 
 
 def report(

@@ -11,7 +11,6 @@ fixed seed. All 60 000 training images are used. A run writes its row and its sa
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from pathlib import Path
 
@@ -19,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, load_digits, load_mnist
+from probgen.data import Batches, DataNotFoundError, binarize, load_digits, load_mnist
 from probgen.demo import Measured, software
-from probgen.infer import Callback, MaximumLikelihood, fit
-from probgen.metrics import MeanError, mean_and_error
+from probgen.infer import MaximumLikelihood, TimeBudget, fit
+from probgen.metrics import cross_entropy
 from probgen.plot import image_grid
 
 # Options of the recipe, batch size, largest learning rate. Those of MADE were compared in pilots of 40 seconds, which looked at
@@ -36,23 +35,6 @@ CHOSEN = {
 }
 PUBLISHED = {"made": "84.87", "pixel_cnn": "81.45", "gated_pixel_cnn": "81.50", "pixel_snail": "78.61", "image_gpt": "79.17"}
 HEADER = ["model", "test nats an image", "published", "images seen", "steps", "CPU s", "ms a sample", "parameters"]
-
-
-class CPUBudget(Callback):
-    """Lets the learning rate rise for 3 % of the processor's time and fall to zero at its end, where it stops the training."""
-
-    def __init__(self, seconds: float) -> None:
-        self.begin, self.seconds = time.process_time(), seconds
-
-    def __call__(self, _step: int) -> float:
-        """The factor of the learning rate now."""
-        done = min(1.0, (time.process_time() - self.begin) / self.seconds)
-        return max(done, 0.003) / 0.03 if done < 0.03 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.03) / 0.97)
-
-    def on_step_end(self, training: object) -> None:
-        """Stop when the time is up."""
-        if time.process_time() - self.begin >= self.seconds:
-            training.stop()
 
 
 def load(*, smoke: bool, validate: bool) -> tuple[str, Tensor, Tensor]:
@@ -72,36 +54,24 @@ def load(*, smoke: bool, validate: bool) -> tuple[str, Tensor, Tensor]:
     return name, first[:64] if smoke else first, second[:4] if smoke else second
 
 
-def binarized(x: Tensor, generator: torch.Generator) -> Tensor:
-    """A draw of every pixel."""
-    return (torch.rand(x.shape, generator=generator) < x).to(x.dtype)
-
-
 def train(law: nn.Module, x: Tensor, minutes: float, *, rate: float, batch: int, smoke: bool) -> tuple[int, float]:
     """Train for a time of the processor (as a smoke test two steps); return steps and CPU seconds."""
-    budget = CPUBudget(60 * minutes)
+    budget = TimeBudget(60 * minutes, warm_up=0.03)
     history = fit(
         MaximumLikelihood(law),
-        Batches(x, batch, seed=0, drop_last=True, transform=binarized),
+        Batches(x, batch, seed=0, drop_last=True, transform=binarize),
         lambda parameters: torch.optim.Adam(parameters, lr=rate, betas=(0.9, 0.99), fused=True),
         steps=2 if smoke else 10_000_000,
-        schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, budget),
+        schedule=budget.schedule,
         clip_norm=20.0,
         callbacks=[budget],
         log_every=200,
         progress=False,
         accelerator="cpu",
     )
-    seconds = time.process_time() - budget.begin
     last = history.losses[-500:]
-    print(f"{len(history.losses)} steps, {seconds:.0f} CPU s, loss {sum(last) / len(last):.2f}", flush=True)
-    return len(history.losses), seconds
-
-
-@torch.no_grad()
-def score(law: nn.Module, x: Tensor) -> MeanError:
-    """Nats of test images, exact, with the standard error over images."""
-    return mean_and_error(-torch.cat([law().log_prob(chunk) for chunk in x.split(100)]))
+    print(f"{len(history.losses)} steps, {budget.spent:.0f} CPU s, loss {sum(last) / len(last):.2f}", flush=True)
+    return len(history.losses), budget.spent
 
 
 def measure(law: nn.Module, options: argparse.Namespace, folder: Path) -> list[str]:
@@ -109,11 +79,11 @@ def measure(law: nn.Module, options: argparse.Namespace, folder: Path) -> list[s
     model, smoke = options.model, options.smoke
     _, batch, rate = CHOSEN[model]
     name, x, images = load(smoke=smoke, validate=options.validate)
-    test = binarized(images[: options.images], torch.Generator().manual_seed(0))
+    test = binarize(images[: options.images], torch.Generator().manual_seed(0))
     batch, rate = 8 if smoke else options.batch or batch, options.rate or rate
     steps, seconds = train(law, x, options.minutes, rate=rate, batch=batch, smoke=smoke)
     law.eval()
-    nats, count, begin = score(law, test), 2 if smoke else 50, time.process_time()
+    nats, count, begin = cross_entropy(law().log_prob, test), 2 if smoke else 50, time.process_time()
     draws = law().sample((count,))
     per_sample = 1e3 * (time.process_time() - begin) / count
     try:

@@ -7,7 +7,6 @@ python examples/mnist_diffusion.py --smoke     seconds; without the data, on the
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from pathlib import Path
 
@@ -21,29 +20,12 @@ from probgen.diffusion import Diffusion, TimeGrid, bound_estimate, cosine_schedu
 from probgen.diffusion.continuous_estimate import log_uniform_times
 from probgen.distributions import Quantization
 from probgen.distributions.chains import DiscretizedDecoder
-from probgen.infer import Callback, fit
+from probgen.infer import TimeBudget, fit
 from probgen.metrics import bits_per_dim, train_classifier_features
 from probgen.nn import ClassConditioning, UNet
 from probgen.plot import image_grid
 
 LEVELS = Quantization(256, -1.0, 1.0)
-
-
-class OnTime(Callback):
-    """Lets the learning rate rise for 5 % of the time and fall to zero at its end, where it stops the training."""
-
-    def __init__(self, seconds: float) -> None:
-        self.begin, self.seconds = time.perf_counter(), seconds
-
-    def __call__(self, _step: int) -> float:
-        """The factor of the learning rate now."""
-        done = min(1.0, (time.perf_counter() - self.begin) / self.seconds)
-        return done / 0.05 if done < 0.05 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.05) / 0.95)
-
-    def on_step_end(self, training: object) -> None:
-        """Stop when the time is up."""
-        if time.perf_counter() - self.begin > self.seconds:
-            training.stop()
 
 
 class Bound(nn.Module):
@@ -95,15 +77,15 @@ def build(*, smoke: bool) -> Diffusion:
 
 def train(diffusion: Diffusion, data: tuple[Tensor, Tensor], minutes: float, *, smoke: bool) -> int:
     """Train for a time (or, as a smoke test, three steps); return how many steps that were."""
-    clock = OnTime(60 * minutes)
+    budget = TimeBudget(60 * minutes, warm_up=0.05, clock=time.perf_counter)
     history = fit(
         Bound(diffusion),
         Batches(data, 16 if smoke else 64, seed=0, drop_last=True),
         lambda parameters: torch.optim.Adam(parameters, lr=2e-3),
         steps=3 if smoke else 1_000_000,
-        schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, clock),
+        schedule=budget.schedule,
         clip_norm=1.0,
-        callbacks=[clock],
+        callbacks=[budget],
         progress=False,
         accelerator="cpu",
     )

@@ -12,20 +12,17 @@ tuned on the test images; all 60 000 training images are used.
 from __future__ import annotations
 
 import argparse
-import math
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, load_digits, load_fashion_mnist, load_mnist
+from probgen.data import Batches, DataNotFoundError, binarize, load_digits, load_fashion_mnist, load_mnist
 from probgen.demo import Measured, software
 from probgen.distributions.latent import active_units
-from probgen.infer import Callback, fit
-from probgen.metrics import MeanError, mean_and_error
+from probgen.infer import TimeBudget, fit
+from probgen.metrics import cross_entropy
 from probgen.plot import image_grid
 
 PUBLISHED = {
@@ -35,34 +32,6 @@ PUBLISHED = {
     "hierarchy": "81.74 (ladder, 5 levels)",
 }
 HEADER = ["model", "test nats", "negative ELBO", "published", "active units", "steps", "CPU s", "parameters"]
-
-
-class CPUBudget(Callback):
-    """Lets the learning rate rise for 2 % of the processor's time and fall to zero at its end, where it stops the training."""
-
-    def __init__(self, seconds: float) -> None:
-        self.begin, self.seconds = time.process_time(), seconds
-
-    def share(self) -> float:
-        """What part of the time is used up."""
-        return min(1.0, (time.process_time() - self.begin) / self.seconds)
-
-    def __call__(self, _step: int) -> float:
-        """The factor of the learning rate now."""
-        done = self.share()
-        return max(done, 0.002) / 0.02 if done < 0.02 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.02) / 0.98)
-
-
-class Until(Callback):
-    """Ends a stage of the training at some share of the budget."""
-
-    def __init__(self, budget: CPUBudget, share: float) -> None:
-        self.budget, self.last = budget, share
-
-    def on_step_end(self, training: object) -> None:
-        """Stop when the share is reached."""
-        if self.budget.share() >= self.last:
-            training.stop()
 
 
 def load(name: str, *, smoke: bool) -> tuple[str, Tensor, Tensor]:
@@ -81,11 +50,6 @@ def load(name: str, *, smoke: bool) -> tuple[str, Tensor, Tensor]:
         )
     first, second = (part.float().reshape(len(part), 784) / 255 for part in images)
     return name, first, second
-
-
-def binarized(x: Tensor, generator: torch.Generator) -> Tensor:
-    """A draw of every pixel."""
-    return (torch.rand(x.shape, generator=generator) < x).to(x.dtype)
 
 
 def build(model: str, mean: Tensor) -> nn.Module:
@@ -128,31 +92,25 @@ def train(
     plan: list[tuple[nn.Module, float]], x: Tensor, minutes: float, *, rate: float, batch: int, smoke: bool
 ) -> tuple[int, float]:
     """Train for a time of the processor (as a smoke test three steps a stage); return steps and CPU seconds."""
-    budget, steps = CPUBudget(60 * minutes), 0
-    batches = Batches(x, batch, seed=0, drop_last=True, transform=binarized)
+    budget, steps = TimeBudget(60 * minutes, warm_up=0.02), 0
+    batches = Batches(x, batch, seed=0, drop_last=True, transform=binarize)
     for loss, share in plan:
         history = fit(
             Mean(loss),
             batches,
             lambda parameters: torch.optim.Adam(parameters, lr=rate, fused=True),
             steps=3 if smoke else 10_000_000,
-            schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, budget),
+            schedule=budget.schedule,
             clip_norm=20.0,
-            callbacks=[Until(budget, share)],
+            callbacks=[budget, TimeBudget(share * budget.seconds - budget.spent)],
             log_every=500,
             progress=False,
             accelerator="cpu",
         )
         steps += len(history.losses)
         last = history.losses[-500:]
-        print(f"{steps} steps, {time.process_time() - budget.begin:.0f} CPU s, loss {sum(last) / len(last):.2f}", flush=True)
-    return steps, time.process_time() - budget.begin
-
-
-def by_chunks(evaluate: Callable[[Tensor], Tensor], x: Tensor, rows: int = 100) -> MeanError:
-    """Minus the mean of a bound over images, with its standard error over images."""
-    with torch.no_grad():
-        return mean_and_error(-torch.cat([evaluate(chunk) for chunk in x.split(rows)]))
+        print(f"{steps} steps, {budget.spent:.0f} CPU s, loss {sum(last) / len(last):.2f}", flush=True)
+    return steps, budget.spent
 
 
 def used_units(vae: nn.Module, x: Tensor) -> str:
@@ -197,14 +155,14 @@ def main(argv: list[str] | None = None) -> Measured:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     name, x, test = load(options.data, smoke=smoke)
-    test = binarized(test[: 20 if smoke else options.images], torch.Generator().manual_seed(0))
+    test = binarize(test[: 20 if smoke else options.images], torch.Generator().manual_seed(0))
     vae = build(model, x.mean(0))
     plan = stages(model, vae, particles=options.particles)
     steps, seconds = train(plan, x, options.minutes, rate=options.rate, batch=options.batch, smoke=smoke)
     vae.eval()
     law, draws = vae.distribution(), 10 if smoke else options.draws
-    bound = by_chunks(law.elbo, test)
-    likelihood = by_chunks(lambda part: law.log_prob_estimate(part, draws).value, test)
+    bound = cross_entropy(law.elbo, test)
+    likelihood = cross_entropy(lambda part: law.log_prob_estimate(part, draws).value, test)
     size = sum(parameter.numel() for parameter in vae.parameters())
     label = f"IWAE-{options.particles}" if model == "iwae" else model.upper() if model == "vae" else model
     published = PUBLISHED[model] if name == "mnist" else "n/a"

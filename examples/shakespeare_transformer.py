@@ -20,14 +20,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import probgen as pg
-from probgen.data import DataNotFoundError, Text, load_shakespeare
+from probgen.data import Batches, DataNotFoundError, Text, load_shakespeare
 from probgen.demo import Measured, software
 from probgen.distributions import AutoregressiveLaw
 from probgen.distributions.elements import CategoricalElement
-from probgen.infer import EMA, Callback, fit
+from probgen.infer import EMA, Callback, MaximumLikelihood, TimeBudget, fit
+from probgen.infer.training import Training
 from probgen.nn.causal import CausalTransformer
 
 HEADER = ["model", "validation, bits", "test, bits", "parameters", "steps", "CPU s"]
@@ -101,56 +102,18 @@ def _found(keys: Tensor, values: Tensor, wanted: Tensor, otherwise: float) -> Te
     return torch.where(keys[index] == wanted, values[index], otherwise)
 
 
-class Likelihood(nn.Module):
-    """The mean negative log-likelihood of a character, in nats."""
+class Record(Callback):
+    """Writes how far the training is: steps, seconds of the processor, nats a character."""
 
-    def __init__(self, law: AutoregressiveLaw) -> None:
-        super().__init__()
-        self.law = law
+    def __init__(self, budget: TimeBudget, length: int, path: Path) -> None:
+        self.budget, self.length, self.path = budget, length, path
 
-    def forward(self, windows: Tensor) -> Tensor:
-        """Of windows ``[n, T]``."""
-        return -self.law().log_prob(windows).mean() / windows.shape[1]
-
-
-class Crops:
-    """Windows cut anywhere out of a text, without end."""
-
-    def __init__(self, codes: Tensor, length: int, batch: int, seed: int) -> None:
-        self.windows, self.batch = codes.unfold(0, length, 1), batch
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self) -> Crops:
-        return self
-
-    def __next__(self) -> Tensor:
-        return self.windows[torch.randint(len(self.windows), (self.batch,), generator=self.generator)]
-
-
-class Budget(Callback):
-    """The processor's time: the rate rises for 2 % of it, falls to zero along a cosine, and training stops."""
-
-    def __init__(self, seconds: float, steps: int, path: Path | None) -> None:
-        self.begin, self.seconds, self.steps, self.path, self.step = time.process_time(), seconds, steps, path, 0
-
-    def rate(self, _step: int) -> float:
-        """The factor of the learning rate now."""
-        done = min(1.0, (time.process_time() - self.begin) / self.seconds)
-        return max(done, 0.001) / 0.02 if done < 0.02 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.02) / 0.98)
-
-    def on_step_end(self, training: pg.infer.Training) -> None:
-        """Stop at the end."""
-        self.step += 1
-        if time.process_time() - self.begin >= self.seconds or self.step >= self.steps:
-            training.stop()
-
-    def on_log(self, training: pg.infer.Training) -> None:
-        """Write how far it is."""
+    def on_log(self, training: Training) -> None:
+        """One line more."""
         losses = training.history.losses[-200:]
-        line = {"step": self.step, "cpu": time.process_time() - self.begin, "nats": sum(losses) / len(losses)}
-        if self.path is not None:
-            with self.path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+        nats = sum(losses) / len(losses) / self.length
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": training.step, "cpu": self.budget.spent, "nats": nats}) + "\n")
 
 
 class MatricesByMuon(torch.optim.Optimizer):
@@ -210,24 +173,24 @@ def build(symbols: int, options: argparse.Namespace) -> AutoregressiveLaw:
 def train(law: AutoregressiveLaw, codes: Tensor, options: argparse.Namespace) -> tuple[int, float, EMA]:
     """Train for a time of the processor; return steps, CPU seconds and the average of the weights."""
     options.out.mkdir(parents=True, exist_ok=True)
-    budget = Budget(60 * options.minutes, 5 if options.smoke else 10**9, options.out / "shakespeare_steps.jsonl")
+    budget = TimeBudget(60 * options.minutes, warm_up=0.02)
     average = EMA(law, options.average)
-    fit(
-        Likelihood(law),
-        Crops(codes, options.length, options.batch, seed=0),
+    history = fit(
+        MaximumLikelihood(law),
+        Batches(codes.unfold(0, options.length, 1), options.batch, seed=0, drop_last=True),
         lambda _parameters: MatricesByMuon(law.network, options.rate),
-        steps=10**9,
-        schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, budget.rate),
-        clip_norm=1.0,
+        steps=5 if options.smoke else 10**9,
+        schedule=budget.schedule,
+        clip_norm=options.length,
         ema=average,
-        callbacks=[budget],
+        callbacks=[budget, Record(budget, options.length, options.out / "shakespeare_steps.jsonl")],
         log_every=200,
         progress=False,
         accelerator="cpu",
         precision=options.precision,
     )
     law.eval()
-    return budget.step, time.process_time() - budget.begin, average
+    return history.steps, budget.spent, average
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:

@@ -23,9 +23,10 @@ from torch import Tensor, nn
 
 from probgen.data import DataNotFoundError, SpokenDigits, load_spoken_digits
 from probgen.demo import Measured, software
-from probgen.distributions import Autoregressive, DiscretizedLogistic, MuLawQuantization
+from probgen.distributions import Autoregressive, AutoregressiveLaw, DiscretizedLogistic, MuLawQuantization
 from probgen.distributions.elements import CategoricalElement
-from probgen.infer import Callback, fit
+from probgen.infer import Callback, MaximumLikelihood, TimeBudget, fit
+from probgen.infer.training import Training
 from probgen.metrics import mean_and_error
 from probgen.nn import CompiledSteps, WaveNet
 
@@ -80,48 +81,21 @@ class Crops:
             yield torch.stack(rows), context_of(self.network, self.clips.digit[chosen], self.clips.speaker[chosen], start)
 
 
-class BitsPerSample(nn.Module):
-    """The mean cost of a sample of a crop, in bits."""
+class Record(Callback):
+    """Keeps how far the training is, and the weights."""
 
-    def __init__(self, network: WaveNet) -> None:
-        super().__init__()
-        self.network = network
-        self.element = CategoricalElement(CODEC.levels)
-
-    def forward(self, codes: Tensor, context: Tensor) -> Tensor:
-        """Codes ``[n, length]`` and contexts to a scalar."""
-        law = Autoregressive(self.network, codes.shape[1:], self.element, context=context)
-        return -law.log_prob(codes).mean() / (codes.shape[1] * math.log(2))
-
-
-class Budget(Callback):
-    """A learning rate that rises for 2 % of the processor's time and falls to zero at its end; keeps record and weights."""
-
-    def __init__(self, seconds: float, network: WaveNet, out: Path) -> None:
-        self.begin, self.seconds, self.network, self.out = time.process_time(), seconds, network, out
+    def __init__(self, budget: TimeBudget, network: WaveNet, out: Path) -> None:
+        self.budget, self.network, self.out = budget, network, out
         self.record: list[dict[str, float]] = []
 
-    def share(self) -> float:
-        """What part of the time is used up."""
-        return min(1.0, (time.process_time() - self.begin) / self.seconds)
-
-    def __call__(self, _step: int) -> float:
-        """The factor of the learning rate now."""
-        done = self.share()
-        return max(done, 0.002) / 0.02 if done < 0.02 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.02) / 0.98)
-
-    def on_log(self, training: object) -> None:
+    def on_log(self, training: Training) -> None:
         """Write down how far it is."""
         last = training.history.losses[-50:]
-        self.record.append({"step": training.step, "seconds": self.share() * self.seconds, "bits": sum(last) / len(last)})
+        bits = sum(last) / len(last) / (self.network.features * math.log(2))
+        self.record.append({"step": training.step, "seconds": self.budget.spent, "bits": bits})
         print("step {step}, {seconds:.0f} CPU s, {bits:.3f} bits a sample".format(**self.record[-1]), flush=True)
         (self.out / "speech_training.json").write_text(json.dumps(self.record))
         torch.save(self.network.state_dict(), self.out / "speech_wavenet.pt")
-
-    def on_step_end(self, training: object) -> None:
-        """Stop when the time is used up."""
-        if self.share() >= 1:
-            training.stop()
 
 
 def bits_of_clips(network: WaveNet, clips: SpokenDigits) -> tuple[Tensor, Tensor]:
@@ -257,20 +231,21 @@ def spectrograms(real: list[Tensor], drawn: list[Tensor], path: Path) -> None:
 
 def train(network: WaveNet, clips: SpokenDigits, options: argparse.Namespace) -> tuple[int, float]:
     """Train for a time of the processor; return steps and seconds."""
-    budget = Budget(options.seconds, network, options.out)
+    budget = TimeBudget(options.seconds, warm_up=0.02)
+    law = AutoregressiveLaw(network, (network.features,), CategoricalElement(CODEC.levels))
     history = fit(
-        BitsPerSample(network),
+        MaximumLikelihood(law),
         Crops(network, clips, options.batch),
         lambda parameters: torch.optim.Adam(parameters, lr=options.rate, fused=True),
         steps=3 if options.smoke else 10_000_000,
-        schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, budget),
-        clip_norm=1.0,
-        callbacks=[budget],
+        schedule=budget.schedule,
+        clip_norm=network.features * math.log(2),
+        callbacks=[budget, Record(budget, network, options.out)],
         log_every=50,
         progress=False,
         accelerator="cpu",
     )
-    return len(history.losses), time.process_time() - budget.begin
+    return len(history.losses), budget.spent
 
 
 def parsed(argv: list[str] | None) -> argparse.Namespace:

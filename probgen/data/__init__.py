@@ -4,6 +4,7 @@ This package never downloads anything. ``probgen.data.toys`` holds the two-dimen
 """
 
 from probgen.data.batches import Batches
+from probgen.data.binarization import binarize
 from probgen.data.captions import DIGIT_WORDS, CaptionVocabulary, digit_captions
 from probgen.data.dataset import Dataset, Split, split_indices
 from probgen.data.dequantization import dequantize, from_logits, quantize, to_logits
@@ -24,6 +25,7 @@ __all__ = [
     "Split",
     "SpokenDigits",
     "Text",
+    "binarize",
     "dequantize",
     "digit_captions",
     "from_logits",

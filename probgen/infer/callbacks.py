@@ -113,7 +113,7 @@ class TimeBudget(Callback):
         r(u) = \tfrac12 + \tfrac12 \cos \pi \tfrac{u - w}{1 - w} \ \text{after},
 
     where u is the part of the time that is spent, read after every step, and w the part in which the rate rises. The budget
-    must be among the callbacks too: they read the clock.
+    must be among the callbacks too: that is where it reads the clock.
 
     Attributes:
         spent: Seconds used up, as of the end of the last step.

@@ -10,7 +10,7 @@ from probgen.metrics.coverage import NeighborhoodOverlap, neighborhood_overlap
 from probgen.metrics.features import FeatureExtractor, PixelFeatures
 from probgen.metrics.frechet import FrechetReport, frechet_distance, frechet_distance_of_moments, frechet_report
 from probgen.metrics.kernel import kernel_distance
-from probgen.metrics.likelihood import MeanError, bits_per_dim, mean_and_error
+from probgen.metrics.likelihood import MeanError, bits_per_dim, cross_entropy, mean_and_error
 
 __all__ = [
     "ClassifierFeatures",
@@ -22,6 +22,7 @@ __all__ = [
     "accuracy",
     "auroc",
     "bits_per_dim",
+    "cross_entropy",
     "frechet_distance",
     "frechet_distance_of_moments",
     "frechet_report",

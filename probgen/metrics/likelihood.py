@@ -13,13 +13,15 @@ the cost of coding the integers; for uniformly dequantized integers it is an upp
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from probgen.distributions.quantization import Quantization
 
-__all__ = ["MeanError", "bits_per_dim", "mean_and_error"]
+__all__ = ["MeanError", "bits_per_dim", "cross_entropy", "mean_and_error"]
 
 
 class MeanError(NamedTuple):
@@ -95,3 +97,30 @@ def bits_per_dim(log_prob: Tensor, dims: int, *, levels: int | Quantization | No
     bits = -log_prob.detach().double() / (dims * math.log(2.0))
     quantization = Quantization.from_cells(levels) if isinstance(levels, int) else levels
     return mean_and_error(bits + (quantization.density_bits if quantization is not None else 0.0))
+
+
+def cross_entropy(log_prob: Callable[[Tensor], Tensor], x: Tensor, *, rows: int = 100) -> MeanError:
+    r"""Cost of held-out data in nats a datum, :math:`-\frac1N \sum_n \log p(x_n)`, with its standard error over the data.
+
+    Args:
+        log_prob: From data ``[n, *event]`` to log-probabilities ``[n]``: the method of a law, or a bound of it.
+        x: The data, ``[N, *event]``.
+        rows: How many are scored at once, without gradients.
+
+    Raises:
+        ValueError: ``rows`` is not positive, or fewer than two data.
+
+    References:
+        Cover, Thomas (2006). Elements of information theory, section 5.4. https://doi.org/10.1002/047174882X
+
+    Example:
+        >>> import torch
+        >>> from probgen.metrics import cross_entropy
+        >>> law = torch.distributions.Independent(torch.distributions.Bernoulli(torch.full((4,), 0.5)), 1)
+        >>> print(cross_entropy(law.log_prob, torch.ones(10, 4), rows=3))
+        2.773 ± 0.000
+    """
+    if rows < 1:
+        raise ValueError(f"`rows` must be at least 1; got {rows}.")
+    with torch.no_grad():
+        return mean_and_error(-torch.cat([log_prob(part) for part in x.split(rows)]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from probgen.distributions import Quantization
-from probgen.metrics import bits_per_dim, mean_and_error
+from probgen.metrics import bits_per_dim, cross_entropy, mean_and_error
 
 
 @pytest.mark.statistical(false_alarm=2e-9)
@@ -45,3 +45,20 @@ def test_levels_may_stand_on_any_interval():
     assert number.mean == pytest.approx(bits_per_dim(log_prob, 3, levels=Quantization.from_cells(256)).mean, abs=1e-12)
     bare = bits_per_dim(log_prob, 3)
     assert bits_per_dim(log_prob, 3, levels=Quantization(256, -1.0, 1.0)).mean == pytest.approx(bare.mean + math.log2(127.5))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 100])
+def test_cross_entropy_is_the_mean_cost_however_it_is_cut(rows):
+    torch.manual_seed(0)
+    x, scale, sizes = torch.randn(20, 3), torch.ones(3, requires_grad=True), []
+
+    def log_prob(part):
+        sizes.append(len(part))
+        return torch.distributions.Normal(0.0, scale).log_prob(part).sum(-1)
+
+    found = cross_entropy(log_prob, x, rows=rows)
+    expected = 1.5 * math.log(2 * math.pi) + 0.5 * x.square().sum(-1)
+    assert found == pytest.approx((expected.mean().item(), expected.std().item() / math.sqrt(20)), rel=1e-5)
+    assert max(sizes) == min(rows, 20)
+    with pytest.raises(ValueError, match="`rows` must be at least 1; got 0"):
+        cross_entropy(log_prob, x, rows=0)
