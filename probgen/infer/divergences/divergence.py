@@ -59,6 +59,11 @@ class Divergence(nn.Module):
         """Whether the generator's loss needs the critic's outputs on data."""
         return False
 
+    @property
+    def needs_critic(self) -> bool:
+        """Whether its outputs must come from a critic; where not, the events themselves may stand in for them."""
+        return True
+
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """What the critic minimizes.
 
