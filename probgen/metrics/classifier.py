@@ -29,6 +29,7 @@ from probgen.data import Batches, split_indices
 from probgen.infer import fit
 from probgen.metrics.classification import accuracy
 from probgen.metrics.likelihood import MeanError
+from probgen.nn.image_shape import image_sizes
 
 __all__ = ["ClassifierFeatures", "train_classifier_features"]
 
@@ -67,13 +68,11 @@ class ClassifierFeatures(nn.Module):
         self, image_shape: tuple[int, ...], num_classes: int, *, num_features: int = 64, name: str = "classifier"
     ) -> None:
         super().__init__()
-        if len(image_shape) not in (2, 3) or min(image_shape) < 1:
-            raise ValueError(f"`image_shape` must be (height, width) or (channels, height, width); got {tuple(image_shape)}.")
+        channels, *sides = image_sizes(image_shape, gray=True)
         if num_classes < 2:
             raise ValueError(f"`num_classes` must be at least 2; got {num_classes}.")
         self.image_shape, self.num_features, self.name = tuple(image_shape), num_features, name
         self.test_accuracy: MeanError | None = None
-        channels, *sides = image_shape if len(image_shape) == 3 else (1, *image_shape)
         first = 2 if min(sides) >= 16 else 1
         self.convolutions = nn.Sequential(
             nn.Conv2d(channels, 16, 3, stride=first, padding=1),

@@ -137,7 +137,7 @@ class ConvDecoder(nn.Module):
         context_features: int = 0,
     ) -> None:
         super().__init__()
-        self.out_shape, self.grids = image_grids(out_shape, len(multipliers))
+        self.out_shape, self.grids = image_grids(out_shape, len(multipliers), "out_shape")
         require_sizes(in_features=in_features, width=width, multipliers=multipliers, blocks=blocks)
         features = 4 * width if context_features else 0
         build = ConvBuild(residual=residual, normalization=normalization, activation=activation, features=features)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from probgen.distributions._checks import require_context
 from probgen.nn.attention import group_normalization
+from probgen.nn.image_shape import image_sizes
 from probgen.nn.residual_block import ResidualBlock
 
 __all__ = ["ContextFeatures", "ConvBlock", "ConvBuild", "ConvLevel", "image_grids", "require_sizes"]
@@ -174,12 +175,13 @@ class ConvBuild:
         return nn.Sequential(group_normalization(channels), nn.SiLU()) if self.residual else nn.Identity()
 
 
-def image_grids(shape: Sequence[int], levels: int) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
+def image_grids(shape: Sequence[int], levels: int, name: str = "image_shape") -> tuple[tuple[int, ...], list[tuple[int, int]]]:
     """The shape of an image, and of the grid of each level.
 
     Args:
         shape: ``(C, H, W)``.
         levels: How many.
+        name: What the shape is called where the user gave it.
 
     Raises:
         ValueError: it is not the shape of an image.
@@ -189,10 +191,8 @@ def image_grids(shape: Sequence[int], levels: int) -> tuple[tuple[int, ...], lis
         >>> image_grids((1, 28, 9), 3)
         ((1, 28, 9), [(28, 9), (14, 5), (7, 3)])
     """
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"the shape of an image must be (C, H, W), all positive; got {tuple(shape)}.")
-    _, height, width = shape
-    return tuple(shape), [(math.ceil(height / 2**level), math.ceil(width / 2**level)) for level in range(levels)]
+    channels, height, width = image_sizes(shape, name=name)
+    return (channels, height, width), [(math.ceil(height / 2**level), math.ceil(width / 2**level)) for level in range(levels)]
 
 
 def require_sizes(**sizes: int | Sequence[int]) -> None:

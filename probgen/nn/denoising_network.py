@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from probgen.distributions._checks import require_context, require_event_shape
 from probgen.nn.attention import differentiable_attention
 from probgen.nn.conditioning import Conditioning, Conditions
+from probgen.nn.image_shape import image_sizes
 from probgen.nn.noise_embedding import NoiseEmbedding
 
 __all__ = ["DenoisingNetwork", "image_channels", "image_shapes", "join_image"]
@@ -142,13 +143,11 @@ def image_shapes(event_shape: Sequence[int], out_channels: int | None) -> tuple[
         >>> image_shapes((3, 8, 8), 6)
         ((3, 8, 8), (6, 8, 8))
     """
-    shape = tuple(event_shape)
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"`event_shape` must be (channels, height, width), all positive; got {shape}.")
+    shape = image_sizes(event_shape, name="event_shape")
     channels = shape[0] if out_channels is None else out_channels
     if channels < 1:
         raise ValueError(f"`out_channels` must be positive; got {out_channels}.")
-    return (shape[0], shape[1], shape[2]), (channels, shape[1], shape[2])
+    return shape, (channels, *shape[1:])
 
 
 def image_channels(conditioning: Conditioning | None) -> int:

@@ -9,6 +9,7 @@ from torch import nn
 
 from probgen.distributions.elements import BernoulliElement, Element, NetworkLaw, NormalElement
 from probgen.nn import Downsample, MergeBlock, ResidualBlock, TopDownUpdate
+from probgen.nn.image_shape import image_sizes
 from probgen.vae.level import Level
 from probgen.vae.posterior_rule import PosteriorRule
 from probgen.vae.top_down import TopDownVAE
@@ -52,15 +53,14 @@ def conv_top_down_vae(
         >>> vae.distribution().elbo(torch.zeros(5, 1, 7, 7)).shape
         torch.Size([5])
     """
-    if len(image_shape) != 3:
-        raise ValueError(f"`image_shape` must be (C, H, W); got {tuple(image_shape)}.")
+    image = image_sizes(image_shape)
     if not latents or not latents[-1]:
         raise ValueError(f"`latents` must end with a resolution that has levels; got {latents}.")
     element = element or BernoulliElement()
-    sizes = _sizes(image_shape[1:], len(latents))
+    sizes = _sizes(image[1:], len(latents))
     levels: list[Level] = []
     encoder: list[nn.Module] = []
-    pending: list[nn.Module] = [nn.Conv2d(image_shape[0], channels, 3, padding=1)]
+    pending: list[nn.Module] = [nn.Conv2d(image[0], channels, 3, padding=1)]
     below = 0  # the resolution of the level below
     for resolution, group in enumerate(latents):
         pending += [Downsample(channels)] if resolution else []
@@ -70,8 +70,7 @@ def conv_top_down_vae(
             levels.append(_level(size, channels, sizes[resolution], up, top=top, dropout=dropout))
             encoder.append(nn.Sequential(*pending, ResidualBlock(channels, channels, dropout=dropout)))
             pending, below = [], resolution
-    image = tuple(image_shape)
-    head = ResidualBlock(channels, element.num_outputs(image_shape) // math.prod(image_shape[1:]))
+    head = ResidualBlock(channels, element.num_outputs(image) // math.prod(image[1:]))
     decoder = NetworkLaw(head, element, image, (channels, *sizes[0]))
     return TopDownVAE(levels, decoder, encoder, posterior=posterior)
 

@@ -20,6 +20,7 @@ from probgen.nn.causal.gated_sweep import GatedSweep, halved_links
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.network import CausalNetwork
 from probgen.nn.causal.stream import Stream
+from probgen.nn.image_shape import image_sizes
 
 __all__ = ["GatedPixelCNN"]
 
@@ -28,7 +29,7 @@ class GatedPixelCNN(CausalNetwork):
     """Parameters for every pixel of an image from all pixels before it.
 
     Args:
-        image_shape: ``(C, H, W)``, where C numbers are seen of each pixel.
+        image_shape: ``(C, H, W)``, where C numbers are seen of each pixel, or ``(H, W)`` for one.
         num_outputs: How many numbers a coordinate gets, P: a pixel, or a color of a pixel with ``ordered_channels``.
         layers: Gated layers, the first one included; every layer after it widens the view by ``kernel_size // 2``.
         channels: Channels of each stack.
@@ -73,11 +74,9 @@ class GatedPixelCNN(CausalNetwork):
         ordered_channels: bool = False,
         context_shape: Sequence[int] | None = None,
     ) -> None:
-        if len(image_shape) != 3:
-            raise ValueError(f"`image_shape` must be (C, H, W); got {tuple(image_shape)}.")
+        image_channels, height, width = image_sizes(image_shape, gray=True)
         if layers < 1 or not 0 <= dropout <= 1:
             raise ValueError(f"`layers` must be positive and `dropout` lie in [0, 1]; got {layers} and {dropout}.")
-        image_channels, height, width = image_shape
         grid, ordered = (height, width), ordered_channels
         super().__init__(grid, num_outputs, channels=image_channels, ordered_channels=ordered, context_shape=context_shape)
         self.dropout, colors = dropout, self._colors

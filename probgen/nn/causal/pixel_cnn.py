@@ -22,6 +22,7 @@ from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.network import CausalNetwork
 from probgen.nn.causal.position_context import PositionContext
 from probgen.nn.causal.stream import Stream
+from probgen.nn.image_shape import image_sizes
 
 __all__ = ["PixelCNN"]
 
@@ -30,7 +31,7 @@ class PixelCNN(CausalNetwork):
     """Parameters for every pixel of an image from the pixels before it, but for those in the blind spot.
 
     Args:
-        image_shape: ``(C, H, W)``, where C numbers are seen of each pixel.
+        image_shape: ``(C, H, W)``, where C numbers are seen of each pixel, or ``(H, W)`` for one.
         num_outputs: How many numbers a coordinate gets, P: a pixel, or a color of a pixel with ``ordered_channels``.
         blocks: Residual blocks.
         channels: Channels between blocks; half of them inside.
@@ -74,11 +75,9 @@ class PixelCNN(CausalNetwork):
         ordered_channels: bool = False,
         context_shape: Sequence[int] | None = None,
     ) -> None:
-        if len(image_shape) != 3:
-            raise ValueError(f"`image_shape` must be (C, H, W); got {tuple(image_shape)}.")
+        image_channels, height, width = image_sizes(image_shape, gray=True)
         if blocks < 0 or not 0 <= dropout <= 1:
             raise ValueError(f"`blocks` must not be negative and `dropout` lie in [0, 1]; got {blocks} and {dropout}.")
-        image_channels, height, width = image_shape
         grid, ordered = (height, width), ordered_channels
         super().__init__(grid, num_outputs, channels=image_channels, ordered_channels=ordered, context_shape=context_shape)
         colors = self._colors

@@ -34,6 +34,7 @@ from probgen.nn.causal.normalized_weight import NormalizedPointwise, initialized
 from probgen.nn.causal.shifted_conv2d import DownRightShiftedConv2d, DownShiftedConv2d
 from probgen.nn.causal.shifted_upsampling import DownRightShiftedUpsampling, DownShiftedUpsampling, at_coarse_pixels
 from probgen.nn.causal.stream import Stream
+from probgen.nn.image_shape import image_sizes
 
 __all__ = ["PixelCNNPlusPlus"]
 
@@ -90,7 +91,7 @@ class PixelCNNPlusPlus(CausalNetwork):
         activation: Callable[[Tensor], Tensor] | None = None,
         weight_norm: bool = True,
     ) -> None:
-        channels, height, width = _image_shape(image_shape)
+        channels, height, width = image_sizes(image_shape, gray=True)
         super().__init__((height, width), num_outputs, channels=channels, context_shape=context_shape)
         _require(filters, blocks, levels, (height, width))
         self.activation = activation if activation is not None else nn.ELU()
@@ -243,13 +244,6 @@ class _DownRightLevel(nn.Module):
             return self.coarser(narrow, vertical.coarser, context, coarse)  # type: ignore[misc, no-any-return]
 
         return self.widen(at_coarse_pixels(stream, self.width, 2, run), stream)  # type: ignore[no-any-return]
-
-
-def _image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
-    if len(shape) not in (2, 3):
-        raise ValueError(f"`image_shape` must be (C, H, W) or (H, W); got {tuple(shape)}.")
-    channels, height, width = (1, *shape) if len(shape) == 2 else shape
-    return channels, height, width
 
 
 def _halved(size: tuple[int, int]) -> tuple[int, int]:

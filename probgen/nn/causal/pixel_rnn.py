@@ -24,6 +24,7 @@ from probgen.nn.causal.network import CausalNetwork
 from probgen.nn.causal.pointwise import ContextBias
 from probgen.nn.causal.row_lstm import RowLSTM
 from probgen.nn.causal.stream import Stream
+from probgen.nn.image_shape import image_sizes
 
 __all__ = ["PixelRNN"]
 
@@ -32,7 +33,7 @@ class PixelRNN(CausalNetwork):
     """A pixel recurrent network for images.
 
     Args:
-        image_shape: ``(H, W)``, or ``(C, H, W)``.
+        image_shape: ``(C, H, W)``, or ``(H, W)`` for one channel.
         num_outputs: How many numbers a coordinate gets, P.
         kind: "diagonal" for diagonal bidirectional LSTM layers, which see all pixels before; "row" for row LSTM layers, which
             are faster and see a triangle of them.
@@ -74,18 +75,16 @@ class PixelRNN(CausalNetwork):
         ordered_channels: bool = False,
         context_shape: Sequence[int] | None = None,
     ) -> None:
-        if len(image_shape) not in (2, 3):
-            raise ValueError(f"`image_shape` must be (H, W) or (C, H, W); got {tuple(image_shape)}.")
+        channels, height, width = image_sizes(image_shape, gray=True)
         if kind not in ("diagonal", "row") or min(layers, hidden) < 1:
             raise ValueError(
                 f'`kind` must be "diagonal" or "row", `layers` and `hidden` positive; got {kind!r}, {layers} and {hidden}.'
             )
-        channels = image_shape[0] if len(image_shape) == 3 else 1
         super().__init__(
-            image_shape[-2:], num_outputs, channels=channels, ordered_channels=ordered_channels, context_shape=context_shape
+            (height, width), num_outputs, channels=channels, ordered_channels=ordered_channels, context_shape=context_shape
         )
         self.kind = kind
-        width, colors = self.grid[1], self._colors
+        colors = self._colors
         wide, head = 2 * hidden, 2 * hidden if head is None else head
         self.entry = MaskedConv2d(channels, wide, kernel_size, kind="A", colors=colors, width=width)
         self.contexts = (

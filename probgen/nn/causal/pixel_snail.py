@@ -31,6 +31,7 @@ from probgen.nn.causal.network import CausalNetwork
 from probgen.nn.causal.pointwise import Pointwise
 from probgen.nn.causal.shifted_conv2d import DownRightShiftedConv2d
 from probgen.nn.causal.stream import Stream
+from probgen.nn.image_shape import image_sizes
 
 __all__ = ["PixelSNAIL"]
 
@@ -86,11 +87,9 @@ class PixelSNAIL(CausalNetwork):
         dropout: float = 0.0,
         context_shape: Sequence[int] | None = None,
     ) -> None:
-        if len(image_shape) not in (2, 3):
-            raise ValueError(f"`image_shape` must be (C, H, W) or (H, W); got {tuple(image_shape)}.")
+        channels, height, width = image_sizes(image_shape, gray=True)
         if min(filters, stages, blocks) < 1:
             raise ValueError(f"`filters`, `stages` and `blocks` must be positive; got {filters}, {stages} and {blocks}.")
-        channels, height, width = (1, *image_shape) if len(image_shape) == 2 else image_shape
         super().__init__((height, width), num_outputs, channels=channels, context_shape=context_shape)
         self.entry = MaskedConv2d(channels + 1, filters, kernel_size, kind="A", width=width)
         attended = max(1, filters // 2) if attention_width is None else attention_width

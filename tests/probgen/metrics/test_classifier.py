@@ -85,7 +85,7 @@ def test_an_untrained_one_says_so():
 def test_errors(extractor):
     with pytest.raises(ValueError, match=r"`examples` of the digits classifier must have shape \[n, 8, 8\]; got \(5, 28, 28\)"):
         extractor(torch.zeros(5, 28, 28))
-    with pytest.raises(ValueError, match=r"`image_shape` must be \(height, width\).*got \(64,\)"):
+    with pytest.raises(ValueError, match=r"`image_shape` must be \(C, H, W\) or \(H, W\), .*got \(64,\)"):
         ClassifierFeatures((64,), 10)
     with pytest.raises(ValueError, match="`num_classes` must be at least 2; got 1"):
         ClassifierFeatures((8, 8), 1)

@@ -73,9 +73,9 @@ def test_a_context_changes_every_block_and_may_be_one_for_all():
 
 def test_errors():
     for wrong in ((28, 28), (1, 0, 28)):
-        with pytest.raises(ValueError, match=r"the shape of an image must be \(C, H, W\)"):
+        with pytest.raises(ValueError, match=r"`image_shape` must be \(C, H, W\)"):
             ConvEncoder(wrong, 4)
-        with pytest.raises(ValueError, match=r"the shape of an image must be \(C, H, W\)"):
+        with pytest.raises(ValueError, match=r"`out_shape` must be \(C, H, W\)"):
             ConvDecoder(4, wrong)
     for name in ("width", "blocks"):
         with pytest.raises(ValueError, match=f"`{name}` must be positive; got 0"):

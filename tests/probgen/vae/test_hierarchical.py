@@ -217,7 +217,7 @@ def test_resolutions_without_levels_are_passed_through():
     assert vae.distribution().sample((2,)).shape == (2, 3, 9, 6)
     with pytest.raises(ValueError, match="must end with a resolution that has levels"):
         conv_top_down_vae((1, 4, 4), ((1,), ()))
-    with pytest.raises(ValueError, match=r"`image_shape` must be \(C, H, W\); got \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"`image_shape` must be \(C, H, W\), all positive; got \(4, 4\)"):
         conv_top_down_vae((4, 4), ((1,),))
 
 

@@ -160,7 +160,7 @@ def test_features_keep_their_size_through_the_gates():
 
 def test_what_does_not_fit_is_refused(make):
     with pytest.raises(ValueError, match="`image_shape` must be"):
-        make((3, 3))
+        make((3,))
     with pytest.raises(ValueError, match="`dropout` lie in"):
         make((1, 3, 3), dropout=1.5)
     with pytest.raises(ValueError, match="`layers` must be positive"):

@@ -154,7 +154,7 @@ def test_gray_levels_of_one_position_are_the_documented_mixture():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"`image_shape` must be \(C, H, W\) or \(H, W\); got \(4,\)"):
+    with pytest.raises(ValueError, match=r"`image_shape` must be \(C, H, W\) or \(H, W\), all positive; got \(4,\)"):
         PixelCNNPlusPlus((4,), 2)
     with pytest.raises(ValueError, match="must be positive; got 8, 0 and 1"):
         PixelCNNPlusPlus((4, 4), 2, filters=8, blocks=0, levels=1)

@@ -73,7 +73,7 @@ def test_every_parameter_learns():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"must be \(H, W\) or \(C, H, W\); got \(4,\)"):
+    with pytest.raises(ValueError, match=r"must be \(C, H, W\) or \(H, W\), all positive; got \(4,\)"):
         PixelRNN((4,), 1)
     with pytest.raises(ValueError, match='`kind` must be "diagonal" or "row"'):
         PixelRNN((4, 4), 1, kind="column")

@@ -93,7 +93,7 @@ def test_single_precision():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"must be \(C, H, W\) or \(H, W\); got \(4,\)"):
+    with pytest.raises(ValueError, match=r"must be \(C, H, W\) or \(H, W\), all positive; got \(4,\)"):
         PixelSNAIL((4,), 1)
     with pytest.raises(ValueError, match="must be positive; got 8, 0 and 1"):
         PixelSNAIL((4, 4), 1, filters=8, stages=0, blocks=1)
