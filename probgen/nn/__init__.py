@@ -1,5 +1,7 @@
 """Networks: what maps tensors to tensors. They know no distribution and no objective."""
 
+from probgen.nn.adversarial.dcgan import DCGANCritic, DCGANGenerator
+from probgen.nn.adversarial.spectral import convolution_operator_norm, orthogonal_penalty, spectral_normalized
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
 from probgen.nn.causal.compiled_steps import CompiledSteps
 from probgen.nn.causal.fvsbn import FVSBN
@@ -39,6 +41,8 @@ __all__ = [
     "ConvBlock",
     "ConvDecoder",
     "ConvEncoder",
+    "DCGANCritic",
+    "DCGANGenerator",
     "DenoisingMLP",
     "DenoisingNetwork",
     "DiT",
@@ -64,4 +68,7 @@ __all__ = [
     "Upsample",
     "VectorConditioning",
     "WaveNet",
+    "convolution_operator_norm",
+    "orthogonal_penalty",
+    "spectral_normalized",
 ]
