@@ -1,4 +1,4 @@
-"""Two-dimensional toy laws with exact densities: two moons, rings, eight Gaussians, checkerboard, pinwheel, spirals.
+"""Two-dimensional toy laws with exact densities: moons, rings, Gaussians on a circle or grid, checkerboard, pinwheel, spirals.
 
 The usual recipes for moons, rings and spirals add Gaussian noise to points of a curve, and their density is an integral that
 nobody writes down. Here the curve carries equally weighted Gaussians, closer to each other than their width: the picture is
@@ -21,11 +21,22 @@ from torch.distributions import constraints
 from probgen.distributions import TransformedDistribution
 from probgen.distributions.bijectors import Bijector
 
-__all__ = ["TOYS", "Checkerboard", "Twist", "checkerboard", "eight_gaussians", "pinwheel", "rings", "spirals", "two_moons"]
+__all__ = [
+    "TOYS",
+    "Checkerboard",
+    "Twist",
+    "checkerboard",
+    "eight_gaussians",
+    "gaussian_grid",
+    "pinwheel",
+    "rings",
+    "spirals",
+    "two_moons",
+]
 
 
 def eight_gaussians(radius: float = 2.0, scale: float = 0.2) -> TorchDistribution:
-    """Eight Gaussians on a circle.
+    """Eight Gaussians on a circle; the ring of the mode-coverage papers is ``eight_gaussians(1.0, 0.01)``.
 
     Args:
         radius: Radius of the circle.
@@ -37,6 +48,34 @@ def eight_gaussians(radius: float = 2.0, scale: float = 0.2) -> TorchDistributio
         torch.Size([2])
     """
     return _gaussians(_circle(8) * radius, scale)
+
+
+def gaussian_grid(side: int = 5, spacing: float = 2.0, scale: float = 0.05) -> TorchDistribution:
+    """Gaussians on a square grid around the origin: the test of generators that lose modes.
+
+    The modes are at ``law.component_distribution.mean``; see ``probgen.metrics.mode_coverage``.
+
+    Args:
+        side: Modes in a row; ``side**2`` of them.
+        spacing: Distance of neighbors.
+        scale: Standard deviation of each.
+
+    Raises:
+        ValueError: an argument is not positive.
+
+    References:
+        Srivastava, Valkov, Russell, Gutmann, Sutton (2017). VEEGAN: reducing mode collapse in GANs using implicit variational
+        learning. https://arxiv.org/abs/1705.07761
+
+    Example:
+        >>> from probgen.data.toys import gaussian_grid
+        >>> gaussian_grid(side=2).component_distribution.mean.tolist()
+        [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
+    """
+    if side < 1 or not spacing > 0 or not scale > 0:
+        raise ValueError(f"`side`, `spacing` and `scale` must be positive; got {side}, {spacing} and {scale}.")
+    axis = spacing * (torch.arange(side) - (side - 1) / 2)
+    return _gaussians(torch.cartesian_prod(axis, axis).reshape(side**2, 2), scale)
 
 
 def rings(radii: tuple[float, ...] = (0.7, 1.5, 2.3), scale: float = 0.1) -> TorchDistribution:

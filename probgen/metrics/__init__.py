@@ -11,23 +11,29 @@ from probgen.metrics.features import FeatureExtractor, PixelFeatures
 from probgen.metrics.frechet import FrechetReport, frechet_distance, frechet_distance_of_moments, frechet_report
 from probgen.metrics.kernel import kernel_distance
 from probgen.metrics.likelihood import MeanError, bits_per_dim, cross_entropy, mean_and_error
+from probgen.metrics.modes import ClassCoverage, ModeCoverage, class_coverage, mode_coverage, reverse_kl_floor
 
 __all__ = [
+    "ClassCoverage",
     "ClassifierFeatures",
     "FeatureExtractor",
     "FrechetReport",
     "MeanError",
+    "ModeCoverage",
     "NeighborhoodOverlap",
     "PixelFeatures",
     "accuracy",
     "auroc",
     "bits_per_dim",
+    "class_coverage",
     "cross_entropy",
     "frechet_distance",
     "frechet_distance_of_moments",
     "frechet_report",
     "kernel_distance",
     "mean_and_error",
+    "mode_coverage",
     "neighborhood_overlap",
+    "reverse_kl_floor",
     "train_classifier_features",
 ]
