@@ -11,6 +11,8 @@ from probgen.data.dequantization import dequantize, from_logits, quantize, to_lo
 from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
 from probgen.data.images import load_binary_digits, load_digits, load_faces, load_fashion_mnist, load_mnist
 from probgen.data.speech import SpokenDigits, load_spoken_digits
+from probgen.data.strokes import StrokeCaptions, slant, stroke_thickness
+from probgen.data.styles import bold, colored, edges, gradient_magnitude, negative, rotated, unpaired
 from probgen.data.tables import load_uci
 from probgen.data.text import Text, load_shakespeare
 
@@ -24,11 +26,16 @@ __all__ = [
     "Dataset",
     "Split",
     "SpokenDigits",
+    "StrokeCaptions",
     "Text",
     "binarize",
+    "bold",
+    "colored",
     "dequantize",
     "digit_captions",
+    "edges",
     "from_logits",
+    "gradient_magnitude",
     "load_binary_digits",
     "load_digits",
     "load_faces",
@@ -37,7 +44,12 @@ __all__ = [
     "load_shakespeare",
     "load_spoken_digits",
     "load_uci",
+    "negative",
     "quantize",
+    "rotated",
+    "slant",
     "split_indices",
+    "stroke_thickness",
     "to_logits",
+    "unpaired",
 ]

@@ -1,0 +1,28 @@
+"""Generative adversarial networks: recipes, one paper or idea a file, and translators between kinds of images.
+
+A recipe gives an ``ImplicitLaw`` and a critic for ``infer.Adversarial``; ``CycleGAN`` and ``Pix2Pix`` are objectives with laws
+of their own. Networks stand in ``probgen.nn``, divergences and penalties in ``probgen.infer``. Nothing here owns an optimizer.
+"""
+
+from probgen.gan.critic_losses import CriticLosses
+from probgen.gan.cycle_gan import CycleGAN
+from probgen.gan.deterministic import NoiseFree, deterministic_law
+from probgen.gan.draw_pool import DrawPool
+from probgen.gan.pix2pix import Pix2Pix
+from probgen.gan.reflection import LinearMap, QuadraticCritic, linear_cycle_gan, linear_cycle_loss
+from probgen.gan.spread import conditional_diversity, energy_score
+
+__all__ = [
+    "CriticLosses",
+    "CycleGAN",
+    "DrawPool",
+    "LinearMap",
+    "NoiseFree",
+    "Pix2Pix",
+    "QuadraticCritic",
+    "conditional_diversity",
+    "deterministic_law",
+    "energy_score",
+    "linear_cycle_gan",
+    "linear_cycle_loss",
+]
