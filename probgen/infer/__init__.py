@@ -3,7 +3,7 @@
 This package does not define distributions or networks; see ``probgen.distributions`` and ``probgen.nn``.
 """
 
-from probgen.infer.adversarial import Adversarial, AdversarialLoss
+from probgen.infer.adversarial import Adversarial, AdversarialLoss, DifferentiableAugmentation
 from probgen.infer.annealed import Annealed
 from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar, TimeBudget
 from probgen.infer.checkpoint import load_weights
@@ -37,6 +37,7 @@ __all__ = [
     "Callback",
     "Compiled",
     "DensityEstimator",
+    "DifferentiableAugmentation",
     "Divergence",
     "ELBOLoss",
     "EarlyStopping",

@@ -35,5 +35,7 @@ def packed(x: Tensor, number: int) -> Tensor:
     if number == 1:
         return x
     if x.dim() < 2 or len(x) % number:
-        raise ValueError(f"packs of {number} need [N, C, ...] with N a multiple of {number}; got {tuple(x.shape)}.")
+        raise ValueError(
+            f"packs of {number} need [N, C, ...] with N a multiple of {number}; got {tuple(x.shape)}: drop incomplete batches."
+        )
     return x.reshape(len(x) // number, number * x.shape[1], *x.shape[2:])
