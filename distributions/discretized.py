@@ -99,7 +99,7 @@ class Discretized(Distribution):
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw bin centers ``[*sample_shape, *batch]``."""
         with torch.no_grad():
-            noise = self.noise_like(self.loc.expand(*sample_shape, *self.batch_shape))
+            noise = self.noise_like(self.loc.expand(torch.Size((*sample_shape, *self.batch_shape))))
             return self.quantization.snap(self.loc + self.scale * noise)
 
     def log_prob(self, value: Tensor) -> Tensor:

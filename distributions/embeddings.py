@@ -64,7 +64,10 @@ class ScaledEmbedding(Embedding):
 
     def forward(self, values: Tensor, dtype: torch.dtype) -> Tensor:
         """The shifted and scaled values, ``[*batch, 1]``."""
-        return ((values.to(dtype) - self.loc) / self.scale).unsqueeze(-1)
+        seen = values.to(dtype)
+        if self.loc != 0.0 or self.scale != 1.0:
+            seen = (seen - self.loc) / self.scale
+        return seen.unsqueeze(-1)
 
 
 class OneHotEmbedding(Embedding):

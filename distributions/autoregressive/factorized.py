@@ -148,7 +148,18 @@ class FactorizedLaw(Distribution):
 
         self.network.sweep(draw, (count,), self._context_for(shape))
         rows = self.positions.unsorted(torch.cat(parts, 1))
+        if rows.numel() and self._checks_values(rows):
+            self._check_drawn(rows)
         return self.positions.events(rows.reshape(*shape, *rows.shape[1:]))
+
+    def _check_drawn(self, rows: Tensor) -> None:
+        """Raise if some of what was drawn is no value: elements draw without looking at what the network says."""
+        valid = satisfies(cast(Constraint, self._neutral_law().support), rows)
+        if not bool(valid.all()):
+            raise ValueError(
+                f"`network` must give parameters of a law for every position; {int((~valid).sum())} of {valid.numel()} draws "
+                "are no values, as where parameters are NaN."
+            )
 
     def _context_for(self, shape: torch.Size) -> Tensor | None:
         """The context of draws of a shape ``[*sample, *batch]``, one batch dimension."""

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from probgen.distributions.bijectors.incremental import State, fork
 from probgen.distributions.discretized import at_least_float32
-from probgen.distributions.events import one_batch_dim, reference_draw
+from probgen.distributions.events import drawn, one_batch_dim, reference_draw
 from probgen.distributions.numerics.resampling import effective_sample_size, log_mean_weight, systematic_ancestors
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class _Population:
     def draw(self, level: int, *, goes_on: bool) -> None:
         """Draw what is not observed at a level and let the network see all of it."""
         index = self.law.positions.levels[level]
-        found = self.law.element.draw(self.params)
+        found = drawn(self.law.element(self.params))
         mask = self.mask[:, index].reshape(len(found), len(index), *(1,) * len(self.law.positions.element))
         values = torch.where(mask, self.rows[:, index], found)
         self.rows = self.rows.index_copy(1, torch.tensor(index, device=found.device), values)

@@ -72,7 +72,8 @@ class Element(nn.Module):
     def draw(self, parameters: Tensor) -> Tensor:
         """Draw from the law, without gradients: ``forward(parameters).sample()`` in law, but no law need be made.
 
-        Sequential draws make one law a position, of a few numbers, which takes longer than drawing them.
+        Sequential draws make one law a position, of a few numbers, which takes longer than drawing them. Nothing is checked:
+        of parameters that are NaN an element draws what is no value of its own.
 
         Args:
             parameters: Any real numbers, ``[*batch, num_parameters]``; half precision becomes float32.
@@ -83,7 +84,8 @@ class Element(nn.Module):
         Raises:
             ValueError: the last dimension is not ``num_parameters``.
         """
-        return self._draw(self._prepared(parameters)).detach()
+        found = self._draw(self._prepared(parameters))
+        return found.detach() if found.requires_grad else found
 
     def _prepared(self, parameters: Tensor) -> Tensor:
         """Parameters of the right size, at least in float32."""

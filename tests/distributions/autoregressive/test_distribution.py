@@ -80,6 +80,17 @@ def test_draws_follow_the_law():
     assert chi2.sf(statistic, 63) > 1e-9
 
 
+@pytest.mark.parametrize("element", [BernoulliElement(), CategoricalElement(4), NormalElement()])
+def test_a_network_that_says_nan_is_an_error(element):
+    network = MADE(3, element.num_parameters, hidden=(4,))
+    with torch.no_grad():
+        next(network.parameters()).fill_(torch.nan)
+    with pytest.raises(
+        (ValueError, RuntimeError), match=r"`network` must give parameters of a law|Expected p_in >= 0|std >= 0"
+    ):
+        Autoregressive(network, (3,), element).sample((2,))
+
+
 def test_what_is_drawn_step_by_step_is_what_the_parallel_pass_says():
     """Reparameterized draws with fixed noise, inverted by the bijector of the same network."""
     network = MADE(5, 2, hidden=(16, 16), order=(3, 1, 4, 0, 2), activation=nn.Tanh).double()
