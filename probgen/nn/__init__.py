@@ -1,6 +1,7 @@
 """Networks: what maps tensors to tensors. They know no distribution and no objective."""
 
 from probgen.nn.adversarial.dcgan import DCGANCritic, DCGANGenerator
+from probgen.nn.adversarial.residual import ResidualCritic, ResidualGenerator
 from probgen.nn.adversarial.spectral import convolution_operator_norm, orthogonal_penalty, spectral_normalized
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
 from probgen.nn.causal.compiled_steps import CompiledSteps
@@ -58,6 +59,8 @@ __all__ = [
     "PixelRNN",
     "PixelSNAIL",
     "ResidualBlock",
+    "ResidualCritic",
+    "ResidualGenerator",
     "SinusoidalEmbedding",
     "Skip",
     "SpatialAttention",

@@ -10,7 +10,7 @@ inner product: the *projection* critic :math:`v(x, c) = w^\top h(x) + b + e(c)^\
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from probgen.distributions._checks import require_context
 from probgen.nn.conditioning import Conditioning
 
-__all__ = ["ConditionVector", "ProjectionOutput"]
+__all__ = ["ConditionVector", "ProjectionOutput", "initialized_around_condition"]
 
 
 class ConditionVector(nn.Module):
@@ -78,6 +78,7 @@ class ProjectionOutput(nn.Module):
         features: Width of the features h that the linear layer sees.
         condition_features: Width of the vector of the context, 0 for none.
         projected: Width of the features :math:`\bar h` that are compared with the context; ``features`` if None.
+        linear: Makes the linear layers.
 
     References:
         Miyato, Koyama (2018). cGANs with projection discriminator. https://arxiv.org/abs/1802.05637
@@ -89,11 +90,18 @@ class ProjectionOutput(nn.Module):
         torch.Size([5, 1])
     """
 
-    def __init__(self, features: int, condition_features: int = 0, *, projected: int | None = None) -> None:
+    def __init__(
+        self,
+        features: int,
+        condition_features: int = 0,
+        *,
+        projected: int | None = None,
+        linear: Callable[..., nn.Module] = nn.Linear,
+    ) -> None:
         super().__init__()
-        self.linear = nn.Linear(features, 1)
+        self.linear = linear(features, 1)
         width = features if projected is None else projected
-        self.embedding = nn.Linear(condition_features, width, bias=False) if condition_features else None
+        self.embedding = linear(condition_features, width, bias=False) if condition_features else None
 
     def forward(self, h: Tensor, condition: Tensor | None = None, pooled: Tensor | None = None) -> Tensor:
         """Outputs ``[N, 1]`` of ``h`` ``[N, features]``, a condition ``[N, F]`` and ``pooled`` (``h`` if None)."""
@@ -102,3 +110,25 @@ class ProjectionOutput(nn.Module):
             return output
         compared = h if pooled is None else pooled
         return output + torch.sum(self.embedding(condition) * compared, dim=1, keepdim=True)
+
+
+def initialized_around_condition(network: nn.Module, initialize: Callable[[nn.Module], None]) -> None:
+    """Start all parts of a network but its ``ConditionVector``, which keeps the start of the conditioning.
+
+    Args:
+        network: The network, changed in place.
+        initialize: Starts a module, in place.
+
+    Example:
+        >>> import torch
+        >>> from probgen.nn import ClassConditioning
+        >>> from probgen.nn.adversarial import ConditionVector
+        >>> from probgen.nn.adversarial.condition_vector import initialized_around_condition
+        >>> network = torch.nn.ModuleDict({"first": torch.nn.Linear(2, 2), "condition": ConditionVector(ClassConditioning(3))})
+        >>> initialized_around_condition(network, lambda part: torch.nn.init.zeros_(part.weight))
+        >>> network["first"].weight.abs().max().item()
+        0.0
+    """
+    for part in network.children():
+        if not isinstance(part, ConditionVector):
+            initialize(part)

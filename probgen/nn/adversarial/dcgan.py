@@ -20,10 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from probgen.nn.adversarial._pyramid import pyramid, require_events
-from probgen.nn.adversarial.condition_vector import ConditionVector, ProjectionOutput
+from probgen.nn.adversarial.condition_vector import ConditionVector, ProjectionOutput, initialized_around_condition
 from probgen.nn.adversarial.layers import (
     Normalization,
     OutputRange,
+    cancels_bias,
     normal_initialized,
     normalization_layer,
     output_activation,
@@ -38,8 +39,7 @@ __all__ = ["DCGANCritic", "DCGANGenerator"]
 class DCGANGenerator(nn.Module):
     """A generator of images: noise ``[n, noise_features]`` (and a context) to ``[n, C, H, W]``, any H and W from 2 up.
 
-    With batch normalization, in training, draws of one batch depend on each other, and a batch needs at least one (torch raises
-    for none); in evaluation they are independent.
+    With batch normalization, in training, draws of one batch depend on each other; in evaluation they are independent.
 
     Args:
         image_shape: ``(C, H, W)``.
@@ -82,16 +82,16 @@ class DCGANGenerator(nn.Module):
         require_sizes(noise_features=noise_features)
         self.noise_features = noise_features
         self.condition = ConditionVector(conditioning)
-        plain = normalization == "none"
+        bias = not cancels_bias(normalization)
         rows = widths[-1] * math.prod(self.grids[-1])
-        self.first = nn.Linear(noise_features + self.condition.features, rows, bias=plain)
+        self.first = nn.Linear(noise_features + self.condition.features, rows, bias=bias)
         self.normalizations = nn.ModuleList(normalization_layer(normalization, width) for width in widths)
-        sizes = zip([self.image_shape[0], *widths[:-1]], widths, strict=True)
+        sizes = enumerate(zip([self.image_shape[0], *widths[:-1]], widths, strict=True))
         self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(width, out, 4, 2, 1, bias=plain or level == 0) for level, (out, width) in enumerate(sizes)
+            nn.ConvTranspose2d(width, out, 4, 2, 1, bias=bias or level == 0) for level, (out, width) in sizes
         )
         self.output = output_activation(output)
-        _normal_initialized_around(self)
+        initialized_around_condition(self, normal_initialized)
 
     @property
     def context_shape(self) -> tuple[int, ...] | None:
@@ -161,14 +161,14 @@ class DCGANCritic(nn.Module):
         self.image_shape, grids, widths = pyramid(image_shape, channels, multipliers)
         self.condition = ConditionVector(conditioning)
         sizes = enumerate(zip([self.image_shape[0], *widths[:-1]], widths, strict=True))
-        plain = normalization == "none"
-        self.downs = nn.ModuleList(nn.Conv2d(width, out, 4, 2, 1, bias=plain or level == 0) for level, (width, out) in sizes)
+        bias = not cancels_bias(normalization)
+        self.downs = nn.ModuleList(nn.Conv2d(width, out, 4, 2, 1, bias=bias or level == 0) for level, (width, out) in sizes)
         self.normalizations = nn.ModuleList(
             normalization_layer(normalization if level else "none", width) for level, width in enumerate(widths)
         )
         features = widths[-1] * math.prod(grids[-1])
         self.output = ProjectionOutput(features, self.condition.features, projected=widths[-1])
-        _normal_initialized_around(self)
+        initialized_around_condition(self, normal_initialized)
         if spectral:
             spectral_normalized(self)
 
@@ -189,10 +189,3 @@ class DCGANCritic(nn.Module):
         for down, normalization in zip(self.downs, self.normalizations, strict=True):
             h = nn.functional.leaky_relu(normalization(down(h)), 0.2)
         return self.output(h.flatten(1), condition, h.mean((2, 3)))  # type: ignore[no-any-return]
-
-
-def _normal_initialized_around(network: nn.Module) -> None:
-    """DCGAN's start for all parts but the conditioning, which keeps its own."""
-    for name, part in network.named_children():
-        if name != "condition":
-            normal_initialized(part)
