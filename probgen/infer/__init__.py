@@ -9,7 +9,25 @@ from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar, TimeBu
 from probgen.infer.checkpoint import load_weights
 from probgen.infer.compile import Compiled, compile
 from probgen.infer.density import DensityEstimator
-from probgen.infer.divergences import Divergence, Hinge, Minimax, NonSaturating, PointwiseDivergence, Wasserstein
+from probgen.infer.divergences import (
+    BoundaryEquilibrium,
+    DistanceKernel,
+    Divergence,
+    EnergyDistance,
+    FDivergence,
+    GaussianKernel,
+    Hinge,
+    KernelDivergence,
+    LeastSquares,
+    MaximumMeanDiscrepancy,
+    Minimax,
+    NonSaturating,
+    PointwiseDivergence,
+    RationalQuadraticKernel,
+    ReconstructionCritic,
+    Relativistic,
+    Wasserstein,
+)
 from probgen.infer.elbo import ELBO, ELBOLoss
 from probgen.infer.ema import EMA
 from probgen.infer.fit import fit
@@ -20,7 +38,7 @@ from probgen.infer.iwae import IWAE, IWAELoss
 from probgen.infer.kl_weight import KLBalancing
 from probgen.infer.maximum_likelihood import MaximumLikelihood
 from probgen.infer.objective import Objective, Player
-from probgen.infer.penalties import GradientPenalty, Penalty
+from probgen.infer.penalties import R1, R2, ConsistencyPenalty, Dragan, GradientPenalty, LeCamPenalty, Penalty
 from probgen.infer.renyi import Renyi, RenyiLoss
 from probgen.infer.saving import load, save
 from probgen.infer.storage import UnsafeFileError
@@ -31,24 +49,37 @@ __all__ = [
     "ELBO",
     "EMA",
     "IWAE",
+    "R1",
+    "R2",
     "Adversarial",
     "AdversarialLoss",
     "Annealed",
+    "BoundaryEquilibrium",
     "Callback",
     "Compiled",
+    "ConsistencyPenalty",
     "DensityEstimator",
     "DifferentiableAugmentation",
+    "DistanceKernel",
     "Divergence",
+    "Dragan",
     "ELBOLoss",
     "EarlyStopping",
+    "EnergyDistance",
+    "FDivergence",
     "FreeBits",
+    "GaussianKernel",
     "GradientPenalty",
     "Hinge",
     "History",
     "IWAELoss",
     "ImportanceWeightedObjective",
     "KLBalancing",
+    "KernelDivergence",
+    "LeCamPenalty",
+    "LeastSquares",
     "MaximumLikelihood",
+    "MaximumMeanDiscrepancy",
     "Minimax",
     "NonSaturating",
     "Objective",
@@ -56,6 +87,9 @@ __all__ = [
     "Player",
     "PointwiseDivergence",
     "ProgressBar",
+    "RationalQuadraticKernel",
+    "ReconstructionCritic",
+    "Relativistic",
     "Renyi",
     "RenyiLoss",
     "TimeBudget",

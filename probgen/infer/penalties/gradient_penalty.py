@@ -42,7 +42,18 @@ class GradientPenalty(Penalty):
         self.one_sided = one_sided
 
     def terms(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        r""":math:`(\|\nabla f\| - 1)^2` at one point between every pair, ``[N]``."""
+        r""":math:`(\|\nabla f\| - 1)^2` at one point between every pair, ``[N]``.
+
+        Args:
+            critic: From events ``[N, *event]`` to outputs ``[N, ...]``.
+            real: Data ``[N, *event]``.
+            fake: Draws ``[N, *event]``.
+
+        Raises:
+            ValueError: there are not as many draws as data.
+        """
+        if real.shape != fake.shape:
+            raise ValueError(f"points between data and draws need equal shapes; got {tuple(real.shape)}, {tuple(fake.shape)}.")
         share = torch.rand(len(real), *(1,) * (real.dim() - 1), dtype=real.dtype, device=real.device)
         excess = event_norm(gradient_at(critic, torch.lerp(fake.detach(), real.detach(), share))) - 1
         return (excess.clamp_min(0) if self.one_sided else excess).square()

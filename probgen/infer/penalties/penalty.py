@@ -66,8 +66,10 @@ class Penalty(nn.Module):
 def gradient_at(critic: Critic, x: Tensor) -> Tensor:
     """The critic's gradient at single examples, ``[N, *event]``, differentiable in the critic's parameters.
 
+    Where an example has several outputs it is the gradient of their sum; where the critic ignores the events it is zero.
+
     Args:
-        critic: From events to outputs; an example's output must depend on that example only.
+        critic: From events to outputs; an example's outputs must depend on that example only (no batch normalization).
         x: Where, ``[N, *event]``; treated as constants.
 
     Example:
@@ -80,7 +82,7 @@ def gradient_at(critic: Critic, x: Tensor) -> Tensor:
     at = x.detach().requires_grad_()
     with torch.enable_grad():
         total = critic(at).sum()
-        gradient: Tensor = torch.autograd.grad(total, at, create_graph=True)[0]
+        gradient: Tensor = torch.autograd.grad(total, at, create_graph=True, materialize_grads=True)[0]
     return gradient
 
 
@@ -96,5 +98,5 @@ def event_norm(x: Tensor) -> Tensor:
         >>> event_norm(torch.full((2, 2, 2), 3.0))
         tensor([6., 6.])
     """
-    norm: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
+    norm: Tensor = torch.linalg.vector_norm(x[:, None].flatten(1), dim=1)
     return norm
