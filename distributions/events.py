@@ -132,7 +132,7 @@ def one_batch_dim(x: Tensor, batch: torch.Size, shape: Sequence[int]) -> Tensor:
     """
     if len(batch) == 1 and x.shape == (*batch, *shape):
         return x  # two views less on the way back
-    return x.expand(*batch, *shape).reshape(batch.numel(), *shape)
+    return x.expand((*batch, *shape)).reshape(batch.numel(), *shape)
 
 
 def reference_draw(law: TorchDistribution) -> Tensor:

@@ -22,6 +22,7 @@ from probgen.distributions.chains.independent_categorical import IndependentCate
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.schedule import Times
 from probgen.distributions.chains.wrapped_law import WrappedLaw
+from probgen.distributions.events import one_batch_dim
 
 __all__ = ["CategoricalDenoised", "CategoricalDenoiser"]
 
@@ -139,13 +140,11 @@ class CategoricalDenoiser(nn.Module):
     def _logits(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None) -> Tensor:
         """The network on one flat batch dimension."""
         batch = x_t.shape[: x_t.dim() - len(self.event_shape)]
-        count = batch.numel()
-        log_snr = level.log_snr.to(self.process.anchor).expand(batch).reshape(count)
+        log_snr = one_batch_dim(level.log_snr.to(self.process.anchor), batch, ())
         if context is not None:
-            tail = context.shape[context.dim() - len(self.context_shape or ()) :]
-            context = context.expand(*batch, *tail).reshape(count, *tail)
-        logits: Tensor = self.network(x_t.reshape(count, *self.event_shape), log_snr, context)
-        expected = (count, *self.event_shape, self.process.values)
+            context = one_batch_dim(context, batch, context.shape[context.dim() - len(self.context_shape or ()) :])
+        logits: Tensor = self.network(one_batch_dim(x_t, batch, self.event_shape), log_snr, context)
+        expected = (batch.numel(), *self.event_shape, self.process.values)
         if tuple(logits.shape) != expected:
             raise ValueError(f"`network` must return logits of shape {expected}; it returned {tuple(logits.shape)}.")
         return logits.reshape(*batch, *self.event_shape, self.process.values)

@@ -24,7 +24,7 @@ from probgen.distributions.chains.parameterization import (
 from probgen.distributions.chains.posterior_spread import PointMass, PosteriorSpread
 from probgen.distributions.chains.schedule import Schedule
 from probgen.distributions.chains.time_grid import TimeGrid
-from probgen.distributions.events import over_event
+from probgen.distributions.events import one_batch_dim, over_event
 
 __all__ = ["NetworkDenoiser"]
 
@@ -134,12 +134,10 @@ class NetworkDenoiser(Denoiser):
 
     def _called(self, x: Tensor, level: NoiseLevel, context: Tensor | None, batch: torch.Size) -> Tensor:
         """The network on one flat batch dimension."""
-        count = batch.numel()
-        log_snr = level.log_snr.to(dtype=x.dtype, device=x.device).expand(batch).reshape(count)
+        log_snr = one_batch_dim(level.log_snr.to(dtype=x.dtype, device=x.device), batch, ())
         if context is not None:
-            shape = self.context_shape or ()
-            context = context.expand((*batch, *shape)).reshape(count, *shape)
-        return cast(Tensor, self.network(x.reshape(count, *self.event_shape), log_snr, context))
+            context = one_batch_dim(context, batch, self.context_shape or ())
+        return cast(Tensor, self.network(one_batch_dim(x, batch, self.event_shape), log_snr, context))
 
     def _scaled(self, x_t: Tensor, level: NoiseLevel) -> Tensor:
         if self.data_std == 1.0 and self.schedule.scaling == "variance preserving":

@@ -18,7 +18,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.estimate import Estimate
-from probgen.distributions.events import scored
+from probgen.distributions.events import one_batch_dim, scored
 from probgen.distributions.latent import LatentTerms, MarginalDistribution
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class LatentDiffusionLaw(MarginalDistribution):
                 "`torch.no_grad()`, train with `.elbo(x)` or `LatentDiffusion.loss`."
             )
         shape = torch.Size((num_draws, *x.shape[: x.dim() - len(self.event_shape)]))
-        flat = x.expand(*shape, *self.event_shape).reshape(shape.numel(), *self.event_shape)
+        flat = one_batch_dim(x, shape, self.event_shape)
         q = self.model.encode(flat)
         u = q.rsample()
         latent = u.reshape(*shape, *self.model.diffusion.event_shape)

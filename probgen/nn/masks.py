@@ -29,6 +29,7 @@ __all__ = [
     "numbers_of",
     "redrawn_plan",
     "reordered_plan",
+    "require_one_coordinate",
     "topological_levels",
 ]
 
@@ -102,6 +103,25 @@ def checked_order(order: Sequence[int] | None, features: int) -> tuple[int, ...]
     if sorted(sequence) != list(range(features)):
         raise ValueError(f"`order` must be a permutation of 0 to {features - 1}; got {sequence}.")
     return sequence
+
+
+def require_one_coordinate(values: Tensor, num_inputs: int) -> None:
+    """Check what a step takes: the numbers of one coordinate, ``[*batch, C]``.
+
+    Args:
+        values: The values.
+        num_inputs: How many numbers are seen of a coordinate, C.
+
+    Raises:
+        ValueError: there are more or fewer.
+
+    Example:
+        >>> import torch
+        >>> from probgen.nn.masks import require_one_coordinate
+        >>> require_one_coordinate(torch.zeros(5, 2), 2)
+    """
+    if values.shape[-1:] != (num_inputs,):
+        raise ValueError(f"`values` must end with the {num_inputs} numbers of one coordinate; got {tuple(values.shape)}.")
 
 
 def numbers_of(coordinates: Tensor, count: int) -> Tensor:

@@ -4,6 +4,7 @@ from probgen.nn.causal.causal_attention import CausalAttention
 from probgen.nn.causal.causal_conv1d import CausalConv1d, column_at
 from probgen.nn.causal.causal_residual import CausalResidualBlock, concatenated_elu
 from probgen.nn.causal.compiled_steps import CompiledSteps
+from probgen.nn.causal.context_bias import ContextBias
 from probgen.nn.causal.diagonal_lstm import DiagonalBiLSTM
 from probgen.nn.causal.fvsbn import FVSBN
 from probgen.nn.causal.gated_layer import GatedLayer
@@ -16,8 +17,7 @@ from probgen.nn.causal.pixel_cnn import PixelCNN
 from probgen.nn.causal.pixel_cnn_plus_plus import PixelCNNPlusPlus
 from probgen.nn.causal.pixel_rnn import PixelRNN
 from probgen.nn.causal.pixel_snail import PixelSNAIL
-from probgen.nn.causal.pointwise import ChannelNorm, ContextBias, Pointwise, gated_unit
-from probgen.nn.causal.position_context import PositionContext
+from probgen.nn.causal.pointwise import ChannelNorm, Pointwise, gated_unit
 from probgen.nn.causal.recomputing import RecomputingNetwork
 from probgen.nn.causal.row_lstm import RowLSTM
 from probgen.nn.causal.sequence_entry import SequenceEntry
@@ -55,7 +55,6 @@ __all__ = [
     "PixelRNN",
     "PixelSNAIL",
     "Pointwise",
-    "PositionContext",
     "RecomputingNetwork",
     "RowLSTM",
     "SequenceEntry",

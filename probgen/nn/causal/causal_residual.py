@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from probgen.nn.causal.context_bias import ContextBias
 from probgen.nn.causal.normalized_weight import NormalizedPointwise
-from probgen.nn.causal.pointwise import ContextBias
 from probgen.nn.causal.stream import Stream
 
 __all__ = ["CausalResidualBlock", "concatenated_elu"]
@@ -89,7 +89,7 @@ class CausalResidualBlock(nn.Module):
         self.second = convolution(factor * channels, 2 * channels, 0.1)
         self.dropout = nn.Dropout(dropout)
         self.shortcut = NormalizedPointwise(factor * shortcut, channels, weight_norm=weight_norm) if shortcut else None
-        self.context = None if context_shape is None else ContextBias(context_shape, 2 * channels)
+        self.context = None if context_shape is None else ContextBias(context_shape, 2 * channels, (1, 1))
 
     def forward(
         self, x: Tensor, shortcut: Tensor | None = None, context: Tensor | None = None, stream: Stream | None = None
@@ -101,6 +101,6 @@ class CausalResidualBlock(nn.Module):
             hidden = hidden + self.shortcut(self.activation(shortcut), weight)
         hidden = self.second(self.dropout(self.activation(hidden)), stream)
         if self.context is not None and context is not None:
-            bias = self.context(hidden.new_zeros(hidden.shape[:2]), context, stream)
+            bias = self.context(context, stream).flatten(1)
             hidden = hidden + bias.reshape(*bias.shape, *(1,) * (hidden.dim() - 2))
         return x + F.glu(hidden, 1)

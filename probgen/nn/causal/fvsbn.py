@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
 from probgen.nn._context import declared_context_shape, flat_context
 from probgen.nn._sweep import SweepWeights, may_write_in_place, sweep_functional, sweep_in_place
-from probgen.nn.masks import adjacency_of_order, checked_order, numbers_of
+from probgen.nn.masks import adjacency_of_order, checked_order, numbers_of, require_one_coordinate
 
 __all__ = ["FVSBN", "FVSBNState"]
 
@@ -134,10 +134,7 @@ class FVSBN(IncrementalNetwork):
 
     def step(self, state: FVSBNState, values: Tensor) -> tuple[FVSBNState, Tensor]:
         """Take the values ``[*batch, C]`` of a coordinate, give the parameters ``[*batch, 1, P]`` of the next."""
-        if values.shape[-1:] != (self.num_inputs,):
-            raise ValueError(
-                f"`values` must end with the {self.num_inputs} numbers of one coordinate; got {tuple(values.shape)}."
-            )
+        require_one_coordinate(values, self.num_inputs)
         seen = torch.cat([state.values, values.to(state.values.dtype)], -1)
         state = FVSBNState(seen, state.offset)
         return state, self._params(state)

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from probgen.nn.causal.context_bias import ContextBias
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.pointwise import gated_unit
-from probgen.nn.causal.position_context import PositionContext
 from probgen.nn.causal.stream import Stream
 from probgen.nn.causal.vertical_conv2d import VerticalConv2d
 
@@ -39,7 +39,7 @@ class GatedLayer(nn.Module):
         image_channels: Channels of the image, for the first layer; None for any other.
         last: Whether no layer follows: then nothing is computed for a next one, and there are no weights for it.
         colors: How many colors of a pixel depend on each other in order.
-        context_shape: Trailing shape of a context (see ``PositionContext``), or None.
+        context_shape: Trailing shape of a context (see ``ContextBias``), or None.
         dropout: Probability with which a feature is dropped in training.
 
     References:
@@ -81,7 +81,7 @@ class GatedLayer(nn.Module):
             width=grid[1], bias=False, gain=GAIN,
         )  # fmt: skip
         self.residual = None if last else MaskedConv2d(channels, channels, 1, colors=colors, bias=False)
-        self.context = None if context_shape is None else PositionContext(context_shape, 4 * channels, grid)
+        self.context = None if context_shape is None else ContextBias(context_shape, 4 * channels, grid)
         self.dropout = dropout
         nn.init.orthogonal_(self.link.weight, 0.5**0.5)
         nn.init.zeros_(self.link.bias)

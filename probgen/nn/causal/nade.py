@@ -22,7 +22,7 @@ from probgen.distributions.bijectors.incremental import Draw, IncrementalNetwork
 from probgen.nn._context import declared_context_shape, flat_context
 from probgen.nn._initial import uniform_parameter
 from probgen.nn._sweep import may_write_in_place
-from probgen.nn.masks import checked_order
+from probgen.nn.masks import checked_order, require_one_coordinate
 
 __all__ = ["NADE", "NADEState"]
 
@@ -140,10 +140,7 @@ class NADE(IncrementalNetwork):
 
     def step(self, state: NADEState, values: Tensor) -> tuple[NADEState, Tensor]:
         """Take the values ``[*batch, C]`` of a coordinate, give the parameters ``[*batch, 1, P]`` of the next."""
-        if values.shape[-1:] != (self.num_inputs,):
-            raise ValueError(
-                f"`values` must end with the {self.num_inputs} numbers of one coordinate; got {tuple(values.shape)}."
-            )
+        require_one_coordinate(values, self.num_inputs)
         added = values.to(state.sums.dtype) @ self.inner[self._sequence[state.level]]
         state = NADEState(state.sums + added, state.level + 1)
         return state, self._params(state)

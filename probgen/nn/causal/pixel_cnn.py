@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from probgen.nn.causal.context_bias import ContextBias
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.network import CausalNetwork
-from probgen.nn.causal.position_context import PositionContext
 from probgen.nn.causal.stream import Stream
 from probgen.nn.image_shape import image_sizes
 
@@ -114,7 +114,7 @@ class _Block(nn.Module):
         self.down = MaskedConv2d(channels, inner, 1, colors=colors, gain=2**0.5)
         self.across = MaskedConv2d(inner, inner, kernel_size, colors=colors, width=grid[1], gain=2**0.5)
         self.up = MaskedConv2d(inner, channels, 1, colors=colors, bias=False, gain=(2 / blocks) ** 0.5)
-        self.context = None if context_shape is None else PositionContext(context_shape, inner, grid)
+        self.context = None if context_shape is None else ContextBias(context_shape, inner, grid)
         self.dropout = dropout
 
     def forward(self, x: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:

@@ -18,10 +18,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from probgen.nn.causal.context_bias import ContextBias
 from probgen.nn.causal.diagonal_lstm import DiagonalBiLSTM
 from probgen.nn.causal.masked_conv2d import MaskedConv2d
 from probgen.nn.causal.network import CausalNetwork
-from probgen.nn.causal.pointwise import ContextBias
 from probgen.nn.causal.row_lstm import RowLSTM
 from probgen.nn.causal.stream import Stream
 from probgen.nn.image_shape import image_sizes
@@ -43,7 +43,8 @@ class PixelRNN(CausalNetwork):
         kernel_size: Of the first convolution, odd.
         row_kernel_size: Of the row LSTM's convolutions, odd.
         ordered_channels: Whether each color is a coordinate of its own, after the colors before it.
-        context_shape: Trailing shape of the context, or None.
+        context_shape: Trailing shape of a context, or None. ``(Cc, H, W)`` with the size of the image means features at each
+            pixel, any other shape a vector.
 
     Raises:
         ValueError: sizes or options that do not fit together.
@@ -87,9 +88,8 @@ class PixelRNN(CausalNetwork):
         colors = self._colors
         wide, head = 2 * hidden, 2 * hidden if head is None else head
         self.entry = MaskedConv2d(channels, wide, kernel_size, kind="A", colors=colors, width=width)
-        self.contexts = (
-            nn.ModuleList() if context_shape is None else nn.ModuleList(ContextBias(context_shape, wide) for _ in range(layers))
-        )
+        told = range(0 if context_shape is None else layers)
+        self.contexts = nn.ModuleList(ContextBias(context_shape or (), wide, (height, width)) for _ in told)
         self.layers = nn.ModuleList(
             DiagonalBiLSTM(wide, hidden, width=width, colors=colors, values=0 if index else channels)
             if kind == "diagonal"
@@ -103,7 +103,7 @@ class PixelRNN(CausalNetwork):
     def _run(self, canvas: Tensor, context: Tensor | None, stream: Stream | None) -> Tensor:
         x: Tensor = self.entry(canvas, stream)
         for index, (layer, upward) in enumerate(zip(self.layers, self.upward, strict=True)):
-            inner = x if context is None else self.contexts[index](x, context, stream)
+            inner = x if context is None else x + self.contexts[index](context, stream)
             states = layer(inner, stream) if index or self.kind == "row" else layer(inner, stream, canvas)
             x = upward(states, stream, add=x)
         return self.last_head(torch.relu(self.first_head(torch.relu(x), stream)), stream)  # type: ignore[no-any-return]

@@ -9,16 +9,11 @@ through, so ``ChannelNorm`` takes mean and variance over the channels of a posit
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from probgen.nn.causal.stream import Stream
-
-__all__ = ["ChannelNorm", "ContextBias", "Pointwise", "gated_unit"]
+__all__ = ["ChannelNorm", "Pointwise", "gated_unit"]
 
 
 class Pointwise(nn.Linear):
@@ -69,34 +64,6 @@ class ChannelNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shape ``[N, C, *grid]`` or ``[N, C]``, the same out."""
         return F.layer_norm(x.movedim(1, -1), (self.channels,), self.weight, self.bias).movedim(-1, 1)
-
-
-class ContextBias(nn.Module):
-    r"""What a context adds to the channels of every position: :math:`V c`, no bias.
-
-    Args:
-        context_shape: Trailing shape of the context.
-        channels: Number of channels.
-
-    Example:
-        >>> import torch
-        >>> from probgen.nn.causal import ContextBias
-        >>> layer, x = ContextBias((4,), 3), torch.zeros(2, 3, 8, 8)
-        >>> layer(x, torch.ones(2, 4)).shape
-        torch.Size([2, 3, 8, 8])
-    """
-
-    def __init__(self, context_shape: Sequence[int], channels: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(math.prod(context_shape), channels, bias=False)
-
-    def forward(self, x: Tensor, context: Tensor, stream: Stream | None = None) -> Tensor:
-        """Channels ``[N, C, *grid]``, or a column ``[N, C]`` of a stream, with the context ``[N, *context_shape]`` added."""
-        if stream is not None:
-            remembered: Tensor = stream.remember(lambda: self.linear(context.flatten(1)))
-            return x + remembered
-        term: Tensor = self.linear(context.flatten(1))
-        return x + term.reshape(*term.shape, *(1,) * (x.dim() - 2))
 
 
 def gated_unit(x: Tensor, dim: int = 1) -> Tensor:

@@ -26,8 +26,9 @@ import torch
 from torch import Tensor, nn
 
 from probgen.nn.causal.causal_conv1d import CausalConv1d, column_at
+from probgen.nn.causal.context_bias import ContextBias
 from probgen.nn.causal.network import CausalNetwork
-from probgen.nn.causal.pointwise import ContextBias, Pointwise, gated_unit
+from probgen.nn.causal.pointwise import Pointwise, gated_unit
 from probgen.nn.causal.sequence_entry import SequenceEntry
 from probgen.nn.causal.stream import Stream
 
@@ -206,14 +207,14 @@ class _Layer(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = CausalConv1d(channels, 2 * channels, kernel, step)
-        self.context = None if told is None else ContextBias(told, 2 * channels)
+        self.context = None if told is None else ContextBias(told, 2 * channels, (1,))
         self.local = None if local is None else Pointwise(local, 2 * channels, bias=False)
         self.residual = None if last else Pointwise(channels, channels)
 
     def forward(self, x: Tensor, told: Tensor | None, local: Tensor | None, stream: Stream | None) -> tuple[Tensor, Tensor]:
         y = self.conv(x, stream)
         if self.context is not None:
-            y = self.context(y, told, stream)
+            y = y + self.context(told, stream)
         if self.local is not None:
             y = y + self.local(local)
         z = gated_unit(y)

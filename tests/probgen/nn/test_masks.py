@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from probgen import nn
 from probgen.nn.masks import adjacency_of_order, mask_plan, redrawn_plan, reordered_plan, topological_levels
 
 
@@ -71,3 +72,12 @@ def test_redrawn_masks_are_causal_and_sorted_by_their_units():
         assert plan.ready[0] == tuple(int((first <= k).sum()) for k in range(5))
     tied = redrawn_plan(mask_plan(adjacency_of_order(order), (9, 9, 9)), 4, tied=True)
     assert torch.equal(tied.units[0], tied.units[2])
+
+
+@pytest.mark.parametrize("network", [nn.FVSBN, nn.NADE])
+def test_a_step_takes_the_numbers_of_one_coordinate(network):
+    made = network(3, 1, num_inputs=2)
+    state, _ = made.init_state((5,))
+    made.step(state, torch.zeros(5, 2))
+    with pytest.raises(ValueError, match=r"`values` must end with the 2 numbers of one coordinate; got \(5, 3\)"):
+        made.step(state, torch.zeros(5, 3))

@@ -15,13 +15,13 @@ class Average(CausalNetwork):
 
     def __init__(self, grid, num_outputs, **options):
         super().__init__(grid, num_outputs, **options)
-        self.bias = None if self.context_shape is None else ContextBias(self.context_shape, self.channels)
+        self.bias = None if self.context_shape is None else ContextBias(self.context_shape, self.channels, (1,))
         self.head = Pointwise(1, num_outputs) if self.ordered_channels else Pointwise(self.channels, num_outputs)
 
     def _run(self, canvas, context, stream):
         x = canvas.flatten(2)
         before = self._parallel(x) if stream is None else stream.update(*self._step(x, stream.position), writes=True)
-        before = before if self.bias is None else self.bias(before, context, stream)
+        before = before if self.bias is None else before + self.bias(context, stream)
         if not self.ordered_channels:
             output = self.head(before)
         else:

@@ -5,6 +5,7 @@ import torch
 
 from probgen.distributions import Autoregressive
 from probgen.distributions.elements import BernoulliElement
+from probgen.distributions.testing import incremental_matches_parallel
 from probgen.nn import PixelRNN
 from tests.probgen.nn.causal.recurrence import reach
 
@@ -63,6 +64,19 @@ def test_gradients_flow_through_the_steps(kind):
         torch.autograd.grad(total, wanted), torch.autograd.grad(model(values).sum(), wanted), strict=True
     ):
         torch.testing.assert_close(by_steps, at_once)
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "row"])
+def test_features_of_each_pixel_are_a_context(kind):
+    model = network((3, 4), kind, context_shape=(2, 3, 4))
+    incremental_matches_parallel(model, torch.randn(5, 12).double(), torch.randn(5, 2, 3, 4).double(), tolerance=1e-12)
+    context = torch.zeros(1, 2, 3, 4).double()
+    there = context.clone()
+    there[0, 0, 1, 2] = 1
+    x = torch.randn(1, 12).double()
+    moved = (model(x, context) - model(x, there)).abs().sum(-1)[0] > 0
+    assert not moved[:6].any()
+    assert moved[6]
 
 
 def test_every_parameter_learns():

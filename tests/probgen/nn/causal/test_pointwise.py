@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from probgen.nn.causal import ContextBias, Pointwise, Stream, gated_unit
+from probgen.nn.causal import Pointwise, gated_unit
 
 
 @pytest.mark.parametrize("grid", [(5,), (3, 4)])
@@ -13,15 +13,6 @@ def test_a_pointwise_layer_is_one_linear_map(grid):
     expected = (x.movedim(1, -1) @ layer.weight.mT + layer.bias).movedim(-1, 1)
     torch.testing.assert_close(layer(x), expected)
     torch.testing.assert_close(layer(x.flatten(2)[..., 1]), expected.flatten(2)[..., 1])
-
-
-def test_a_context_is_mapped_once_a_sequence():
-    torch.manual_seed(0)
-    layer, x, context = ContextBias((2, 2), 3), torch.zeros(4, 3), torch.randn(4, 2, 2)
-    first = Stream(0)
-    expected = layer(x, context, first)
-    torch.testing.assert_close(layer(x.unsqueeze(-1), context).squeeze(-1), expected)
-    torch.testing.assert_close(layer(x, torch.full_like(context, torch.nan), Stream(1, first.memory)), expected)
 
 
 def test_a_gate_closes():
