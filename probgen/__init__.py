@@ -1,15 +1,16 @@
 """probgen: deep generative models as probability distributions, for PyTorch and Pyro.
 
 ``probgen.distributions`` holds the mathematics (bijectors, distributions, the law kit), ``probgen.nn`` networks,
-``probgen.infer`` objectives and training; ``probgen.flows``, ``probgen.autoregressive``, ``probgen.vae`` and
-``probgen.diffusion`` hold recipes; ``probgen.data``, ``probgen.metrics`` and ``probgen.plot`` stand around them.
+``probgen.infer`` objectives and training; ``probgen.flows``, ``probgen.autoregressive``, ``probgen.vae``,
+``probgen.diffusion`` and ``probgen.gan`` hold recipes; ``probgen.data``, ``probgen.metrics`` and ``probgen.plot`` stand around
+them.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probgen import autoregressive, data, diffusion, distributions, flows, infer, metrics, nn, plot, vae
+    from probgen import autoregressive, data, diffusion, distributions, flows, gan, infer, metrics, nn, plot, vae
     from probgen.infer import load, save
 
 __version__ = "0.1.0.dev0"
@@ -20,6 +21,7 @@ __all__ = [
     "diffusion",
     "distributions",
     "flows",
+    "gan",
     "infer",
     "load",
     "metrics",

@@ -6,23 +6,31 @@ of their own. Networks stand in ``probgen.nn``, divergences and penalties in ``p
 
 from probgen.gan.critic_losses import CriticLosses
 from probgen.gan.cycle_gan import CycleGAN
+from probgen.gan.deep_convolutional import dcgan
 from probgen.gan.deterministic import NoiseFree, deterministic_law
 from probgen.gan.draw_pool import DrawPool
+from probgen.gan.multilayer import MLPCritic, MLPGenerator, mlp_gan
+from probgen.gan.parts import GAN
 from probgen.gan.pix2pix import Pix2Pix
 from probgen.gan.reflection import LinearMap, QuadraticCritic, linear_cycle_gan, linear_cycle_loss
 from probgen.gan.spread import conditional_diversity, energy_score
 
 __all__ = [
+    "GAN",
     "CriticLosses",
     "CycleGAN",
     "DrawPool",
     "LinearMap",
+    "MLPCritic",
+    "MLPGenerator",
     "NoiseFree",
     "Pix2Pix",
     "QuadraticCritic",
     "conditional_diversity",
+    "dcgan",
     "deterministic_law",
     "energy_score",
     "linear_cycle_gan",
     "linear_cycle_loss",
+    "mlp_gan",
 ]

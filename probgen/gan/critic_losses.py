@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from probgen.infer.divergences import Divergence
@@ -91,4 +92,4 @@ class CriticLosses(nn.Module):
         outputs: Tensor = self.critic(x) if context is None else self.critic(x, context)
         if outputs.shape[:1] != x.shape[:1]:
             raise ValueError(f"`critic` must return [{len(x)}, ...], outputs for each; it returned {tuple(outputs.shape)}.")
-        return outputs
+        return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs
