@@ -11,6 +11,7 @@ from probgen.data.dequantization import dequantize, from_logits, quantize, to_lo
 from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
 from probgen.data.images import load_binary_digits, load_digits, load_faces, load_fashion_mnist, load_mnist
 from probgen.data.speech import SpokenDigits, load_spoken_digits
+from probgen.data.stacking import join_labels, stack_images, stacked_probabilities
 from probgen.data.strokes import StrokeCaptions, slant, stroke_thickness
 from probgen.data.styles import bold, colored, edges, gradient_magnitude, negative, rotated, unpaired
 from probgen.data.tables import load_uci
@@ -36,6 +37,7 @@ __all__ = [
     "edges",
     "from_logits",
     "gradient_magnitude",
+    "join_labels",
     "load_binary_digits",
     "load_digits",
     "load_faces",
@@ -49,6 +51,8 @@ __all__ = [
     "rotated",
     "slant",
     "split_indices",
+    "stack_images",
+    "stacked_probabilities",
     "stroke_thickness",
     "to_logits",
     "unpaired",
