@@ -6,7 +6,8 @@ r"""Boundary equilibrium: the critic is an autoencoder, its output how badly it 
 The critic reconstructs data well and draws badly, but draws only so much that draws stay at :math:`\gamma` times the error of
 data; the *balance* :math:`k` is a state that follows,
 
-.. math:: k_{t+1} = \min\bigl(1, \max\bigl(0,\, k_t + \lambda (\gamma\, \mathbb E_p[v] - \mathbb E_q[v])\bigr)\bigr), \qquad k_0 = 0.
+.. math:: k_{t+1} = \min\bigl(1, \max\bigl(0,\, k_t + \lambda (\gamma\, \mathbb E_p[v] - \mathbb E_q[v])\bigr)\bigr),
+    \qquad k_0 = 0.
 
 Small :math:`\gamma` gives sharp draws that vary little, large :math:`\gamma` the opposite. What is watched is the
 *convergence measure*

@@ -38,9 +38,9 @@ class FDivergence(PointwiseDivergence):
     Args:
         name: "kl" (:math:`\mathrm{KL}(p \,\|\, q)`, data first), "reverse_kl" (:math:`\mathrm{KL}(q \,\|\, p)`), "pearson"
             (:math:`\chi^2(p \,\|\, q) = \int (p - q)^2/q`), "hellinger" (:math:`\int (\sqrt p - \sqrt q)^2`) or
-        "jensen_shannon". generator: What the generator minimizes: "saturating", the bound itself; "non_saturating", minus
-        :math:`T` of its draws;
-            "log_ratio", minus the log-ratio that the critic shows.
+            "jensen_shannon".
+        generator: What the generator minimizes: "saturating", the bound itself; "non_saturating", minus :math:`T` of its
+            draws; "log_ratio", minus the log-ratio that the critic shows.
 
     Raises:
         ValueError: there is no such divergence or generator's loss.

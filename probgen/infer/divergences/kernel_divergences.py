@@ -128,9 +128,9 @@ class KernelDivergence(Divergence):
 class MaximumMeanDiscrepancy(KernelDivergence):
     r"""The squared maximum mean discrepancy :math:`\mathrm{MMD}^2` of a kernel.
 
-    Args: kernel: ``GaussianKernel((1.0, 2.0))``, ``RationalQuadraticKernel()``, or a function from vectors ``[N, D]`` and
-        ``[M, D]``
-            to ``[N, M]``.
+    Args:
+        kernel: ``GaussianKernel((1.0, 2.0))``, ``RationalQuadraticKernel()``, or a function from vectors ``[N, D]`` and
+            ``[M, D]`` to ``[N, M]``.
 
     References:
         Gretton, Borgwardt, Rasch, Schölkopf, Smola (2012). A kernel two-sample test.

@@ -69,8 +69,8 @@ class R2(Penalty):
     Example:
         >>> import torch
         >>> from probgen.infer import R2
-        >>> float(R2(2.0)(lambda x: x.square().sum(1) / 2, torch.zeros(1, 1), torch.tensor([[3.0]])))
-        9.0
+        >>> R2(2.0)(lambda x: x.square().sum(1) / 2, torch.zeros(1, 1), torch.tensor([[3.0]])).detach()
+        tensor(9.)
     """
 
     def __init__(self, weight: float = 10.0) -> None:
