@@ -26,7 +26,8 @@ from probgen.infer.ema import EMA
 from probgen.infer.history import History
 from probgen.infer.randomness import random_state, restore_random_state
 from probgen.infer.stream import PASS_END, Stream, split_batch
-from probgen.infer.training import OptimizerFactory, ScheduleFactory, Training, Validation
+from probgen.infer.training import Training, Validation
+from probgen.infer.turn import OptimizerFactory, ScheduleFactory
 
 __all__ = ["fit"]
 
@@ -41,7 +42,7 @@ def fit(
     validation: Validation | None = None,
     validate_every: int | None = None,
     schedule: ScheduleFactory | Mapping[str, ScheduleFactory] | None = None,
-    clip_norm: float | None = None,
+    clip_norm: float | Mapping[str, float | None] | None = None,
     ema: EMA | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoint: str | os.PathLike[str] | None = None,
@@ -75,8 +76,9 @@ def fit(
         validate_every: Steps between validations; default: after each pass.
         schedule: A factory from an optimizer to a learning-rate scheduler that is advanced at every step, or one for each
             player.
-        clip_norm: Largest norm of a step's gradient.
-        ema: A moving average to update; validation uses it.
+        clip_norm: Largest norm of a step's gradient, for all players or for each one.
+        ema: A moving average to update after steps that change what it averages, such as ``EMA(loss.law)`` after the
+            generator's; validation uses it.
         callbacks: Hooks, for instance ``EarlyStopping()``.
         checkpoint: Folder for ``last.safetensors`` (to continue) and ``best.safetensors`` (lowest validation, averaged
             weights if ``ema``).
@@ -120,10 +122,10 @@ def fit(
     fabric.to_device(objective)
     stream = Stream(_initialized(objective, data), 1 if epochs is None and steps is None else epochs)
     training = Training(
-        objective, stream, fabric, total_steps=steps, clip_norm=clip_norm, ema=ema, validation=validation,
+        objective, stream, fabric, total_steps=steps, ema=ema, validation=validation,
         callbacks=[*callbacks, *([ProgressBar()] if progress else [])], folder=None if checkpoint is None else Path(checkpoint),
     )  # fmt: skip
-    training.set_up(optimizer, schedule)
+    training.set_up(optimizer, schedule, clip_norm)
     _begin(training, resume=resume)
     _run(training, validate_every, checkpoint_every, log_every)
     return training.history

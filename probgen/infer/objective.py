@@ -7,13 +7,13 @@ number of steps in every round. ``infer.fit`` plays the rounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from torch import nn
 
-__all__ = ["Objective", "Player", "only_player", "players_of"]
+__all__ = ["Objective", "Player", "constant", "only_player", "players_of"]
 
 
 class Player(NamedTuple):
@@ -106,11 +106,32 @@ def only_player(objective: nn.Module, player: Player) -> Iterator[None]:
         (None, tensor([1.]))
     """
     own = {id(parameter) for parameter in player.parameters}
-    frozen = [p for p in objective.parameters() if p.requires_grad and id(p) not in own]
+    with constant([parameter for parameter in objective.parameters() if id(parameter) not in own]):
+        yield
+
+
+@contextmanager
+def constant(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Inside, these parameters want no gradient; afterwards those want one again that did before.
+
+    Args:
+        parameters: What to freeze.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer.objective import constant
+        >>> weight = torch.nn.Parameter(torch.ones(1))
+        >>> with constant([weight]):
+        ...     weight.requires_grad
+        False
+        >>> weight.requires_grad
+        True
+    """
+    frozen = [parameter for parameter in parameters if parameter.requires_grad]
     for parameter in frozen:
-        parameter.requires_grad_(False)  # noqa: FBT003
+        parameter.requires_grad = False
     try:
         yield
     finally:
         for parameter in frozen:
-            parameter.requires_grad_(True)  # noqa: FBT003
+            parameter.requires_grad = True

@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,49 +24,13 @@ from probgen.infer.callbacks import Callback
 from probgen.infer.checkpoint import read_checkpoint, weights_of, write_checkpoint
 from probgen.infer.ema import EMA
 from probgen.infer.history import History
-from probgen.infer.objective import Player, only_player, players_of
 from probgen.infer.randomness import random_state, restore_random_state
 from probgen.infer.stream import Stream, shard, split_batch
+from probgen.infer.turn import OptimizerFactory, ScheduleFactory, Turn, turns_of
 
-__all__ = ["OptimizerFactory", "ScheduleFactory", "Training", "adam"]
+__all__ = ["Training", "Validation"]
 
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
-ScheduleFactory = Callable[[Optimizer], Any]
 Validation = Iterable[Any] | Callable[[nn.Module], float]
-
-
-def adam(parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """Return the default optimizer: fused Adam with learning rate 1e-3.
-
-    Args:
-        parameters: What to optimize.
-
-    Example:
-        >>> import torch
-        >>> from probgen.infer.training import adam
-        >>> adam([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"]
-        0.001
-    """
-    return torch.optim.Adam(parameters, lr=1e-3, fused=True)
-
-
-@dataclass
-class Turn:
-    """What belongs to one player.
-
-    Attributes:
-        name: The player's name.
-        player: Its parameters and steps.
-        module: The objective in this player's data-parallel and precision wrapper.
-        optimizer: Its optimizer, set up by Fabric.
-        schedule: Its learning-rate scheduler, or None.
-    """
-
-    name: str
-    player: Player
-    module: Any
-    optimizer: Any
-    schedule: Any
 
 
 class Training:
@@ -78,8 +41,7 @@ class Training:
         stream: The batches.
         fabric: A launched Lightning Fabric.
         total_steps: When to end, or None.
-        clip_norm: Largest gradient norm of a step, or None.
-        ema: A moving average to update after every step, or None.
+        ema: A moving average to update after every step that changes what it averages, or None.
         validation: Batches, or a function of the objective; or None.
         callbacks: Hooks.
         folder: Where checkpoints go, or None.
@@ -100,7 +62,6 @@ class Training:
         fabric: Any,
         *,
         total_steps: int | None = None,
-        clip_norm: float | None = None,
         ema: EMA | None = None,
         validation: Validation | None = None,
         callbacks: Sequence[Callback] = (),
@@ -110,7 +71,6 @@ class Training:
         self.stream = stream
         self.fabric = fabric
         self.total_steps = total_steps
-        self.clip_norm = clip_norm
         self.ema = ema
         self.validation = validation
         self.callbacks = list(callbacks)
@@ -119,6 +79,8 @@ class Training:
         self.step = 0
         self.stopping = False
         self.turns: list[Turn] = []
+        self._annealed: list[Annealed] = []
+        self._moving: set[str] = set()
         self._pending: list[Tensor] = []
         self._clock = time.perf_counter()
 
@@ -128,16 +90,12 @@ class Training:
         self,
         optimizer: OptimizerFactory | Mapping[str, OptimizerFactory] | Optimizer | None,
         schedule: ScheduleFactory | Mapping[str, ScheduleFactory] | None,
+        clip_norm: float | Mapping[str, float | None] | None = None,
     ) -> None:
-        """Make every player's wrapper, optimizer and schedule."""
-        players = players_of(self.objective)
-        for name, player in players.items():
-            with only_player(self.objective, player) if len(players) > 1 else nullcontext():
-                module = self.fabric.setup_module(self.objective)
-            plain = _make_optimizer(_for_player(optimizer, name, "optimizer"), name, player, len(players))
-            rate = _for_player(schedule, name, "schedule")
-            turn = Turn(name, player, module, self.fabric.setup_optimizers(plain), rate(plain) if rate else None)
-            self.turns += [turn] * player.steps
+        """Make every player's wrapper, optimizer and schedule; arguments as for ``infer.fit``."""
+        self.turns = turns_of(self.objective, self.fabric, optimizer, schedule, clip_norm)
+        self._annealed = [part for part in self.objective.modules() if isinstance(part, Annealed)]
+        self._moving = {turn.name for turn in self.turns if turn.moves(self.ema)}
         self.objective.zero_grad(set_to_none=True)
 
     @property
@@ -178,29 +136,27 @@ class Training:
     def take_step(self, batch: Any) -> None:
         """One turn: gradient, clipping, optimizer, schedules, moving average."""
         turn = self.turns[self.step % len(self.turns)]
-        several = len(self.turns) > turn.player.steps
-        with only_player(self.objective, turn.player) if several else nullcontext():
-            loss = self._loss(turn, batch, several=several)
+        with turn.only():
+            loss = self._loss(turn, batch)
             self.fabric.backward(loss)
         self.notify("on_gradient")
-        if self.clip_norm is not None:
-            self.fabric.clip_gradients(turn.module, turn.optimizer, max_norm=self.clip_norm, error_if_nonfinite=False)
+        if turn.clip_norm is not None:
+            self.fabric.clip_gradients(turn.module, turn.optimizer, max_norm=turn.clip_norm, error_if_nonfinite=False)
         turn.optimizer.step()
         turn.optimizer.zero_grad(set_to_none=True)
         if turn.schedule is not None:
             turn.schedule.step()
-        for part in self.objective.modules():
-            if isinstance(part, Annealed):
-                part.advance()
-        if self.ema is not None:
+        for value in self._annealed:
+            value.advance()
+        if self.ema is not None and turn.name in self._moving:
             self.ema.update()
         self._pending.append(loss.detach())
         self.history.players.append(turn.name)
         self.step += 1
 
-    def _loss(self, turn: Turn, batch: Any, *, several: bool) -> Tensor:
+    def _loss(self, turn: Turn, batch: Any) -> Tensor:
         args, kwargs = split_batch(self.fabric.to_device(batch))
-        if several:
+        if not turn.alone:
             kwargs = {**kwargs, "player": turn.name}
         loss: Tensor = turn.module(*args, **kwargs)
         return loss
@@ -226,8 +182,14 @@ class Training:
                     "written after it. Lower the learning rate, clip gradients (`clip_norm`), or look for log(0) and division "
                     "by 0 with torch.autograd.detect_anomaly."
                 )
-        self.fabric.log_dict({"loss": values[-1]}, step=self.step)
+        self.fabric.log_dict(self._latest(values, first), step=self.step)
         self.notify("on_log")
+
+    def _latest(self, values: list[float], first: int) -> dict[str, float]:
+        """The last loss, or that of every player who moved: ``loss``, or ``loss_critic``, ``loss_generator``."""
+        if self.turns[0].alone:
+            return {"loss": values[-1]}
+        return {f"loss_{name}": value for name, value in zip(self.history.players[first:], values, strict=True)}
 
     def _tick(self) -> None:
         now = time.perf_counter()
@@ -255,8 +217,7 @@ class Training:
     def _validation_value(self) -> float:
         if self.validation is None or callable(self.validation):
             return float("nan") if self.validation is None else float(self.validation(weights_of(self.objective)))
-        turn, several = self.turns[-1], len(self.turns) > self.turns[-1].player.steps
-        losses = [self._loss(turn, self.own_part(batch), several=several).detach() for batch in self.validation]
+        losses = [self._loss(self.turns[-1], self.own_part(batch)).detach() for batch in self.validation]
         if not losses:
             raise ValueError("`validation` yielded no batch.")
         return float(self.fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean"))
@@ -365,24 +326,5 @@ def _evaluation(objective: nn.Module, ema: EMA | None) -> Iterator[None]:
             part.training = mode
 
 
-def _for_player(given: Any, name: str, argument: str) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    if name not in given:
-        raise ValueError(f"`{argument}` has no entry for the player {name!r}; got {sorted(given)}.")
-    return given[name]
-
-
 def _optimizer_kind(turn: Turn) -> str:
     return type(getattr(turn.optimizer, "optimizer", turn.optimizer)).__name__
-
-
-def _make_optimizer(given: Any, name: str, player: Player, num_players: int) -> Optimizer:
-    if isinstance(given, Optimizer):
-        if num_players > 1:
-            raise ValueError("several players need a factory each in `optimizer`; got one optimizer for all.")
-        return given
-    optimizer = (given or adam)(list(player.parameters))
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"`optimizer` must return a torch optimizer for player {name!r}; got {type(optimizer).__name__}.")
-    return optimizer
