@@ -103,8 +103,23 @@ class ImplicitDistribution(Distribution):
         Raises:
             ContextError: the generator takes no context, or one of another shape.
         """
-        settings: Any = {"context_shape": self.context_shape, "support": self._support, "validate_args": self._validate_args}
-        return ImplicitDistribution(self._base, self.generator, self.event_shape, context=context, **settings)
+        return ImplicitDistribution(self._base, self.generator, self.event_shape, context=context, **self._settings())
+
+    def with_base(self, base: torch.distributions.Distribution) -> ImplicitDistribution:
+        """The law of the same generator, and context, under other noise.
+
+        Args:
+            base: Noise of the same event shape.
+
+        Raises:
+            ValueError: the noise has another event shape.
+        """
+        if base.event_shape != self._base.event_shape:
+            raise ValueError(f"`base` must have event shape {tuple(self._base.event_shape)}; got {tuple(base.event_shape)}.")
+        return ImplicitDistribution(base, self.generator, self.event_shape, context=self.context, **self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        return {"context_shape": self.context_shape, "support": self._support, "validate_args": self._validate_args}
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same law with another batch shape; the generator is shared."""
@@ -115,15 +130,26 @@ class ImplicitDistribution(Distribution):
     def sample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]`` without gradients."""
         with torch.no_grad():
-            return self._generated(self.base_dist.sample(torch.Size(sample_shape)))
+            return self.generate(self.base_dist.sample(torch.Size(sample_shape)))
 
     def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
         """Draw ``[*sample_shape, *batch, *event]``, differentiable in the generator's parameters."""
-        return self._generated(self.base_dist.rsample(torch.Size(sample_shape)))
+        return self.generate(self.base_dist.rsample(torch.Size(sample_shape)))
 
-    def _generated(self, noise: Tensor) -> Tensor:
-        rank = len(self._base.event_shape)
-        lead = noise.shape[: noise.dim() - rank]
+    def generate(self, noise: Tensor) -> Tensor:
+        """What the generator makes of given noise.
+
+        Args:
+            noise: Shape ``[*sample, *batch, *base_event]``.
+
+        Returns:
+            Shape ``[*sample, *batch, *event]``.
+
+        Raises:
+            ValueError: the noise or what the generator returns has another shape.
+            ContextError: the context is not bound yet.
+        """
+        lead = batch_of("`noise`", noise, self._base.event_shape)
         flat = noise.reshape(lead.numel(), *self._base.event_shape)
         if self.context is None:
             require_context(type(self).__name__, None, self.context_shape, self.batch_shape)
