@@ -13,6 +13,7 @@ from probgen.gan.multilayer import MLPCritic, MLPGenerator, mlp_gan
 from probgen.gan.parts import GAN
 from probgen.gan.pix2pix import Pix2Pix
 from probgen.gan.reflection import LinearMap, QuadraticCritic, linear_cycle_gan, linear_cycle_loss
+from probgen.gan.residual_networks import biggan_small, residual_gan, sagan
 from probgen.gan.spread import conditional_diversity, energy_score
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "NoiseFree",
     "Pix2Pix",
     "QuadraticCritic",
+    "biggan_small",
     "conditional_diversity",
     "dcgan",
     "deterministic_law",
@@ -33,4 +35,6 @@ __all__ = [
     "linear_cycle_gan",
     "linear_cycle_loss",
     "mlp_gan",
+    "residual_gan",
+    "sagan",
 ]
