@@ -1,8 +1,13 @@
 """Networks: what maps tensors to tensors. They know no distribution and no objective."""
 
 from probgen.nn.adversarial.dcgan import DCGANCritic, DCGANGenerator
+from probgen.nn.adversarial.image_to_image import ImageToImageUNet
+from probgen.nn.adversarial.maxout import BatchNormMLP, Maxout, MaxoutCritic
+from probgen.nn.adversarial.patch_critic import PatchCritic
+from probgen.nn.adversarial.progressive import ProgressiveCritic, ProgressiveGenerator
 from probgen.nn.adversarial.residual import ResidualCritic, ResidualGenerator
 from probgen.nn.adversarial.spectral import convolution_operator_norm, orthogonal_penalty, spectral_normalized
+from probgen.nn.adversarial.translator import ResidualTranslator
 from probgen.nn.attention import MultiHeadAttention, SpatialAttention, TransformerBlock
 from probgen.nn.causal.compiled_steps import CompiledSteps
 from probgen.nn.causal.fvsbn import FVSBN
@@ -34,6 +39,7 @@ __all__ = [
     "MADE",
     "MLP",
     "NADE",
+    "BatchNormMLP",
     "CausalTransformer",
     "ClassConditioning",
     "CompiledSteps",
@@ -51,16 +57,23 @@ __all__ = [
     "FourierEmbedding",
     "GatedPixelCNN",
     "ImageConditioning",
+    "ImageToImageUNet",
+    "Maxout",
+    "MaxoutCritic",
     "MergeBlock",
     "MultiHeadAttention",
     "NoiseEmbedding",
+    "PatchCritic",
     "PixelCNN",
     "PixelCNNPlusPlus",
     "PixelRNN",
     "PixelSNAIL",
+    "ProgressiveCritic",
+    "ProgressiveGenerator",
     "ResidualBlock",
     "ResidualCritic",
     "ResidualGenerator",
+    "ResidualTranslator",
     "SinusoidalEmbedding",
     "Skip",
     "SpatialAttention",

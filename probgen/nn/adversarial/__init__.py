@@ -6,6 +6,9 @@ wants. A critic maps events ``[N, *event]``, and a context, to outputs ``[N, 1]`
 
 from probgen.nn.adversarial.condition_vector import ConditionVector, ProjectionOutput
 from probgen.nn.adversarial.dcgan import DCGANCritic, DCGANGenerator
+from probgen.nn.adversarial.equalized import EqualizedConv2d, EqualizedLinear, PixelNormalization
+from probgen.nn.adversarial.growing import GrowingNetwork
+from probgen.nn.adversarial.image_to_image import ImageToImageUNet
 from probgen.nn.adversarial.layers import (
     ConditionalNormalization,
     normal_initialized,
@@ -13,22 +16,38 @@ from probgen.nn.adversarial.layers import (
     output_activation,
     uniform_initialized,
 )
+from probgen.nn.adversarial.maxout import BatchNormMLP, Maxout, MaxoutCritic
 from probgen.nn.adversarial.minibatch_deviation import MinibatchDeviation
+from probgen.nn.adversarial.patch_critic import PatchCritic
+from probgen.nn.adversarial.progressive import ProgressiveCritic, ProgressiveGenerator
 from probgen.nn.adversarial.residual import ResidualCritic, ResidualGenerator
 from probgen.nn.adversarial.residual_resizing import ResidualDown, ResidualUp
 from probgen.nn.adversarial.scaled_attention import ScaledAttention
 from probgen.nn.adversarial.spectral import convolution_operator_norm, orthogonal_penalty, spectral_normalized
+from probgen.nn.adversarial.translator import ResidualTranslator
 
 __all__ = [
+    "BatchNormMLP",
     "ConditionVector",
     "ConditionalNormalization",
     "DCGANCritic",
     "DCGANGenerator",
+    "EqualizedConv2d",
+    "EqualizedLinear",
+    "GrowingNetwork",
+    "ImageToImageUNet",
+    "Maxout",
+    "MaxoutCritic",
     "MinibatchDeviation",
+    "PatchCritic",
+    "PixelNormalization",
+    "ProgressiveCritic",
+    "ProgressiveGenerator",
     "ProjectionOutput",
     "ResidualCritic",
     "ResidualDown",
     "ResidualGenerator",
+    "ResidualTranslator",
     "ResidualUp",
     "ScaledAttention",
     "convolution_operator_norm",
