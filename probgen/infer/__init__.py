@@ -9,6 +9,7 @@ from probgen.infer.callbacks import Callback, EarlyStopping, ProgressBar, TimeBu
 from probgen.infer.checkpoint import load_weights
 from probgen.infer.compile import Compiled, compile
 from probgen.infer.density import DensityEstimator
+from probgen.infer.density_ratio import DensityRatioLoss
 from probgen.infer.divergences import (
     BoundaryEquilibrium,
     DistanceKernel,
@@ -59,6 +60,7 @@ __all__ = [
     "Compiled",
     "ConsistencyPenalty",
     "DensityEstimator",
+    "DensityRatioLoss",
     "DifferentiableAugmentation",
     "DistanceKernel",
     "Divergence",
