@@ -138,7 +138,7 @@ class Training:
         turn = self.turns[self.step % len(self.turns)]
         with turn.only():
             loss = self._loss(turn, batch)
-            self.fabric.backward(loss)
+            turn.backward(loss)
         self.notify("on_gradient")
         if turn.clip_norm is not None:
             self.fabric.clip_gradients(turn.module, turn.optimizer, max_norm=turn.clip_norm, error_if_nonfinite=False)

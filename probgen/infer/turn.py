@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from probgen.infer.ema import EMA
 from probgen.infer.objective import Player, constant, only_player, players_of
 
-__all__ = ["OptimizerFactory", "ScheduleFactory", "Turn", "adam", "turns_of"]
+__all__ = ["OptimizerFactory", "ScheduleFactory", "Turn", "adam", "is_bare", "turns_of"]
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 ScheduleFactory = Callable[[Optimizer], Any]
@@ -48,8 +48,9 @@ class Turn:
         player: Its parameters and steps.
         alone: Whether it is the only player.
         others: Parameters of the objective that are not its own.
-        module: The objective in this player's data-parallel and precision wrapper.
-        optimizer: Its optimizer, set up by Fabric.
+        module: The objective in this player's data-parallel and precision wrapper, or bare where that would do nothing.
+        backward: Computes the gradient of a loss.
+        optimizer: Its optimizer, set up by Fabric, or bare.
         schedule: Its learning-rate scheduler, or None.
         clip_norm: Largest norm of its gradient, or None.
     """
@@ -59,6 +60,7 @@ class Turn:
     alone: bool
     others: tuple[nn.Parameter, ...]
     module: Any
+    backward: Callable[[Tensor], Any]
     optimizer: Any
     schedule: Any
     clip_norm: float | None
@@ -97,19 +99,39 @@ def turns_of(
         ValueError: a mapping lacks a player, or one optimizer is given for several.
         TypeError: a factory returns no optimizer.
     """
-    players = players_of(objective)
+    players, bare = players_of(objective), is_bare(fabric)
     turns: list[Turn] = []
     for name, player in players.items():
         alone = len(players) == 1
         with nullcontext() if alone else only_player(objective, player):  # data-parallel wrappers look at requires_grad
-            module = fabric.setup_module(objective)
+            module = objective if bare else fabric.setup_module(objective)
         own = {id(parameter) for parameter in player.parameters}
         others = tuple(parameter for parameter in objective.parameters() if id(parameter) not in own)
         plain = _optimizer(_for_player(optimizer, name, "optimizer"), name, player, alone=alone)
         rate = _for_player(schedule, name, "schedule")
-        tools = fabric.setup_optimizers(plain), rate(plain) if rate else None, _for_player(clip_norm, name, "clip_norm")
-        turns += [Turn(name, player, alone, others, module, *tools)] * player.steps
+        stepper = plain if bare else fabric.setup_optimizers(plain)
+        tools = Tensor.backward if bare else fabric.backward, stepper, rate(plain) if rate else None
+        turns += [Turn(name, player, alone, others, module, *tools, _for_player(clip_norm, name, "clip_norm"))] * player.steps
     return turns
+
+
+def is_bare(fabric: Any) -> bool:
+    """Whether Fabric's wrappers would only cost time: one process, one device, full precision.
+
+    Args:
+        fabric: A launched Lightning Fabric.
+
+    Example:
+        >>> from lightning_fabric import Fabric
+        >>> from probgen.infer.turn import is_bare
+        >>> is_bare(Fabric(accelerator="cpu")), is_bare(Fabric(accelerator="cpu", precision="bf16-mixed"))
+        (True, False)
+    """
+    from lightning_fabric.plugins.precision import Precision
+    from lightning_fabric.strategies import SingleDeviceStrategy
+
+    strategy = fabric.strategy
+    return type(strategy) is SingleDeviceStrategy and type(strategy.precision) is Precision
 
 
 def _for_player(given: Any, name: str, argument: str) -> Any:

@@ -9,7 +9,10 @@ from tests.probgen.infer.programs import Game, Gaussian
 
 
 class Fabric:
-    """What a launched Fabric does with one device: nothing."""
+    """What of a launched Fabric is used, with one device, but not said to be bare."""
+
+    strategy = None
+    backward = staticmethod(torch.Tensor.backward)
 
     def setup_module(self, module):
         self.free = [*getattr(self, "free", []), [p.requires_grad for p in module.parameters()]]
