@@ -55,6 +55,15 @@ def test_the_density_on_waveforms_has_mass_one():
     assert abs(float(total) - inside) < 1e-5
 
 
+def test_the_density_of_a_waveform_is_the_product_of_its_samples():
+    torch.manual_seed(0)
+    codec, x = MuLawQuantization(16, mu=15.0), torch.rand(3, 7).double() * 2 - 1
+    log_mass = torch.randn(16).double().log_softmax(0)[codec.encode(x)]
+    whole = codec.log_density(log_mass.sum(-1), x)
+    each = codec.log_density(log_mass, x.unsqueeze(-1))
+    torch.testing.assert_close(whole, each.sum(-1), rtol=1e-12, atol=1e-12)
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="`levels` must be at least 2; got 1"):
         MuLawQuantization(1)
