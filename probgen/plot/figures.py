@@ -22,16 +22,16 @@ _TITLE = 0.16  # inches above a picture for a title of seven points
 
 
 def image_grid(images: Tensor, *, columns: int = 10, size: float = 0.6, titles: Sequence[str] | None = None) -> Figure:
-    """Gray images in a grid, all on one scale.
+    """Images in a grid: gray ones all on one scale, colors as they are.
 
     Args:
-        images: ``[n, height, width]``.
+        images: ``[n, height, width]``, or ``[n, 3, height, width]`` with red, green and blue in [0, 1] (others are clipped).
         columns: Images in a row.
         size: Side of one image in inches.
         titles: One for every image.
 
     Raises:
-        ValueError: ``images`` does not have three dimensions, or the titles don't match.
+        ValueError: ``images`` are neither, or the titles don't match.
         ImportError: matplotlib is missing.
 
     Example:
@@ -40,19 +40,22 @@ def image_grid(images: Tensor, *, columns: int = 10, size: float = 0.6, titles: 
         >>> image_grid(torch.rand(7, 8, 8), columns=4).axes[0].images[0].get_array().shape
         (17, 35)
     """
-    if images.dim() != 3:
-        raise ValueError(f"`images` must have shape [n, height, width]; got {tuple(images.shape)}.")
+    colors = images.dim() == 4 and images.shape[1] == 3
+    if images.dim() != 3 and not colors:
+        raise ValueError(f"`images` must have shape [n, height, width] or [n, 3, height, width]; got {tuple(images.shape)}.")
     if titles is not None and len(titles) != len(images):
         raise ValueError(f"`titles` must hold {len(images)} strings; got {len(titles)}.")
-    n, height, width = images.shape
+    pixels = images.detach().float().cpu()
+    pixels = pixels.permute(0, 2, 3, 1).clamp(0, 1) if colors else pixels
+    n, height, width, *depth = pixels.shape
     rows = math.ceil(n / columns)
-    mosaic = torch.full((rows * (height + 1) - 1, columns * (width + 1) - 1), math.nan)
+    mosaic = torch.full((rows * (height + 1) - 1, columns * (width + 1) - 1, *depth), 1.0 if colors else math.nan)
     room = 0.0 if titles is None else _TITLE
     inches = rows * size * height / width + room
     figure = empty_figure(columns * size, inches)
     axes = figure.add_axes((0.01, 0.01, 0.98, 0.98 - room / inches))
     axes.axis("off")
-    for k, image in enumerate(images.detach().float().cpu()):
+    for k, image in enumerate(pixels):
         top, left = k // columns * (height + 1), k % columns * (width + 1)
         mosaic[top : top + height, left : left + width] = image
         if titles is not None:
