@@ -10,9 +10,10 @@ from probgen.distributions.implicit.corrected import CorrectedDistribution
 from probgen.distributions.implicit.density_ratio import DensityRatio
 from probgen.distributions.implicit.distribution import ImplicitDistribution
 from probgen.distributions.implicit.independence_metropolis import ChainDraws, IndependenceMetropolis
-from probgen.distributions.implicit.injective import Image, InjectiveDistribution, InjectiveLinear, log_volume
+from probgen.distributions.implicit.injective import InjectiveDistribution
 from probgen.distributions.implicit.latent_langevin import LatentLangevin
 from probgen.distributions.implicit.law import ImplicitLaw
+from probgen.distributions.implicit.manifold import Image, InjectiveLinear, log_volume
 from probgen.distributions.implicit.ratio_report import MeanEstimate, RatioReport, ratio_report, recalibrated
 from probgen.distributions.implicit.rejection import RejectionDistribution
 from probgen.distributions.implicit.resampled import ResampledDistribution

@@ -9,6 +9,9 @@ from probgen.gan.cycle_gan import CycleGAN
 from probgen.gan.deep_convolutional import dcgan
 from probgen.gan.deterministic import NoiseFree, deterministic_law
 from probgen.gan.draw_pool import DrawPool
+from probgen.gan.inverse_problem import InverseProblem
+from probgen.gan.inversion import Inversion, annealed_posterior, invert
+from probgen.gan.modes import Modes, find_modes
 from probgen.gan.multilayer import MLPCritic, MLPGenerator, mlp_gan
 from probgen.gan.parts import GAN
 from probgen.gan.pix2pix import Pix2Pix
@@ -21,17 +24,23 @@ __all__ = [
     "CriticLosses",
     "CycleGAN",
     "DrawPool",
+    "InverseProblem",
+    "Inversion",
     "LinearMap",
     "MLPCritic",
     "MLPGenerator",
+    "Modes",
     "NoiseFree",
     "Pix2Pix",
     "QuadraticCritic",
+    "annealed_posterior",
     "biggan_small",
     "conditional_diversity",
     "dcgan",
     "deterministic_law",
     "energy_score",
+    "find_modes",
+    "invert",
     "linear_cycle_gan",
     "linear_cycle_loss",
     "mlp_gan",
