@@ -123,7 +123,10 @@ class BoundaryEquilibrium(Divergence):
             real: Errors of data, ``[N, ...]``.
             fake: Errors of draws, ``[M, ...]``.
         """
-        return mean_score(real) - self.balance.to(fake) * mean_score(fake)
+        balance = self.balance.to(
+            fake, copy=True
+        )  # `advance` changes the buffer in place, maybe before this loss is differentiated
+        return mean_score(real) - balance * mean_score(fake)
 
     def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """The error of draws.

@@ -8,6 +8,7 @@ The best critic is :math:`v^* = \operatorname{sign}(p - q)`; its loss is :math:`
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
@@ -46,3 +47,7 @@ class Hinge(PointwiseDivergence):
     def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
         """A lower bound of the total variation: one minus half the loss."""
         return 1 - self.critic_loss(real, fake) / 2
+
+    def best_output(self, log_ratio: Tensor) -> Tensor:
+        r""":math:`\operatorname{sign} \log(p/q)`: which is likelier, not by how much, so there is no ``log_ratio``."""
+        return torch.sign(log_ratio)

@@ -62,6 +62,10 @@ class Penalty(nn.Module):
         terms = self.terms(critic, real, fake)
         return self.weight * terms.sum() / max(terms.numel(), 1)
 
+    def extra_repr(self) -> str:
+        """The weight."""
+        return f"weight={self.weight}"
+
 
 def gradient_at(critic: Critic, x: Tensor) -> Tensor:
     """The critic's gradient at single examples, ``[N, *event]``, differentiable in the critic's parameters.
