@@ -56,7 +56,7 @@ def train(images: Tensor, options: argparse.Namespace, *, both: bool, draws: int
     history = fit(
         model,
         Batches((edges(images), targets), options.batch, seed=0, drop_last=True),
-        partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999), fused=True),
+        partial(torch.optim.Adam, lr=5e-4, betas=(0.5, 0.999), fused=True),
         steps=2 if options.smoke else 10_000_000,
         schedule=budget.schedule,
         callbacks=[budget],
@@ -93,9 +93,9 @@ def main(argv: list[str] | None = None) -> Measured:
     """Train three times, measure, print and write; return what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=2.5, help="training time of the processor, for each of three")
-    parser.add_argument("--channels", type=int, default=24)
+    parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--weight", type=float, default=100.0, help="of the distance to the target")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the results")
     parser.add_argument("--condition", default="", help="a sentence about the machine, kept with the figures")
     parser.add_argument("--smoke", action="store_true", help="two steps, few images, small networks")
