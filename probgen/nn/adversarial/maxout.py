@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from probgen.nn._context import flat_context
+from probgen.nn.adversarial._pyramid import require_events
 from probgen.nn.adversarial.spectral import spectral_normalized
 from probgen.nn.convolutional_blocks import require_sizes
 
@@ -92,6 +93,7 @@ class MaxoutCritic(nn.Module):
     ) -> None:
         super().__init__()
         require_sizes(in_features=in_features, hidden=hidden)
+        self.in_features = in_features
         self.context_shape = (context_features,) if context_features else None
         widths = [in_features + context_features, *hidden]
         self.layers = nn.Sequential(*(Maxout(n, m, pieces) for n, m in itertools.pairwise(widths)), nn.Linear(widths[-1], 1))
@@ -102,8 +104,9 @@ class MaxoutCritic(nn.Module):
         """Outputs ``[N, 1]`` of ``x`` ``[N, in_features]`` and a context ``[N, context_features]``.
 
         Raises:
-            ContextError: the context is missing, not wanted, or has another shape.
+            ValueError: the input has another shape; a ``ContextError`` where the context is missing or has.
         """
+        require_events("MaxoutCritic", "x", x, (self.in_features,))
         return self.layers(_joined("MaxoutCritic", x, context, self.context_shape))  # type: ignore[no-any-return]
 
 
@@ -144,6 +147,7 @@ class BatchNormMLP(nn.Module):
     ) -> None:
         super().__init__()
         require_sizes(noise_features=noise_features, out_features=out_features, hidden=hidden)
+        self.noise_features = noise_features
         self.context_shape = (context_features,) if context_features else None
         widths = [noise_features + context_features, *hidden]
         parts: list[nn.Module] = []
@@ -155,8 +159,9 @@ class BatchNormMLP(nn.Module):
         """Draws ``[n, out_features]`` of ``noise`` ``[n, noise_features]`` and a context ``[n, context_features]``.
 
         Raises:
-            ContextError: the context is missing, not wanted, or has another shape.
+            ValueError: the input has another shape; a ``ContextError`` where the context is missing or has.
         """
+        require_events("BatchNormMLP", "noise", noise, (self.noise_features,))
         return self.layers(_joined("BatchNormMLP", noise, context, self.context_shape))  # type: ignore[no-any-return]
 
 

@@ -46,7 +46,8 @@ class MinibatchDeviation(nn.Module):
         count = x.shape[0]
         size = max((size for size in range(1, min(self.group, count) + 1) if count % size == 0), default=1)
         groups = x.reshape(count // size, size, *x.shape[1:])
-        deviation = (groups.var(dim=1, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
+        variance = (groups - groups.mean(dim=1, keepdim=True)).square().mean(dim=1)
+        deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))
         channel = deviation.repeat_interleave(size)[:, None, None, None].expand(count, 1, *x.shape[2:])
         return torch.cat([x, channel], dim=1)
 

@@ -55,9 +55,9 @@ class ResidualUp(nn.Module):
     def forward(self, x: Tensor, grid: tuple[int, int], condition: Tensor | None = None) -> Tensor:
         """Bring ``x`` to ``grid`` ``(H, W)``; ``condition`` is ``[N, features]``."""
         h = repeated_to(torch.relu(self.first_normalization(x, condition)), grid)
-        h = self.second(torch.relu(self.second_normalization(self.first(h), condition)))
+        change: Tensor = self.second(torch.relu(self.second_normalization(self.first(h), condition)))
         around = x if self.skip is None else self.skip(x)  # repeating pixels and mixing channels commute
-        return h + repeated_to(around, grid)
+        return change + repeated_to(around, grid)
 
 
 class ResidualDown(nn.Module):
@@ -94,7 +94,7 @@ class ResidualDown(nn.Module):
         h = self.first(x if self.before is None else self.before(x))
         h = averaged_to(self.second(self.between(h)), grid)
         around = averaged_to(x, grid)  # averaging pixels and mixing channels commute
-        return h + (around if self.skip is None else self.skip(around))  # type: ignore[no-any-return]
+        return h + (around if self.skip is None else self.skip(around))
 
 
 def repeated_to(x: Tensor, grid: tuple[int, int]) -> Tensor:

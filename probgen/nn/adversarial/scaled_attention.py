@@ -47,4 +47,5 @@ class ScaledAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Add to ``x`` ``[N, channels, H, W]`` what its pixels see of each other."""
         change: Tensor = self.attention(x.flatten(2).transpose(1, 2))
-        return x + self.scale * change.transpose(1, 2).unflatten(2, x.shape[2:])
+        image: Tensor = change.transpose(1, 2).unflatten(2, x.shape[2:])
+        return x + self.scale * image

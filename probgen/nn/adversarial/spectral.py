@@ -96,7 +96,8 @@ def convolution_operator_norm(weight: Tensor, size: tuple[int, int]) -> Tensor:
     if weight.dim() != 4 or weight.shape[2] > size[0] or weight.shape[3] > size[1]:
         raise ValueError(f"`weight` must be [out, in, k, k] with k at most {tuple(size)}; got {tuple(weight.shape)}.")
     spectrum = torch.fft.fft2(weight, s=size).permute(2, 3, 0, 1)
-    return torch.linalg.matrix_norm(spectrum, 2).amax()
+    norms: Tensor = torch.linalg.matrix_norm(spectrum, 2)
+    return norms.amax()
 
 
 def orthogonal_penalty(module: nn.Module) -> Tensor:
