@@ -11,10 +11,12 @@ from probgen.gan.deterministic import NoiseFree, deterministic_law
 from probgen.gan.draw_pool import DrawPool
 from probgen.gan.inverse_problem import InverseProblem
 from probgen.gan.inversion import Inversion, annealed_posterior, invert
+from probgen.gan.latent_space import combined_noise, draws_between, mean_noise, typical_length
 from probgen.gan.modes import Modes, find_modes
 from probgen.gan.multilayer import MLPCritic, MLPGenerator, mlp_gan
 from probgen.gan.parts import GAN
 from probgen.gan.pix2pix import Pix2Pix
+from probgen.gan.progressive_growing import Growing, progressive_gan
 from probgen.gan.reflection import LinearMap, QuadraticCritic, linear_cycle_gan, linear_cycle_loss
 from probgen.gan.residual_networks import biggan_small, residual_gan, sagan
 from probgen.gan.spread import conditional_diversity, energy_score
@@ -24,6 +26,7 @@ __all__ = [
     "CriticLosses",
     "CycleGAN",
     "DrawPool",
+    "Growing",
     "InverseProblem",
     "Inversion",
     "LinearMap",
@@ -35,15 +38,20 @@ __all__ = [
     "QuadraticCritic",
     "annealed_posterior",
     "biggan_small",
+    "combined_noise",
     "conditional_diversity",
     "dcgan",
     "deterministic_law",
+    "draws_between",
     "energy_score",
     "find_modes",
     "invert",
     "linear_cycle_gan",
     "linear_cycle_loss",
+    "mean_noise",
     "mlp_gan",
+    "progressive_gan",
     "residual_gan",
     "sagan",
+    "typical_length",
 ]
