@@ -60,6 +60,29 @@ class Walk(IncrementalNetwork):
         return state, (self.rho * values).unsqueeze(-1)
 
 
+class Told(IncrementalNetwork):
+    """Repeats its context, a logit for each position, so that bits can be told what to be."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.features, self.num_outputs, self.context_shape = features, 1, (features,)
+        self.scale = nn.Parameter(torch.tensor(100.0))
+
+    @property
+    def levels(self):
+        return tuple((k,) for k in range(self.features))
+
+    def forward(self, values, context=None):
+        return (self.scale * context).expand(*values.shape[:-1], -1).unsqueeze(-1)
+
+    def init_state(self, batch_shape, context=None):
+        logits = (self.scale * context).expand(*batch_shape, -1)
+        return logits[..., 1:], logits[..., :1].unsqueeze(-1)
+
+    def step(self, state, values):
+        return state[..., 1:], state[..., :1].unsqueeze(-1)
+
+
 def number(draws):
     """Binary events ``[n, ...]`` as integers."""
     bits = draws.flatten(1).long()

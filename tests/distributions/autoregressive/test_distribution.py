@@ -13,6 +13,7 @@ from probgen.distributions._checks import ContextError
 from probgen.distributions.bijectors import Affine, IncrementalNetwork, MaskedAutoregressive
 from probgen.distributions.elements import BernoulliElement, CategoricalElement, Element, NormalElement
 from probgen.nn import MADE
+from tests.distributions.autoregressive.examples import Told
 
 
 class Chain(IncrementalNetwork):
@@ -125,6 +126,20 @@ def test_the_entropy_of_a_binary_chain():
     rate = -(0.1 * math.log(0.1) + 0.9 * math.log(0.9))
     assert rate == pytest.approx(0.32508297)
     assert float(-(log_prob.exp() * log_prob).sum()) == pytest.approx(math.log(2) + 11 * rate, abs=1e-12)
+
+
+@pytest.mark.parametrize("batch", [(), (7,), (2, 3)])
+@pytest.mark.parametrize("sample_shape", [(), (4,), (2, 5)])
+def test_every_draw_has_the_context_of_its_own_row(batch, sample_shape):
+    torch.manual_seed(0)
+    bits = torch.randint(2, (*batch, 6)).float()
+    p = Autoregressive(Told(6), (6,), BernoulliElement(), context=2 * bits - 1)
+    wanted = bits.expand(*sample_shape, *batch, 6)
+    assert torch.equal(p.sample(sample_shape), wanted)
+    assert torch.equal(p.expand((3, *batch)).sample(sample_shape), bits.expand(*sample_shape, 3, *batch, 6))
+    torch.testing.assert_close(p.log_prob(wanted), torch.zeros((*sample_shape, *batch)))
+    for observed in (2, torch.arange(6) == 3):  # exactly, and by particles
+        assert torch.equal(p.given(bits, observed).sample(sample_shape), wanted)
 
 
 def test_contexts_give_the_batch_and_broadcast():

@@ -8,7 +8,7 @@ import torch
 
 from probgen.distributions import Autoregressive, Quantization
 from probgen.distributions._checks import ContextError
-from probgen.distributions.autoregressive import Completion, ExactCompletion
+from probgen.distributions.autoregressive import Completion, ExactCompletion, ParticleCompletion
 from probgen.distributions.autoregressive.completion import require_bound
 from probgen.distributions.autoregressive.exact_completion import is_prefix
 from probgen.distributions.elements import BernoulliElement, DiscretizedLogisticMixtureElement, NormalElement
@@ -82,6 +82,18 @@ def test_what_is_unknown_may_be_nan_and_masks_may_differ():
     draws = rest.sample((4,))
     assert draws.shape == (4, 3, 4)
     assert torch.equal(draws[:, mask], x.long().expand(4, 3, 4)[:, mask])
+
+
+def test_one_row_that_is_no_prefix_is_enough():
+    p = binary(order=None)
+    mask = torch.zeros(2, 3, 3, dtype=torch.bool)
+    mask[0, 0], mask[1, 2] = True, True  # the first row of pixels, and the last
+    x = p.sample((2,))
+    assert is_prefix(p, mask[:1])
+    assert not is_prefix(p, mask)
+    assert isinstance(p.given(x, mask), ParticleCompletion)
+    with pytest.raises(ValueError, match="prefix of the network"):
+        ExactCompletion(p, x, mask)
 
 
 def test_contexts_batches_expansion_and_copies():
