@@ -330,7 +330,7 @@ def test_two_processes_give_the_gradient_of_the_full_batch(tmp_path):
     command += ["-m", "tests.probgen.infer.distributed", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120, capture_output=True)
     whole = recorded_gradients()
-    assert whole.keys() == {"one", "two"}
+    assert whole.keys() == {"one", "two", "adversarial"}
     for name, steps in whole.items():
         for rank in (0, 1):
             for step, part in zip(steps, read_tree(tmp_path / f"{rank}.safetensors")[name], strict=True):
