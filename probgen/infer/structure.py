@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Transform
 from torch.distributions.constraints import Constraint
 
+from probgen.infer.parametrized import is_parametrized_class, parametrized_again
 from probgen.infer.storage import UnsafeFileError
 
 __all__ = ["build", "describe"]
@@ -34,6 +35,7 @@ _BASES = (nn.Module, Distribution, Transform, Constraint, _Context)
 _CONTAINERS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "size": torch.Size, "set": set, "frozenset": frozenset}
 _MAPPINGS: dict[str, type[Any]] = {"dict": dict, "ordered": OrderedDict}
 _TORCH_FUNCTIONS = ("abs", "cos", "exp", "log", "relu", "selu", "sigmoid", "sin", "sqrt", "square", "tanh")
+_PARAMETRIZED = "parametrized["
 _FUNCTION_MODULES = ("torch.nn.functional.", "probgen.distributions.", "probgen.nn.", "probgen.flows.")
 
 
@@ -165,6 +167,8 @@ class _Reader:
         if hooks and isinstance(made, nn.Module):
             return _refuse(f"functions that run by themselves ({', '.join(hooks)})")
         made.__dict__.update({name: self.read(item) for name, item in tree["state"].items()})
+        if tree["class"].startswith(_PARAMETRIZED):
+            parametrized_again(made)
         return made
 
 
@@ -188,6 +192,8 @@ class _Names:
         """The class or function of a name, if allowed."""
         if path in self.extra:
             return self.extra[path]
+        if path.startswith(_PARAMETRIZED) and path.endswith("]"):
+            return self.find(path[len(_PARAMETRIZED) : -1])
         if path.startswith("PyroModule[") and path.endswith("]"):
             return PyroModule[self.find(path[len("PyroModule[") : -1])]
         module, _, name = path.rpartition(".")
@@ -200,6 +206,8 @@ class _Names:
 def _full_name(item: Any) -> str:
     if _is_mixin(item):
         return f"PyroModule[{_full_name(item.__mro__[1])}]"
+    if is_parametrized_class(item):
+        return f"{_PARAMETRIZED}{_full_name(item.__mro__[1])}]"
     name = getattr(item, "__name__", "")
     if isinstance(item, types.BuiltinFunctionType) and getattr(torch, name, None) is item:
         return f"torch.{name}"
@@ -212,7 +220,7 @@ def _is_mixin(item: Any) -> bool:
 
 
 def _allowed(item: Any, path: str) -> bool:
-    if _is_mixin(item):
+    if _is_mixin(item) or is_parametrized_class(item):
         return _allowed(item.__mro__[1], _full_name(item.__mro__[1]))
     if isinstance(item, type):
         known = path.startswith(_PACKAGES)

@@ -137,7 +137,7 @@ def test_it_learns_stage_by_stage():
     for stage in range(generator.stages):
         for network in (generator, critic):
             network.grow(stage)
-        optimizers = lambda values: torch.optim.Adam(values, lr=3e-3, betas=(0.0, 0.99))  # noqa: E731
+        optimizers = lambda values: torch.optim.Adam(values, lr=2e-2, betas=(0.0, 0.99))  # noqa: E731
         fit(loss, data, optimizer=optimizers, steps=60, progress=False)
     x = generator(torch.randn(500, 4))
     assert abs(start - 2) > 1
