@@ -1,8 +1,8 @@
 """Modules with parametrizations of torch, such as spectral normalization, among saved models.
 
-torch gives such a module a class of its own, made when the parametrization is registered, with a property for each parametrized
-tensor. A file names the class that it was made from and holds the modules that compute the tensors; the rest is made again here.
-Parametrizations that hold hooks or functions (weight normalization, orthogonal matrices) cannot be saved.
+torch gives such a module a class of its own, made when the parametrization is registered, with a property for each
+parametrized tensor. A file names the class that it was made from and holds the modules that compute the tensors; the rest is
+made again here. Parametrizations that hold hooks or functions (weight normalization, orthogonal matrices) cannot be saved.
 """
 
 from __future__ import annotations
