@@ -118,7 +118,10 @@ def require_one_coordinate(values: Tensor, num_inputs: int) -> None:
     Example:
         >>> import torch
         >>> from probgen.nn.masks import require_one_coordinate
-        >>> require_one_coordinate(torch.zeros(5, 2), 2)
+        >>> require_one_coordinate(torch.zeros(5, 3), 2)
+        Traceback (most recent call last):
+            ...
+        ValueError: `values` must end with the 2 numbers of one coordinate; got (5, 3).
     """
     if values.shape[-1:] != (num_inputs,):
         raise ValueError(f"`values` must end with the {num_inputs} numbers of one coordinate; got {tuple(values.shape)}.")
