@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> Measured:
 
 def report(rows: list[list[str]], name: str, classifier: ClassifierFeatures, options: argparse.Namespace) -> Measured:
     """The table, with the rows of earlier runs."""
-    path = options.out / f"stacked_digits{'_smoke' if options.smoke else ''}.json"
+    path = options.out / f"gan_stacked_digits{'_smoke' if options.smoke else ''}.json"
     before = Measured.read(path).tables[0][2] if path.exists() else []
     known = {entry[0]: entry for entry in [*before, *rows]}
     ordered = [known[label] for label in ("test images, stacked", *LABELS.values()) if label in known]
