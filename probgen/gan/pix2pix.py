@@ -5,12 +5,8 @@ r"""Pix2pix: a conditional law of targets given sources, from pairs of them.
 The critic sees pairs of source and draw, so it judges whether the draw belongs to its source; the distance to the one known
 target, with :math:`\lambda = 100` in the paper, says so directly. But the best *single guess* under an absolute distance is
 the median of :math:`p(y \mid x)`, whatever the noise: the distance asks a generator to ignore its noise. With :math:`m \ge 2`
-draws for each source it is replaced by the energy score
-
-.. math:: \frac1m \sum_i |y_i - y| - \frac{1}{2 m (m - 1)} \sum_{i \ne j} |y_i - y_j|,
-
-pixel by pixel the continuous ranked probability score, which is smallest in expectation when the draws have the law of the
-target.
+draws for each source it is replaced by the energy score (:mod:`probgen.gan.spread`), which is smallest where the draws have
+the law of the target.
 """
 
 from __future__ import annotations
@@ -38,10 +34,11 @@ class Pix2Pix(Objective):
     Args:
         law: From sources ``[N, *source]`` to the law of a target: an ``ImplicitLaw`` whose generator takes real noise, or
             another module that returns a distribution with ``rsample``.
-        critic: From targets ``[N, *target]`` and sources ``[N, *source]`` to outputs ``[N, ...]``.
-        divergence: What the critic measures; non-saturating by default, as in the paper.
-        distance_weight: The weight :math:`\lambda` of the distance to the target.
-        draws: Draws for each source; with two or more the distance is the energy score, and the draws keep their spread.
+        critic: From targets ``[N, *target]`` and sources ``[N, *source]`` to outputs ``[N, ...]``. divergence: What the critic
+        measures; non-saturating by default, as in the paper. distance_weight: The weight :math:`\lambda` of the distance to
+        the target. draws: Draws for each source; with two or more the distance is the energy score of whole events, and the
+        draws keep their
+            spread.
         penalties: Penalties of the critic.
 
     Raises:
@@ -120,7 +117,8 @@ class Pix2Pix(Objective):
         loss = self.losses.of_generator(drawn, _repeated(target, self.draws), _repeated(source, self.draws))
         if self.distance_weight:
             draws = drawn.reshape(self.draws, *target.shape)
-            loss = loss + self.distance_weight * mean_score(energy_score(draws, target))
+            event_dim = 0 if self.draws == 1 else target.dim() - 1
+            loss = loss + self.distance_weight * mean_score(energy_score(draws, target, event_dim))
         return loss
 
 

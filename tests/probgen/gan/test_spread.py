@@ -10,13 +10,35 @@ import torch
 from probgen.gan import conditional_diversity, energy_score
 
 
+def root_mean_square(x, event_dim):
+    return x.abs() if event_dim == 0 else x.square().flatten(x.dim() - event_dim).mean(-1).sqrt()
+
+
+@pytest.mark.parametrize("event_dim", [0, 1, 2])
 @pytest.mark.parametrize("number", [1, 2, 3, 7])
-def test_energy_score_is_the_double_sum(number):
+def test_energy_score_is_the_double_sum(number, event_dim):
     torch.manual_seed(0)
-    draws, target = torch.randn(number, 4, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
-    pairs = [(draws[i] - draws[j]).abs() for i, j in itertools.permutations(range(number), 2)]
-    wanted = (draws - target).abs().mean(0) - (sum(pairs) / (2 * number * (number - 1)) if pairs else 0.0)
-    torch.testing.assert_close(energy_score(draws, target), wanted)
+    draws, target = torch.randn(number, 5, 4, 3, dtype=torch.float64), torch.randn(5, 4, 3, dtype=torch.float64)
+    pairs = [root_mean_square(draws[i] - draws[j], event_dim) for i, j in itertools.permutations(range(number), 2)]
+    between = sum(pairs) / (2 * number * (number - 1)) if pairs else 0.0
+    wanted = root_mean_square(draws - target, event_dim).mean(0) - between
+    torch.testing.assert_close(energy_score(draws, target, event_dim), wanted)
+
+
+def test_the_score_of_whole_events_sees_how_coordinates_hang_together():
+    """Targets (s, s) with a random sign s: draws with one sign for both beat draws with a sign for each."""
+    signs = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
+    target, together, apart = signs[:1], signs[[0, 1]], signs
+    by_event = [
+        sum(float(energy_score(torch.stack([a, b])[:, None], target, 1)) for a in law for b in law) / len(law) ** 2
+        for law in (together, apart)
+    ]
+    by_coordinate = [
+        sum(float(energy_score(torch.stack([a, b])[:, None], target).mean()) for a in law for b in law) / len(law) ** 2
+        for law in (together, apart)
+    ]
+    assert by_event[0] < by_event[1] - 0.05
+    assert by_coordinate[0] == pytest.approx(by_coordinate[1])
 
 
 @pytest.mark.statistical(false_alarm=1e-9)
