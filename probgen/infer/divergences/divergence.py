@@ -33,7 +33,7 @@ def mean_score(terms: Tensor) -> Tensor:
         >>> mean_score(torch.tensor([1.0, 3.0])), mean_score(torch.zeros(0))
         (tensor(2.), tensor(0.))
     """
-    return terms.sum() / max(terms.numel(), 1)
+    return terms.mean() if terms.numel() else terms.sum()
 
 
 class Divergence(nn.Module):

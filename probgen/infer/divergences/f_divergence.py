@@ -13,7 +13,7 @@ What the generator minimizes is a choice. With the best critic the three give th
 * ``"saturating"``, :math:`-\mathbb E_q[f^*(T)]`: of :math:`D_f(p \,\|\, q)` itself, by the envelope theorem;
 * ``"non_saturating"``, :math:`-\mathbb E_q[T]`: of nothing with a name, but large where the critic is sure (Nowozin et al.);
 * ``"log_ratio"``, :math:`-\mathbb E_q[\log (p/q)]` read off the critic: of :math:`\mathrm{KL}(q \,\|\, p)`, whatever
-:math:`f` is.
+  :math:`f` is.
 """
 
 from __future__ import annotations

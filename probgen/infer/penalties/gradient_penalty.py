@@ -4,6 +4,10 @@ r"""The gradient penalty of WGAN-GP: the critic's slope is held near one between
     \qquad \hat x = u\, x + (1 - u)\, y, \quad u \sim \mathcal U(0, 1)
 
 with one :math:`u` and one norm *for each example*. The one-sided form punishes slopes above one only.
+
+On the line a two-sided penalty can hold a critic that slopes the wrong way: for means a distance 2 apart the Wasserstein
+loss of :math:`f(x) = s x` is :math:`2 s + 10 (|s| - 1)^2`, with a second minimum at :math:`s = 0.9`. The one-sided form lets
+it turn; in more dimensions a slope can turn without passing zero.
 """
 
 from __future__ import annotations

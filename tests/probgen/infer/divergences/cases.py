@@ -50,7 +50,7 @@ CASES = {
     "least_squares_reversed": Case(lambda: LeastSquares(1.0, -2.0, -2.0), TRIANGULAR),
     "wasserstein": Case(Wasserstein, 1.0, -X, LIPSCHITZ),
     "wasserstein_clip": Case(lambda: Wasserstein(clip=0.01), 1.0, -X, LIPSCHITZ),
-    "wasserstein_gp": Case(lambda: Wasserstein(10.0), 1.0, -X, LIPSCHITZ),
+    "wasserstein_gp": Case(lambda: Wasserstein(0.5), 1.0, -X, LIPSCHITZ),
     "wasserstein_lp": Case(lambda: Wasserstein(lipschitz_penalty=10.0), 1.0, -X, LIPSCHITZ),
     "kl": Case(lambda: FDivergence("kl"), 0.5),
     "kl_alternative": Case(lambda: FDivergence("kl", generator="non_saturating"), 0.5),

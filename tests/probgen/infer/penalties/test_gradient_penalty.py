@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from probgen.infer import GradientPenalty
+from probgen.infer import GradientPenalty, Wasserstein
 from probgen.infer.penalties.penalty import gradient_at
 
 
@@ -48,6 +48,21 @@ def test_points_lie_between_and_each_has_its_own_place():
     assert torch.equal(x, x[:, :1, :1].expand_as(x))
     assert ((x >= 0) & (x <= 1)).all()
     assert len(x[:, 0, 0].unique()) == 50
+
+
+def test_on_the_line_the_wrong_slope_is_held_unless_one_sided():
+    real, fake = torch.zeros(8, 1, dtype=torch.float64), torch.full((8, 1), 2.0, dtype=torch.float64)
+
+    def push(slope, **settings):
+        """Minus the derivative of the critic's loss by its slope: right is -1."""
+        slope, divergence = torch.tensor(slope, dtype=torch.float64, requires_grad=True), Wasserstein(**settings)
+        loss = divergence.critic_loss(slope * real, slope * fake)
+        loss = loss + divergence.penalties[0](lambda x: slope * x, real, fake)
+        return -float(torch.autograd.grad(loss, slope)[0])
+
+    assert push(0.5, gradient_penalty=10.0) > 0 > push(0.95, gradient_penalty=10.0)
+    assert push(0.9, gradient_penalty=10.0) == pytest.approx(0.0)
+    assert push(0.5, lipschitz_penalty=10.0) == push(0.01, lipschitz_penalty=10.0) == -2
 
 
 def test_unequal_numbers_are_refused():
