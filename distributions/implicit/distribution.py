@@ -150,7 +150,7 @@ class ImplicitDistribution(Distribution):
             ContextError: the context is not bound yet.
         """
         lead = batch_of("`noise`", noise, self._base.event_shape)
-        flat = noise.reshape(lead.numel(), *self._base.event_shape)
+        flat = noise if len(lead) == 1 else noise.reshape(lead.numel(), *self._base.event_shape)
         if self.context is None:
             require_context(type(self).__name__, None, self.context_shape, self.batch_shape)
             drawn = self.generator(flat)
@@ -160,7 +160,7 @@ class ImplicitDistribution(Distribution):
             raise ValueError(
                 f"`generator` must return shape {(lead.numel(), *self.event_shape)}; it returned {tuple(drawn.shape)}."
             )
-        return drawn.reshape(*lead, *self.event_shape)
+        return drawn if len(lead) == 1 else drawn.reshape(*lead, *self.event_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Not available.
