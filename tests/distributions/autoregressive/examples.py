@@ -39,11 +39,11 @@ def codes(context=0, order=(2, 0, 3, 1)):
 
 
 class Walk(IncrementalNetwork):
-    """The means of a linear chain: x_i around rho x_{i-1}."""
+    """The means of a linear chain: x_i around rho x_{i-1} + shift."""
 
-    def __init__(self, features, rho):
+    def __init__(self, features, rho, shift=0.0):
         super().__init__()
-        self.features, self.num_outputs = features, 1
+        self.features, self.num_outputs, self.shift = features, 1, shift
         self.rho = nn.Parameter(torch.tensor(rho, dtype=torch.float64))
 
     @property
@@ -51,13 +51,13 @@ class Walk(IncrementalNetwork):
         return tuple((k,) for k in range(self.features))
 
     def forward(self, values, context=None):
-        return (self.rho * nn.functional.pad(values[..., :-1], (1, 0))).unsqueeze(-1)
+        return (self.rho * nn.functional.pad(values[..., :-1], (1, 0)) + self.shift).unsqueeze(-1)
 
     def init_state(self, batch_shape, context=None):
-        return self.rho.new_zeros(*batch_shape, 0), self.rho.new_zeros(*batch_shape, 1, 1)
+        return self.rho.new_zeros(*batch_shape, 0), self.rho.new_full((*batch_shape, 1, 1), self.shift)
 
     def step(self, state, values):
-        return state, (self.rho * values).unsqueeze(-1)
+        return state, (self.rho * values + self.shift).unsqueeze(-1)
 
 
 class Told(IncrementalNetwork):

@@ -143,13 +143,14 @@ def test_twisted_particles_of_a_walk_know_where_it_ends():
 def test_the_twist_of_a_normal_chain_is_the_law_of_the_end_given_what_is_known():
     """Moments of 20 000 draws: six standard errors of a variance are 6 %, 0.03 nats; a factor of 1.3 is found."""
     torch.manual_seed(0)
-    rho, length = 0.9, 4
-    p = Autoregressive(Walk(length, rho), (length,), NormalElement(1.0))
+    rho, length, shift = 0.9, 4, 1.0
+    p = Autoregressive(Walk(length, rho, shift), (length,), NormalElement(1.0))
     twist = GaussianLookAhead(p, torch.arange(length) == length - 1, num_draws=20_000, ridge=1e-6)
-    values = 0.5 * torch.randn(5, length, dtype=torch.float64)
+    values = 2 + 0.5 * torch.randn(5, length, dtype=torch.float64)
     for level in range(length - 1):
-        variance = sum(rho ** (2 * k) for k in range(length - level))
-        mean = rho ** (length - level) * values[:, level - 1] if level else torch.zeros(5, dtype=torch.float64)
+        steps = range(length - level)
+        variance, drift = sum(rho ** (2 * k) for k in steps), sum(rho**k for k in steps) * shift
+        mean = drift + (rho ** len(steps) * values[:, level - 1] if level else torch.zeros(5, dtype=torch.float64))
         exact = torch.distributions.Normal(mean, variance**0.5).log_prob(values[:, -1]) + 0.5 * math.log(2 * math.pi)
         torch.testing.assert_close(twist(level, values, torch.zeros(5, 1, 1)), exact, atol=0.1, rtol=0)
 
