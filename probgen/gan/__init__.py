@@ -10,7 +10,7 @@ from probgen.gan.deep_convolutional import dcgan
 from probgen.gan.deterministic import NoiseFree, deterministic_law
 from probgen.gan.draw_pool import DrawPool
 from probgen.gan.inverse_problem import InverseProblem
-from probgen.gan.inversion import Inversion, annealed_posterior, invert
+from probgen.gan.inversion import Inversion, PosteriorDraws, annealed_posterior, invert
 from probgen.gan.latent_space import combined_noise, draws_between, mean_noise, typical_length
 from probgen.gan.modes import Modes, find_modes
 from probgen.gan.multilayer import MLPCritic, MLPGenerator, mlp_gan
@@ -35,6 +35,7 @@ __all__ = [
     "Modes",
     "NoiseFree",
     "Pix2Pix",
+    "PosteriorDraws",
     "QuadraticCritic",
     "annealed_posterior",
     "biggan_small",

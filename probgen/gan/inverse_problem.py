@@ -32,7 +32,7 @@ class InverseProblem:
     Args:
         law: The generator's law; its noise has a density. Put a generator with batch statistics into evaluation mode first.
         operator: :math:`A`, from ``[n, *event]`` to ``[n, *observed]``, differentiable, such as ``AveragePooling(...).apply``
-            of ``probgen.diffusion``; the identity by default.
+            of ``probgen.diffusion.conditioning``; the identity by default.
         noise: :math:`\sigma`, the standard deviation of what is added, in the units of the observation.
         observed_shape: Shape of an observation; by default that of an event.
 
