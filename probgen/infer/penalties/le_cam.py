@@ -24,7 +24,7 @@ class LeCamPenalty(Penalty):
     mode they stand still.
 
     Args:
-        weight: The weight :math:`\lambda`; 0.3 for hinge losses in the paper.
+        weight: The weight :math:`\lambda`.
         decay: How much of a moving mean is kept at every step.
 
     Raises:
