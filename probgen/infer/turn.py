@@ -128,7 +128,7 @@ def is_bare(fabric: Any) -> bool:
         (True, False)
     """
     from lightning_fabric.plugins.precision import Precision
-    from lightning_fabric.strategies import SingleDeviceStrategy
+    from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 
     strategy = fabric.strategy
     return type(strategy) is SingleDeviceStrategy and type(strategy.precision) is Precision

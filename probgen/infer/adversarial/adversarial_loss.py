@@ -182,7 +182,7 @@ class AdversarialLoss(Objective):
     def _outputs(self, seen: Tensor, given: Tensor | None) -> Tensor:
         if self.critic is None:
             return seen
-        outputs: Tensor = self.critic(seen) if given is None else self.critic(seen, given)
+        outputs: object = self.critic(seen) if given is None else self.critic(seen, given)
         if not isinstance(outputs, Tensor) or outputs.shape[:1] != seen.shape[:1]:
             got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
             raise ValueError(f"`critic` must return a tensor [{len(seen)}, ...], outputs for each; it returned {got}.")
