@@ -33,7 +33,8 @@ def spectral_normalized(module: _Network, *, power_iterations: int = 1) -> _Netw
     """Divide every weight of linear and convolutional layers and embeddings by its largest singular value, while it is used.
 
     This is torch's ``parametrizations.spectral_norm`` on all layers of a network; those that have it already are left alone.
-    ``deepcopy``, ``state_dict``, ``double``, ``pg.save`` and ``infer.compile`` work as ever; torch does not pickle such modules.
+    ``deepcopy``, ``state_dict``, ``double``, ``pg.save`` and ``infer.compile`` work as ever; torch does not pickle such
+    modules.
 
     Args:
         module: The network, changed in place.
