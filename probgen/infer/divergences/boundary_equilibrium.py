@@ -123,9 +123,8 @@ class BoundaryEquilibrium(Divergence):
             real: Errors of data, ``[N, ...]``.
             fake: Errors of draws, ``[M, ...]``.
         """
-        balance = self.balance.to(
-            fake, copy=True
-        )  # `advance` changes the buffer in place, maybe before this loss is differentiated
+        # A copy: `advance` may change the buffer before this loss is differentiated.
+        balance = self.balance.to(fake, copy=True)
         return mean_score(real) - balance * mean_score(fake)
 
     def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
