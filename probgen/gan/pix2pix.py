@@ -34,11 +34,11 @@ class Pix2Pix(Objective):
     Args:
         law: From sources ``[N, *source]`` to the law of a target: an ``ImplicitLaw`` whose generator takes real noise, or
             another module that returns a distribution with ``rsample``.
-        critic: From targets ``[N, *target]`` and sources ``[N, *source]`` to outputs ``[N, ...]``. divergence: What the critic
-        measures; non-saturating by default, as in the paper. distance_weight: The weight :math:`\lambda` of the distance to
-        the target. draws: Draws for each source; with two or more the distance is the energy score of whole events, and the
-        draws keep their
-            spread.
+        critic: From targets ``[N, *target]`` and sources ``[N, *source]`` to outputs ``[N, ...]``.
+        divergence: What the critic measures; non-saturating by default, as in the paper.
+        distance_weight: The weight :math:`\lambda` of the distance to the target.
+        draws: Draws for each source; with two or more the distance is the energy score of whole events, and the draws keep
+            their spread.
         penalties: Penalties of the critic.
 
     Raises:
