@@ -4,6 +4,7 @@ A distance between sets of images names the features it was computed on and the 
 not plot, and it trains nothing but the classifiers whose features it uses.
 """
 
+from probgen.metrics.class_score import class_score
 from probgen.metrics.classification import accuracy, auroc
 from probgen.metrics.classifier import ClassifierFeatures, train_classifier_features
 from probgen.metrics.coverage import NeighborhoodOverlap, neighborhood_overlap
@@ -12,6 +13,8 @@ from probgen.metrics.frechet import FrechetReport, frechet_distance, frechet_dis
 from probgen.metrics.kernel import kernel_distance
 from probgen.metrics.likelihood import MeanError, bits_per_dim, cross_entropy, mean_and_error
 from probgen.metrics.modes import ClassCoverage, ModeCoverage, class_coverage, mode_coverage, reverse_kl_floor
+from probgen.metrics.sliced import sliced_wasserstein_distance
+from probgen.metrics.two_sample import TwoSampleReport, classifier_two_sample_test
 
 __all__ = [
     "ClassCoverage",
@@ -22,10 +25,13 @@ __all__ = [
     "ModeCoverage",
     "NeighborhoodOverlap",
     "PixelFeatures",
+    "TwoSampleReport",
     "accuracy",
     "auroc",
     "bits_per_dim",
     "class_coverage",
+    "class_score",
+    "classifier_two_sample_test",
     "cross_entropy",
     "frechet_distance",
     "frechet_distance_of_moments",
@@ -35,5 +41,6 @@ __all__ = [
     "mode_coverage",
     "neighborhood_overlap",
     "reverse_kl_floor",
+    "sliced_wasserstein_distance",
     "train_classifier_features",
 ]

@@ -9,7 +9,7 @@ from probgen.infer.divergences.divergence import Divergence, PointwiseDivergence
 from probgen.infer.divergences.f_divergence import FDivergence
 from probgen.infer.divergences.hinge import Hinge
 from probgen.infer.divergences.kernel_divergences import EnergyDistance, KernelDivergence, MaximumMeanDiscrepancy
-from probgen.infer.divergences.kernels import DistanceKernel, GaussianKernel, RationalQuadraticKernel
+from probgen.infer.divergences.kernels import DistanceKernel, GaussianKernel, PolynomialKernel, RationalQuadraticKernel
 from probgen.infer.divergences.least_squares import LeastSquares
 from probgen.infer.divergences.relativistic import Relativistic
 from probgen.infer.divergences.wasserstein import Wasserstein
@@ -28,6 +28,7 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "PointwiseDivergence",
+    "PolynomialKernel",
     "RationalQuadraticKernel",
     "ReconstructionCritic",
     "Relativistic",

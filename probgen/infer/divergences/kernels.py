@@ -2,10 +2,12 @@ r"""Kernels on vectors, for the maximum mean discrepancy: values whose fields ar
 
 .. math:: k_\text{Gauss} = \sum_\sigma e^{-r^2/(2\sigma^2)}, \qquad
     k_\text{rational} = \sum_\alpha \Bigl(1 + \frac{r^2}{2\alpha}\Bigr)^{-\alpha}, \qquad
-    k_\text{distance} = -r^\beta, \qquad r = \|x - y\|_2
+    k_\text{distance} = -r^\beta, \qquad r = \|x - y\|_2, \qquad
+    k_\text{polynomial} = \Bigl(\frac{x^\top y}{D} + 1\Bigr)^d
 
 The first two are characteristic: the discrepancy is zero for equal laws only. So is the third, which is positive definite up to
-constants that cancel from the discrepancy. Distances are taken as differences, not by way of inner products: two far points
+constants that cancel from the discrepancy. The last one compares moments up to its degree. Distances are taken as
+differences, not by way of inner products: two far points
 keep their distance in float32.
 """
 
@@ -18,7 +20,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-__all__ = ["DistanceKernel", "GaussianKernel", "Kernel", "RationalQuadraticKernel", "distances"]
+__all__ = ["DistanceKernel", "GaussianKernel", "Kernel", "PolynomialKernel", "RationalQuadraticKernel", "distances"]
 
 Kernel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
@@ -142,3 +144,36 @@ class DistanceKernel:
             return -between
         apart = between > 0
         return -torch.where(apart, torch.where(apart, between, 1.0).pow(self.power), 0.0)
+
+
+@dataclass(frozen=True)
+class PolynomialKernel:
+    r"""A power of the mean product, :math:`(x^\top y / D + 1)^d`: it sees moments up to the degree, and no others.
+
+    Attributes:
+        degree: The exponent d, three in the kernel distance of images.
+
+    Raises:
+        ValueError: the degree is not positive.
+
+    References:
+        Bińkowski, Sutherland, Arbel, Gretton (2018). Demystifying MMD GANs. https://arxiv.org/abs/1801.01401
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer import PolynomialKernel
+        >>> PolynomialKernel(2)(torch.ones(1, 4), torch.zeros(1, 4)), PolynomialKernel(2)(torch.ones(1, 4), torch.ones(1, 4))
+        (tensor([[1.]]), tensor([[4.]]))
+    """
+
+    degree: int = 3
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        if self.degree < 1:
+            raise ValueError(f"`degree` must be at least 1; got {self.degree}.")
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        """The kernel of all pairs ``[N, M]``."""
+        power: Tensor = (x @ y.mT / x.shape[1] + 1) ** self.degree
+        return power

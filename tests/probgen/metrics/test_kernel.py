@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from probgen.infer import GaussianKernel, MaximumMeanDiscrepancy, PolynomialKernel
 from probgen.metrics import kernel_distance
 
 
@@ -23,7 +24,7 @@ def naive(a, b, degree):
 @pytest.mark.parametrize("degree", [1, 3])
 def test_it_is_the_double_sum(degree):
     a, b = torch.randn(7, 3, dtype=torch.float64), torch.randn(5, 3, dtype=torch.float64) + 1
-    assert kernel_distance(a, b, degree=degree).mean == pytest.approx(naive(a, b, degree), rel=1e-12)
+    assert kernel_distance(a, b, kernel=PolynomialKernel(degree)).mean == pytest.approx(naive(a, b, degree), rel=1e-12)
 
 
 def test_the_error_is_that_of_leaving_one_out():
@@ -32,6 +33,21 @@ def test_the_error_is_that_of_leaving_one_out():
     without_b = torch.tensor([naive(a, torch.cat([b[:i], b[i + 1 :]]), 3) for i in range(8)], dtype=torch.float64)
     expected = sum((len(x) - 1) / len(x) * (x - x.mean()).square().sum() for x in (without_a, without_b))
     assert kernel_distance(a, b).error == pytest.approx(math.sqrt(float(expected)), rel=1e-9)
+
+
+def test_it_is_what_training_minimizes():
+    kernel, (a, b) = GaussianKernel((0.5, 2.0)), torch.randn(2, 40, 3, dtype=torch.float64)
+    trained = MaximumMeanDiscrepancy(kernel).generator_loss(b, a)
+    assert kernel_distance(a, b, kernel=kernel).mean == pytest.approx(float(trained), rel=1e-9, abs=1e-12)
+
+
+def test_a_gaussian_kernel_sees_what_moments_up_to_three_do_not():
+    """Two laws with equal moments up to the third: a fair coin on -1, 1 and a normal law."""
+    torch.manual_seed(0)
+    coin, normal = torch.randn(1500, 1).sign(), torch.randn(1500, 1)
+    cubic, gaussian = kernel_distance(coin, normal), kernel_distance(coin, normal, kernel=GaussianKernel((0.3,)))
+    assert abs(cubic.mean) < 5 * cubic.error
+    assert gaussian.mean > 20 * gaussian.error
 
 
 def test_chunks_change_nothing():
@@ -57,7 +73,7 @@ def test_no_bias_and_an_honest_error():
 def test_errors():
     x = torch.randn(5, 2)
     with pytest.raises(ValueError, match="`degree` must be at least 1; got 0"):
-        kernel_distance(x, x, degree=0)
+        kernel_distance(x, x, kernel=PolynomialKernel(0))
     with pytest.raises(ValueError, match="`features_b` must hold at least 3 examples; got 2"):
         kernel_distance(x, x[:2])
     with pytest.raises(ValueError, match="same number of features; got 2 and 1"):
