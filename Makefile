@@ -64,6 +64,7 @@ demo: $(READY)
 bench: $(READY)
 	$(PY) -m pip install -q -c constraints.txt -e ".[bench]"
 	$(PY) -m tests.benchmarks.vae_steps
+	$(PY) -m tests.benchmarks.adversarial_steps
 	$(PY) -m tests.benchmarks.pixel_cnn_steps
 	$(PY) -m tests.benchmarks.autoregressive_sites
 	$(PY) -m tests.benchmarks.wave_net_steps

@@ -53,6 +53,16 @@ class Turn:
         optimizer: Its optimizer, set up by Fabric, or bare.
         schedule: Its learning-rate scheduler, or None.
         clip_norm: Largest norm of its gradient, or None.
+
+    Example:
+        >>> import torch
+        >>> from probgen.infer import Player
+        >>> from probgen.infer.turn import Turn
+        >>> net = torch.nn.Linear(1, 1)
+        >>> turn = Turn("bias", Player((net.bias,)), False, (net.weight,), net, torch.Tensor.backward, None, None, None)
+        >>> with turn.only():
+        ...     net.weight.requires_grad, net.bias.requires_grad
+        (False, True)
     """
 
     name: str
@@ -98,6 +108,13 @@ def turns_of(
     Raises:
         ValueError: a mapping lacks a player, or one optimizer is given for several.
         TypeError: a factory returns no optimizer.
+
+    Example:
+        >>> import torch
+        >>> from lightning_fabric import Fabric
+        >>> from probgen.infer.turn import turns_of
+        >>> [turn.name for turn in turns_of(torch.nn.Linear(1, 1), Fabric(accelerator="cpu"), None, None)]
+        ['model']
     """
     players, bare = players_of(objective), is_bare(fabric)
     turns: list[Turn] = []
