@@ -5,10 +5,16 @@ import pickle
 import pytest
 import torch
 
-from probgen.infer import DistanceKernel, GaussianKernel, RationalQuadraticKernel
+from probgen.infer import DistanceKernel, GaussianKernel, PolynomialKernel, RationalQuadraticKernel
 from probgen.infer.divergences.kernels import distances
 
-KERNELS = [GaussianKernel((0.5, 2.0)), RationalQuadraticKernel((0.2, 3.0)), DistanceKernel(), DistanceKernel(0.5)]
+KERNELS = [
+    GaussianKernel((0.5, 2.0)),
+    RationalQuadraticKernel((0.2, 3.0)),
+    DistanceKernel(),
+    DistanceKernel(0.5),
+    PolynomialKernel(),
+]
 kernels = pytest.mark.parametrize("kernel", KERNELS, ids=repr)
 
 
@@ -58,6 +64,7 @@ def test_kernels_are_values(kernel):
         (lambda: GaussianKernel(()), "`bandwidths` must be positive"),
         (lambda: GaussianKernel((1.0, 0.0)), "`bandwidths` must be positive"),
         (lambda: RationalQuadraticKernel((-1.0,)), "`exponents` must be positive"),
+        (lambda: PolynomialKernel(0), "`degree` must be at least 1"),
         (lambda: DistanceKernel(2.0), r"`power` must be in \(0, 2\)"),
     ],
 )
