@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, cast
 
 import torch
+from pyro.distributions import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
@@ -43,6 +44,9 @@ class CorrectedDistribution(Distribution):
         proposal: The law that is corrected.
         log_ratio: From events ``[*sample, *batch, *event]`` to log-ratios ``[*sample, *batch]``: a ``DensityRatio``, say.
         validate_args: As in ``torch.distributions``.
+
+    Raises:
+        TypeError: ``proposal`` is not a distribution.
 
     Example:
         >>> import torch
@@ -120,7 +124,7 @@ class CorrectedDistribution(Distribution):
         if log_prob_kind_of(self.proposal) != "exact":
             raise DensityUnavailable(type(self).__name__, "the law that it corrects has none", "`.weighted(n)` or draws")
         self._check_shape(value)
-        return scored(self.proposal, value) + self._ratio_at(value)
+        return scored(cast(TorchDistribution, self.proposal), value) + self._ratio_at(value)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Not available: the constant is unknown, and most of these laws are drawn from only in a limit.

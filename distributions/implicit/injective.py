@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, cast
 
 import torch
+from pyro.distributions import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
@@ -143,7 +144,9 @@ class InjectiveDistribution(Distribution):
         Returns:
             Shape ``[*sample, *batch]``.
         """
-        return scored(self.base_dist, noise) - log_volume(self.generator, noise, len(self._base.event_shape))
+        return scored(cast(TorchDistribution, self.base_dist), noise) - log_volume(
+            self.generator, noise, len(self._base.event_shape)
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density with respect to the manifold's volume, in nats, ``[*sample, *batch]``; minus infinity off the manifold.

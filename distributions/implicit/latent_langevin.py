@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
+from pyro.distributions import TorchDistribution
 from torch import Tensor
 
 from probgen.distributions._wrapping import log_prob_kind_of
@@ -120,7 +121,7 @@ class LatentLangevin(CorrectedDistribution):
 
     def log_density(self, z: Tensor) -> Tensor:
         r"""Minus the energy, :math:`\log p_0(z) + r(g(z))` in nats, of noise ``[*sample, *batch, *base_event]``."""
-        return scored(self.law.base_dist, z) + self._ratio_at(self.law.generate(z))
+        return scored(cast(TorchDistribution, self.law.base_dist), z) + self._ratio_at(self.law.generate(z))
 
     def _unadjusted(self, z: Tensor) -> Tensor:
         with torch.enable_grad():

@@ -132,4 +132,4 @@ class InjectiveLinear(nn.Module):
 
     def inverse(self, x: Tensor) -> Tensor:
         """The noise of the nearest point of the image: ``[*batch, D]`` to ``[*batch, d]``."""
-        return (x - self.shift) @ torch.linalg.pinv(self.matrix).mT
+        return cast(Tensor, (x - self.shift) @ torch.linalg.pinv(self.matrix).mT)

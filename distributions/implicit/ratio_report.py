@@ -211,7 +211,7 @@ def _logistic_regression(of_p: Tensor, of_q: Tensor) -> tuple[Tensor, Tensor]:
             for of, label in zip((of_p, of_q), labels, strict=True)
         ]
         total = terms[0] + terms[1]
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return total
 
     with torch.enable_grad():

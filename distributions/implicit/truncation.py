@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,7 +78,7 @@ class StandardTruncatedNormal(Standard):
 
     def _draw(self, shape: torch.Size) -> Tensor:
         uniform = torch.rand(shape, dtype=self.dtype, device=self.device)
-        drawn = cast(Tensor, torch.erfinv((2 * uniform - 1) * self._mass)) * math.sqrt(2)
+        drawn = torch.erfinv((2 * uniform - 1) * self._mass) * math.sqrt(2)
         return drawn.clamp(-self.threshold, self.threshold)
 
     def _coordinate_log_prob(self, value: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class StandardTruncatedNormal(Standard):
     def icdf(self, value: Tensor) -> Tensor:
         """Quantile function, for scalar events."""
         self._require_scalar("icdf")
-        return cast(Tensor, torch.erfinv((2 * value - 1) * self._mass)) * math.sqrt(2)
+        return torch.erfinv((2 * value - 1) * self._mass) * math.sqrt(2)
 
     @property
     def mean(self) -> Tensor:

@@ -77,7 +77,7 @@ class InverseProblem:
             y: Observations ``[*batch, *observed]``, or None: one is drawn for every element of the law's batch.
         """
         batch = self.law.batch_shape if y is None else self.batch_of(y)
-        with pyro.plate_stack("data", batch):  # type: ignore[no-untyped-call]
+        with pyro.plate_stack("data", batch):
             z = pyro.sample("z", cast(TorchDistribution, self.law.base_dist))
             x = pyro.deterministic("x", self.law.generate(z), event_dim=len(self.law.event_shape))
             pyro.sample("y", self.likelihood(x), obs=y)
@@ -128,7 +128,7 @@ class InverseProblem:
         """Noise for every observation: ``[count, *batch, *base_event]``, without gradients."""
         base, batch = self.law.base_dist, self.batch_of(y)
         with torch.no_grad():
-            return base.expand(torch.broadcast_shapes(batch, base.batch_shape)).sample(torch.Size((count,)))
+            return cast(Tensor, base.expand(torch.broadcast_shapes(batch, base.batch_shape)).sample(torch.Size((count,))))
 
     def batch_of(self, y: Tensor) -> torch.Size:
         """The batch shape of observations ``[*batch, *observed]``."""

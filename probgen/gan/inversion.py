@@ -176,7 +176,7 @@ def annealed_posterior(
         >>> found = annealed_posterior(InverseProblem(law, noise=1.0), torch.tensor([5.0]), num_chains=500, num_steps=30)
         >>> mean, _ = found.draws.expectation(lambda z: z)  # 2, and the evidence log N(5; 0, 5)
         >>> bool((mean - 2.0).abs() < 0.1), bool((found.log_evidence.value + 4.224).abs() < 0.2)
-        0.2) (True, True)
+        (True, True)
     """
     if min(num_chains, num_steps, num_leapfrog) < 1 or num_moves < 0:
         raise ValueError(

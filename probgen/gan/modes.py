@@ -54,7 +54,8 @@ class Modes:
         """
         if self.log_joint.dim() != 1:
             raise ValueError(f"the modes must be of one observation; these are of a batch {tuple(self.log_joint.shape[1:])}.")
-        flat, kept = self.z.reshape(len(self.z), -1), []
+        flat = self.z.reshape(len(self.z), -1)
+        kept: list[int] = []
         for index in range(len(flat)):
             if all(float((flat[index] - flat[other]).norm()) > tolerance for other in kept):
                 kept.append(index)

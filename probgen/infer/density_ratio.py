@@ -110,4 +110,4 @@ class DensityRatioLoss(Objective):
         with torch.no_grad():
             if context is None:
                 return self.q.sample(x.shape[: x.dim() - len(self.ratio.event_shape)])
-            return self.q.condition(context).sample()  # type: ignore[attr-defined, no-any-return]
+            return self.q.condition(context).sample()  # type: ignore[no-any-return]
