@@ -47,7 +47,7 @@ class StandardTruncatedNormal(Standard):
         >>> from probgen.distributions.implicit import StandardTruncatedNormal
         >>> law = StandardTruncatedNormal((2,), threshold=1.0)
         >>> law.log_prob(torch.zeros(2)), law.variance
-        (tensor(-1.0743), tensor([0.2911, 0.2911]))
+        (tensor(-1.0744), tensor([0.2911, 0.2911]))
     """
 
     def __init__(
