@@ -194,7 +194,8 @@ def report(rows: list[list[str]], name: str, classifier: ClassifierFeatures, opt
         f"image, batches of {options.batch}, Adam at {options.rate:g} falling to zero, averaged weights, seed {options.seed}; "
         f"{options.draws} draws. The classifier errs on {error:.1f} % of test digits. The divergence is from the product of "
         f"the training digits' frequencies; the floor is its expectation for a perfect sampler. The published networks are "
-        f"larger and see 28x28. {software()}.",
+        "larger and see 28x28. The settings are the first that were tried (for 75 s, on a seed that is not shown). "
+        f"{software()}.",
         options.condition,
     ]
     print(found.add("Classes: more is better; reverse KL in nats: less is better.", HEADER, ordered + PUBLISHED))
