@@ -1,6 +1,6 @@
-"""The main job: flows on real digits, unconditional and by class; bits/dim, Bayes' rule, reweighting, outliers, a page.
+"""The main job: models of real digits, unconditional and by class; bits/dim, Bayes' rule, reweighting, outliers, a page.
 
-python examples/demo.py             about three minutes on two cores; writes out/demo.html
+python examples/demo.py             about seven minutes; writes out/demo.html
 python examples/demo.py --smoke     a few seconds: everything runs, nothing is learned
 """
 
@@ -29,7 +29,8 @@ def main(argv: list[str] | None = None) -> Path | None:
         print(f"[{time.perf_counter() - begin:4.0f} s] {line}", flush=True)
 
     results = run(settings, report=report, progress=not options.quiet and not options.smoke)
-    for rows in (results.score_table(), results.class_table(), results.outlier_table(), results.plane_table()):
+    draws = results.quality_table()
+    for rows in (results.score_table(), draws, results.class_table(), results.outlier_table(), results.plane_table()):
         print("\n" + table(*rows))
     print("\nBits/dim are exact for the dequantized density and an upper bound for the integers 0 to 16.")
     try:

@@ -17,10 +17,12 @@ from probgen.demo.diffusion_pictures import (
     shared_states,
     super_resolved,
 )
+from probgen.demo.draw_quality import DrawQuality, digit_features, draw_quality, quality_of
 from probgen.demo.evaluation import Scores, evaluate, held_out_log_prob
 from probgen.demo.families import ENTRIES, FlowModel
 from probgen.demo.few_steps import SAMPLERS, Judge, SampleQuality, measure, noise_table, solver_table
 from probgen.demo.flow_likelihood import FlowBits, flow_bits, flow_log_prob
+from probgen.demo.gan_model import GANModel, adversarial, digits_gan
 from probgen.demo.measured import Measured, software
 from probgen.demo.page import interpolation, write_page
 from probgen.demo.plane import PlaneFit, fit_plane
@@ -40,9 +42,11 @@ __all__ = [
     "AutoregressiveModel",
     "DiffusionModel",
     "DigitModel",
+    "DrawQuality",
     "Entry",
     "FlowBits",
     "FlowModel",
+    "GANModel",
     "Judge",
     "Measured",
     "PlaneFit",
@@ -53,13 +57,17 @@ __all__ = [
     "Scores",
     "Settings",
     "VAEModel",
+    "adversarial",
     "class_posterior",
     "denoising",
     "detect",
     "digit_batches",
+    "digit_features",
     "digits_autoregressive",
     "digits_diffusion",
+    "digits_gan",
     "digits_vae",
+    "draw_quality",
     "evaluate",
     "evidence_bound",
     "fit_plane",
@@ -80,6 +88,7 @@ __all__ = [
     "one_hot",
     "outliers",
     "progressive_generation",
+    "quality_of",
     "reweight",
     "run",
     "shared_states",

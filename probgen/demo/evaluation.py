@@ -20,12 +20,12 @@ class Scores:
     """What the table shows of one model.
 
     Attributes:
-        bits: Test bits per dimension with standard error over images.
+        bits: Test bits per dimension with standard error over images; None without a density.
         train_bits: The same on as many training images: the gap to ``bits`` is overfitting.
         samples_per_second: Draws in a batch of ``settings.samples``.
-        round_trip: Largest ``|decode(encode(v)) - v|`` over the first hundred test images.
+        round_trip: Largest ``|decode(encode(v)) - v|`` over the first hundred test images; None without an ``encode``.
 
-        kind: Whether the bits are those of the density, "exact", or of a bound of it, "lower".
+        kind: Whether the bits are those of the density, "exact", or of a bound of it, "lower"; "none": no density.
 
     Example:
         >>> from probgen.demo import Scores
@@ -34,11 +34,17 @@ class Scores:
         1e-06
     """
 
-    bits: MeanError
-    train_bits: MeanError
+    bits: MeanError | None
+    train_bits: MeanError | None
     samples_per_second: float
-    round_trip: float
+    round_trip: float | None
     kind: str = "exact"
+
+    def shown(self, bits: MeanError | None) -> str:
+        """Bits as a table shows them."""
+        if bits is None:
+            return "none (implicit)"
+        return str(bits) if self.kind == "exact" else f"<= {bits}"
 
 
 def held_out_log_prob(model: DigitModel, problem: Problem, *, conditional: bool) -> Tensor:
@@ -77,6 +83,9 @@ def evaluate(model: DigitModel, problem: Problem, settings: Settings, *, conditi
         >>> evaluate(model, problem, Settings.smoke(), conditional=False).round_trip < 1e-3
         True
     """
+    speed = _speed(model, settings.samples, conditional=conditional)
+    if model.kind == "none":
+        return Scores(None, None, speed, None, model.kind)
     label = problem.test.y if conditional else None
     count = len(problem.test)
     train_label = problem.train.labels[:count] if conditional else None
@@ -85,7 +94,7 @@ def evaluate(model: DigitModel, problem: Problem, settings: Settings, *, conditi
     return Scores(
         bits_per_dim(held_out_log_prob(model, problem, conditional=conditional), PIXELS, levels=LEVELS),
         bits_per_dim(model.log_prob(problem.noisy(problem.train.x[:count], 3), train_label), PIXELS, levels=LEVELS),
-        _speed(model, settings.samples, conditional=conditional),
+        speed,
         round_trip,
         model.kind,
     )

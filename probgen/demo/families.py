@@ -1,4 +1,6 @@
-"""The entries of the demo: flows and pixels one by one by likelihood, autoencoders and diffusion by bounds, as Pyro models."""
+"""The entries of the demo: flows and pixels one by one by likelihood, autoencoders and diffusion by bounds,
+and a network without a density by a game, as Pyro models.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from torch import Tensor
 
 from probgen.demo.autoregressive_model import AutoregressiveModel, digits_autoregressive
 from probgen.demo.diffusion_model import DiffusionModel, denoising, digits_diffusion
+from probgen.demo.gan_model import GANModel, adversarial, digits_gan
 from probgen.demo.problem import CLASSES, PIXELS, Problem, one_hot
 from probgen.demo.registry import DigitModel, Entry
 from probgen.demo.vae_model import VAEModel, digits_vae, evidence_bound
@@ -86,12 +89,19 @@ def _diffusion(problem: Problem, *, conditional: bool) -> DigitModel:
 
 
 def _pixels(problem: Problem, *, conditional: bool) -> DigitModel:
-    frequency = torch.bincount(problem.train.labels, minlength=CLASSES) / len(problem.train)
-    return AutoregressiveModel(digits_autoregressive(channels=3 * problem.width // 4), frequency)
+    return AutoregressiveModel(digits_autoregressive(channels=3 * problem.width // 4), _frequency(problem))
 
 
 def _vae(problem: Problem, *, conditional: bool) -> DigitModel:
     return VAEModel(digits_vae(width=8 * problem.width, conditional=conditional))
+
+
+def _gan(problem: Problem, *, conditional: bool) -> DigitModel:
+    return GANModel(digits_gan(width=8 * problem.width), _frequency(problem))
+
+
+def _frequency(problem: Problem) -> Tensor:
+    return torch.bincount(problem.train.labels, minlength=CLASSES) / len(problem.train)
 
 
 ENTRIES: dict[str, Entry] = {
@@ -102,6 +112,16 @@ ENTRIES: dict[str, Entry] = {
         Entry("autoregressive", _pixels, learning_rate=4e-3, share=0.375, serves_both=True),
         Entry("variational autoencoder", _vae, evidence_bound),
         Entry("diffusion", _diffusion, denoising, learning_rate=3e-3, share=0.5, serves_both=True),
+        Entry(
+            "adversarial network",
+            _gan,
+            adversarial,
+            learning_rate=1e-3,
+            share=5.0,
+            serves_both=True,
+            betas=(0.0, 0.99),
+            averaging=0.999,
+        ),
     )
 }
 """Name to entry, in the order of the tables."""

@@ -17,7 +17,13 @@ _BOUND = (
     "Bits per dimension are for images with 17 gray values. For flows they are exact for the density of uniformly dequantized "
     "images and so an upper bound of the code length of the integers; for the autoregressive model they are that code length, "
     "exactly; for autoencoders and diffusion (<=) they are a variational bound of it. The uniform law needs log2(17) = 4.09. "
-    "The round trip of an autoencoder is its reconstruction."
+    "The round trip of an autoencoder is its reconstruction. An adversarial network has no density and so no bits: its draws "
+    "are judged below, as are those of all others."
+)
+
+_DRAWS = (
+    "As many draws as there are test images, rounded to gray values, against the training images in the features of a {}. "
+    "Less is better for the distance; for the others what the test images have: they are the floor, what a perfect model gets."
 )
 
 
@@ -58,6 +64,9 @@ def write_page(results: Results, path: str | Path) -> Path:
     page = Page("Digits by density")
     page.text(_BOUND)
     page.table(*results.score_table())
+    page.heading("Draws")
+    page.text(_DRAWS.format(results.quality["test images"].report.extractor))
+    page.table(*results.quality_table())
     for name in results.models:
         page.heading(name)
         torch.manual_seed(results.settings.seed)
@@ -67,7 +76,9 @@ def write_page(results: Results, path: str | Path) -> Path:
         page.figure(image_grid(square(by_class), columns=20, size=0.4), "Draws from p(x | y), ten for each digit.")
         images = results.reweighted[name].images[:, :10].flatten(0, 1)
         page.figure(image_grid(square(images), columns=20, size=0.4), "p(x | y) from p(x), reweighted by a classifier.")
-        page.figure(image_grid(square(interpolation(results, name)), columns=10), "Latent interpolation between test images.")
+        if results.models[name].kind != "none":
+            line = image_grid(square(interpolation(results, name)), columns=10)
+            page.figure(line, "Latent interpolation between test images.")
         for caption, rows in results.models[name].pictures().items():
             page.figure(image_grid(square(rows.flatten(0, 1)), columns=rows.shape[1], size=0.5), caption)
     page.heading("Classification by Bayes' rule, and reweighting")
@@ -84,7 +95,7 @@ def write_page(results: Results, path: str | Path) -> Path:
         pairs[f"{fitted.name}: KL {fitted.divergence:.3f}"] = fitted.fitted
     page.figure(density_2d(pairs, columns=4), "Densities.")
     page.heading("Training")
-    curves = {name: _smooth(losses) for name, losses in results.losses.items()}
+    curves = {name: _smooth(losses) for name, losses in results.losses.items() if results.scores[name].kind != "none"}
     page.figure(history(curves, ylabel="loss / nats an image"), "Negative log-density, or its bound; over 20 steps.")
     return page.write(path)
 

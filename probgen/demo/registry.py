@@ -1,6 +1,7 @@
 """The families that take part: a table of entries. A new family joins by one line in ``families.py``.
 
-An entry says how to build a model (a Pyro program with a ``log_prob`` and a ``sample``) and which objective trains it.
+An entry says how to build a model (a Pyro program with a ``sample`` and, but for implicit models, a ``log_prob``) and which
+objective trains it.
 Everything else in the demo (table, classification, outliers, pages) works on every entry.
 """
 
@@ -22,7 +23,8 @@ class DigitModel(PyroModule):
     """A model of digits (abstract): a Pyro program ``forward(v, label)`` that can also be scored and sampled.
 
     Attributes:
-        kind: What ``log_prob`` is against the log-density of ``v``: "exact" or "lower".
+        kind: What ``log_prob`` is against the log-density of ``v``: "exact" or "lower"; "none" for a model without a density,
+            which can only be drawn from.
         dequantized: Whether the density varies inside the cell of an integer; if not, one dequantization is as good as many.
 
     Example:
@@ -87,11 +89,13 @@ class Entry:
         learning_rate: The largest one of the schedule.
         share: Steps as a share of ``Settings.steps``, for families whose steps are dear.
         serves_both: Whether one model, trained by class, is also the unconditional one, without a label.
+        betas: Of AdamW.
+        averaging: Decay of a moving average of the weights, which the trained model then has; None: the last weights.
 
     Example:
         >>> from probgen.demo import ENTRIES
-        >>> sorted(ENTRIES)
-        ['autoregressive', 'diffusion', 'spline autoregressive', 'spline coupling', 'variational autoencoder']
+        >>> list(ENTRIES)[:4]
+        ['spline coupling', 'spline autoregressive', 'autoregressive', 'variational autoencoder']
     """
 
     name: str
@@ -100,3 +104,5 @@ class Entry:
     learning_rate: float = 2e-3
     share: float = 1.0
     serves_both: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
+    averaging: float | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from probgen.demo.bayes import Reweighted
+from probgen.demo.draw_quality import DrawQuality
 from probgen.demo.evaluation import Scores
 from probgen.demo.plane import PlaneFit
 from probgen.demo.problem import Problem, Settings
@@ -31,10 +32,11 @@ class Results:
         scores: Scores, for "name" and "name, by class".
         seconds: Training time, likewise; a model that serves both is listed once.
         losses: Loss of every step, likewise.
-        accuracy: Test accuracy of Bayes' rule.
+        accuracy: Test accuracy of Bayes' rule, of models with a density.
         reweighted: The generators made of an unconditional model and a classifier.
         agreement: Share of their draws that Bayes' rule puts into the class asked for.
         outliers: AUROC for each kind of outlier.
+        quality: What draws are worth, those of the test images first.
         plane: The fits in the plane.
 
     Example:
@@ -55,6 +57,7 @@ class Results:
     reweighted: dict[str, Reweighted] = field(default_factory=dict)
     agreement: dict[str, MeanError] = field(default_factory=dict)
     outliers: dict[str, dict[str, float]] = field(default_factory=dict)
+    quality: dict[str, DrawQuality] = field(default_factory=dict)
     plane: list[PlaneFit] = field(default_factory=list)
 
     def score_table(self) -> Table:
@@ -62,20 +65,20 @@ class Results:
         header = ["model", "test bits/dim", "train bits/dim", "training, s", "samples/s", "round trip"]
         rows = [[name, str(bits), "", "", "", ""] for name, bits in self.baselines.items()]
         for name, s in self.scores.items():
-            bound = "" if s.kind == "exact" else "<= "
             seconds = f"{self.seconds[name]:.1f}" if name in self.seconds else "as above"
-            costs = [seconds, f"{s.samples_per_second:,.0f}", f"{s.round_trip:.0e}"]
-            rows.append([name, f"{bound}{s.bits}", f"{bound}{s.train_bits}", *costs])
+            round_trip = "n/a" if s.round_trip is None else f"{s.round_trip:.0e}"
+            costs = [seconds, f"{s.samples_per_second:,.0f}", round_trip]
+            rows.append([name, s.shown(s.bits), s.shown(s.train_bits), *costs])
         return header, rows
 
     def class_table(self) -> Table:
         """Accuracy of Bayes' rule, and of the reweighted generators."""
         header = ["model", "accuracy of Bayes' rule", "reweighted draws in their class", "smallest effective sample size"]
         rows = []
-        for name, accuracy in self.accuracy.items():
-            made = self.reweighted[name]
+        for name, made in self.reweighted.items():
             effective = f"{float(made.effective.min()):.0f} of {made.proposals}"
-            rows.append([name, str(accuracy), str(self.agreement[name]), effective])
+            by_rule = (str(self.accuracy[name]), str(self.agreement[name])) if name in self.accuracy else ("no density",) * 2
+            rows.append([name, *by_rule, effective])
         return header, rows
 
     def outlier_table(self) -> Table:
@@ -83,6 +86,11 @@ class Results:
         names = list(self.outliers)
         kinds = list(self.outliers[names[0]]) if names else []
         return ["digits against", *names], [[kind, *(f"{self.outliers[name][kind]:.3f}" for name in names)] for kind in kinds]
+
+    def quality_table(self) -> Table:
+        """What draws are worth, with or without a density."""
+        header = ["draws of", "Fréchet distance", "precision", "recall", "density", "coverage", "by class: read as asked"]
+        return header, [[name, *found.cells()] for name, found in self.quality.items()]
 
     def plane_table(self) -> Table:
         """Divergence of each fit in the plane."""

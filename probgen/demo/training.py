@@ -66,12 +66,27 @@ def train(
     model = entry.build(problem, conditional=conditional)
     batches = digit_batches(problem, conditional=conditional, seed=settings.seed)
     steps = max(1, round(entry.share * settings.steps))
-    losses = fit(entry.objective(model), batches, steps, entry.learning_rate, progress=progress)
+    average = None if entry.averaging is None else infer.EMA(model, entry.averaging)
+    objective = entry.objective(model)
+    losses = fit(objective, batches, steps, entry.learning_rate, betas=entry.betas, average=average, progress=progress)
+    if average is not None:
+        with torch.no_grad():
+            for parameter, mean in zip(model.parameters(), average.average, strict=True):
+                parameter.copy_(mean)
     model.eval()
     return model, losses
 
 
-def fit(objective: nn.Module, batches: Batches, steps: int, learning_rate: float, *, progress: bool = False) -> Tensor:
+def fit(
+    objective: nn.Module,
+    batches: Batches,
+    steps: int,
+    learning_rate: float,
+    *,
+    betas: tuple[float, float] = (0.9, 0.999),
+    average: infer.EMA | None = None,
+    progress: bool = False,
+) -> Tensor:
     """Minimize by AdamW: warm-up over a tenth of the steps, then a cosine down to zero; gradients clipped to norm 5 a datum.
 
     Args:
@@ -79,6 +94,8 @@ def fit(objective: nn.Module, batches: Batches, steps: int, learning_rate: float
         batches: The data.
         steps: Steps in all.
         learning_rate: The largest one.
+        betas: Of AdamW.
+        average: A moving average that follows the weights.
         progress: Whether to show a bar.
 
     Returns:
@@ -92,10 +109,11 @@ def fit(objective: nn.Module, batches: Batches, steps: int, learning_rate: float
     history = infer.fit(
         objective,
         batches,
-        lambda parameters: torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=1e-4, fused=True),
+        lambda parameters: torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=1e-4, fused=True),
         steps=steps,
         schedule=lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, factor),
         clip_norm=5.0 * batches.batch_size,
+        ema=average,
         progress=progress,
         accelerator="cpu",
     )

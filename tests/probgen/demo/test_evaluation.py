@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from probgen.demo import DigitModel, Scores, Settings, evaluate, held_out_log_prob, load_problem
+from probgen.metrics import MeanError
 
 
 class Uniform(DigitModel):
@@ -34,3 +35,26 @@ def test_uniform_law_costs_log2_17_bits():
     assert scores.round_trip == pytest.approx(0.25)
     assert scores.samples_per_second > 0
     assert held_out_log_prob(Uniform(), problem, conditional=False).shape == (397,)
+
+
+class Sampler(DigitModel):
+    """Draws, and nothing else."""
+
+    kind = "none"
+
+    def sample(self, n, label=None):
+        return torch.rand(n, 64)
+
+
+def test_a_model_without_a_density_has_a_speed_only():
+    settings = Settings.smoke()
+    scores = evaluate(Sampler(), load_problem(settings), settings, conditional=False)
+    assert (scores.bits, scores.train_bits, scores.round_trip) == (None, None, None)
+    assert scores.samples_per_second > 0
+    assert scores.shown(scores.bits) == "none (implicit)"
+
+
+@pytest.mark.parametrize(("kind", "start"), [("exact", "2."), ("lower", "<= 2.")])
+def test_bits_in_words(kind, start):
+    bits = MeanError(2.0, 0.1)
+    assert Scores(bits, bits, 1.0, 0.0, kind).shown(bits).startswith(start)

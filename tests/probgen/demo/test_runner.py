@@ -6,7 +6,7 @@ TWICE = [name for name, entry in ENTRIES.items() if not entry.serves_both]
 
 
 def test_every_entry_is_trained_and_reported_unconditional_and_by_class(results, lines):
-    assert len(lines) == 2 * len(ENTRIES) + 2
+    assert len(lines) == 2 * len(ENTRIES) + 3
     assert list(results.models) == list(results.conditional) == list(ENTRIES)
     assert set(results.scores) == {name + suffix for name in ENTRIES for suffix in ("", ", by class")}
 

@@ -21,3 +21,17 @@ def test_batches_hold_fresh_noise_of_the_same_images():
     first, second = (torch.cat([batch[0] for batch in batches]) for _ in range(2))
     assert first.shape == (1152, 64)  # nine full batches
     assert not torch.equal(first.sort(0).values, second.sort(0).values)
+
+
+def test_averaged_weights_are_those_of_the_moving_average():
+    """With a decay that leaves the start as it is, training changes nothing; without an average it does."""
+    settings = replace(Settings.smoke(), steps=2)
+    problem = load_problem(settings)
+    entry = ENTRIES["adversarial network"]
+    torch.manual_seed(settings.seed)
+    start = entry.build(problem, conditional=True)
+    kept, last = (train(replace(entry, averaging=decay), problem, settings, conditional=True)[0] for decay in (1 - 1e-9, None))
+    # the warm-up of the average takes the first turns in: it lies between the start and the end
+    for a, b, c in zip(start.parameters(), kept.parameters(), last.parameters(), strict=True):
+        assert (b - a).norm() < (c - a).norm()
+    assert not kept.training
