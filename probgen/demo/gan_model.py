@@ -74,7 +74,7 @@ class GANModel(DigitModel):
 
     def law(self, label: Tensor) -> ImplicitDistribution:
         """The law of centered images ``[1, 8, 8]``, given labels."""
-        return self.generator_law(label)
+        return self.generator_law(label)  # type: ignore[no-any-return]
 
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program: as many draws as there are images. They cannot be observed, for there is no density."""
