@@ -49,7 +49,11 @@ CHOSEN = {
     "made": Setting("made", {"hidden": (300,), "dropout": 0.3}, 60, 3e-3, 0.1),
     "made, 8 orders": Setting("made_ensemble", {"hidden": (500,), "dropout": 0.2, "orders": 8}, 120, 3e-3, 0.03),
     "pixel_cnn": Setting(  # pixels enter as 0 and 1: what lies off the image is paper
-        "pixel_cnn", {"blocks": 12, "channels": 64, "dropout": 0.5, "embedding": ScaledEmbedding()}, 40, 3e-3, 0.3, batch=32
+        "pixel_cnn",
+        {"blocks": 6, "channels": 64, "kernel_size": 5, "dropout": 0.5, "embedding": ScaledEmbedding()},
+        45,
+        3e-3,
+        0.3,
     ),
     "gated_pixel_cnn": Setting(
         "gated_pixel_cnn", {"layers": 6, "channels": 32, "first_kernel_size": 5, "dropout": 0.3}, 50, 3e-3, 0.01
