@@ -87,11 +87,10 @@ def load(data: str) -> Images:
     """The images, shuffled."""
     found, top = (load_digits(), 16) if data == "digits" else (load_fashion_mnist(), 255)
     generator = torch.Generator().manual_seed(0)
-    parts = []
-    for split in (found.train, found.test):
-        order = torch.randperm(len(split), generator=generator)
-        parts += [(split.x[order].float() / (top / 2) - 1).unsqueeze(1), split.labels[order]]
-    return Images("8x8 digits" if data == "digits" else "Fashion-MNIST", *parts, top)
+    order, test_order = (torch.randperm(len(split), generator=generator) for split in (found.train, found.test))
+    train, test = ((x.float() / (top / 2) - 1).unsqueeze(1) for x in (found.train.x[order], found.test.x[test_order]))
+    labels = (found.train.labels[order], found.test.labels[test_order])
+    return Images("8x8 digits" if data == "digits" else "Fashion-MNIST", train, labels[0], test, labels[1], top)
 
 
 def train(recipe: Recipe, images: Images, options: argparse.Namespace) -> tuple[ImplicitLaw, int, float, int]:
