@@ -169,7 +169,8 @@ def report(runs: dict[str, dict[str, dict[str, float]]], options: argparse.Names
         "same networks, 2-(128, 128, 128)-2 and 2-(128, 128, 128)-1, 100 000 data, batches of 256, Adam at 2e-3 falling to "
         f"zero, averaged weights, penalties on a quarter of each batch; {DRAWS} draws. Some twenty settings of rates, widths, "
         "depths, batches, starts and penalties were tried, nearly all with the non-saturating divergence and R1 (one "
-        "relativistic, one Wasserstein), on a seed that is not shown; the other divergences use what was chosen. A first pass of seed 0 over the first two, with 30 s and with data "
+        "relativistic, one Wasserstein), on a seed that is not shown; the other divergences use what was chosen. A first pass "
+        "of seed 0 over the first two, with 30 s and with data "
         "drawn anew for every batch, gave 76 % and 73 % of high quality and made us double the time. Published rows have "
         f"other networks and 400 000 steps. {software()}.",
         options.condition,
