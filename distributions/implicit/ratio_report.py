@@ -113,7 +113,8 @@ def ratio_report(ratio: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, *, num
         num_bins: Bins of equally many points; fewer where outputs are equal.
 
     Raises:
-        ValueError: there are fewer draws than bins, or there is no bin.
+        ValueError: there are fewer draws than bins, or there is no bin; the ratio is NaN somewhere, or not one number for each
+            point.
 
     References:
         Guo, Pleiss, Sun, Weinberger (2017). On calibration of modern neural networks. https://arxiv.org/abs/1706.04599
@@ -136,10 +137,11 @@ def ratio_report(ratio: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, *, num
             f"got {num_bins}, {len(x)} and {len(y)}."
         )
     with torch.no_grad():
-        of_p, of_q = ratio(x).double(), ratio(y).double()
+        of_p, of_q = _ratios(ratio(x), len(x)), _ratios(ratio(y), len(y))
         predicted, observed, stderr, share = _bins(of_p, of_q, num_bins)
         gap = predicted - observed
-        chi_square = torch.where(stderr > 0, gap.square() / stderr.square().clamp(min=1e-300), 0.0).sum()
+        # A ratio that is sure has no spread to be excused by; an error of the size of rounding is none.
+        chi_square = torch.where(gap.abs() > 1e-12, gap.square() / stderr.square().clamp(min=1e-300), 0.0).sum()
         hits = math.log(2) + logsigmoid(of_p), math.log(2) + logsigmoid(-of_q)
         return RatioReport(
             predicted,
@@ -168,7 +170,7 @@ def recalibrated(ratio: DensityRatio, x: Tensor, y: Tensor, context: tuple[Tenso
         context: Contexts of x and of y, if the critic takes one.
 
     Raises:
-        ValueError: there are no draws of one of the laws.
+        ValueError: there are no draws of one of the laws, or the ratio is not finite.
 
     References:
         Platt (1999). Probabilistic outputs for support vector machines and comparisons to regularized likelihood methods.
@@ -187,7 +189,10 @@ def recalibrated(ratio: DensityRatio, x: Tensor, y: Tensor, context: tuple[Tenso
     contexts = (None, None) if context is None else context
     with torch.no_grad():
         of_p, of_q = ratio(x, contexts[0]).double(), ratio(y, contexts[1]).double()
-    slope, offset = _logistic_regression(of_p, of_q)
+        if not bool(torch.cat([of_p, of_q]).isfinite().all()):
+            raise ValueError("`ratio` must be finite at all points to be recalibrated; it is NaN or infinite at some.")
+    with torch.inference_mode(mode=False):  # nothing made in inference mode can be differentiated
+        slope, offset = _logistic_regression(of_p.clone(), of_q.clone())
     return DensityRatio(
         ratio.critic,
         ratio.event_shape,
@@ -196,6 +201,15 @@ def recalibrated(ratio: DensityRatio, x: Tensor, y: Tensor, context: tuple[Tenso
         slope=(slope * ratio.slope).to(ratio.slope),
         offset=(slope * ratio.offset + offset).to(ratio.offset),
     )
+
+
+def _ratios(found: Tensor, number: int) -> Tensor:
+    if found.shape != (number,) or bool(found.isnan().any()):
+        raise ValueError(
+            f"`ratio` must return numbers [{number}], none of them NaN; it returned shape {tuple(found.shape)} "
+            f"with {int(found.isnan().sum())} NaN."
+        )
+    return found.double()
 
 
 def _logistic_regression(of_p: Tensor, of_q: Tensor) -> tuple[Tensor, Tensor]:

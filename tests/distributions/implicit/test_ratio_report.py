@@ -85,3 +85,29 @@ def test_errors():
         ratio_report(true_ratio, torch.zeros(5), torch.zeros(20))
     with pytest.raises(ValueError, match="must hold draws of both laws; got 0 and 3"):
         recalibrated(DensityRatio(true_ratio, ()), torch.zeros(0), torch.zeros(3))
+
+
+def test_a_ratio_that_is_sure_without_reason_is_found():
+    """D is 0 or 1 in floating point: it leaves itself no error, so any share in between refutes it."""
+    report = ratio_report(lambda x: 1000 * torch.sign(x.sin() + 0.001), quantiles(1000), quantiles(1000))
+    assert report.p_value == 0
+    assert report.calibration_error > 0.4
+    apart = ratio_report(lambda x: 1000 * torch.sign(x), quantiles(100) + 50, quantiles(100) - 50)
+    assert apart.p_value == 1
+    assert apart.calibration_error == 0
+
+
+@pytest.mark.parametrize("wrong", [lambda x: x * float("nan"), lambda x: x[:, None], lambda x: x.sum()])
+def test_what_is_no_ratio_is_refused(wrong):
+    with pytest.raises(ValueError, match="`ratio` must return numbers"):
+        ratio_report(wrong, quantiles(100), quantiles(100))
+
+
+def test_recalibration_needs_finite_ratios_and_works_in_inference_mode():
+    x, y = quantiles(500), quantiles(500, mean=1.0)
+    with pytest.raises(ValueError, match="`ratio` must be finite"):
+        recalibrated(DensityRatio(lambda x: x / 0, ()), x, y)
+    wrong = DensityRatio(lambda x: 2 - 3 * x, ())
+    with torch.inference_mode():
+        inside = recalibrated(wrong, x, y)
+    assert inside.slope == recalibrated(wrong, x, y).slope
