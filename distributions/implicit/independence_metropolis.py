@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from probgen.distributions._checks import values_readable
 from probgen.distributions.events import over_event
 from probgen.distributions.implicit.corrected import CorrectedDistribution
 
@@ -88,11 +89,16 @@ class IndependenceMetropolis(CorrectedDistribution):
 
         Args:
             sample_shape: Shape of the draws.
+
+        Raises:
+            ValueError: a chain has met nothing but ratios that are NaN.
         """
         shape, rank = torch.Size(sample_shape), len(self.event_shape)
         with torch.no_grad():
             value = self.proposal.sample(shape)
             ratio = self._ratio_at(value)
+            lost = ratio.isnan() & (self.num_steps > 0)
+            ratio = torch.where(lost, -torch.inf, ratio)  # what begins at NaN leaves it for any number
             moves = torch.zeros_like(ratio)
             for _ in range(self.num_steps):
                 other = self.proposal.sample(shape)
@@ -100,7 +106,9 @@ class IndependenceMetropolis(CorrectedDistribution):
                 accepted = torch.rand_like(ratio).log() < theirs - ratio  # NaN compares as not accepted
                 value = torch.where(over_event(accepted, rank, like=accepted), other, value)
                 ratio = torch.where(accepted, theirs, ratio)
-                moves = moves + accepted
+                moves, lost = moves + accepted, lost & ~accepted
+            if values_readable(lost) and bool(lost.any()):
+                raise ValueError("`log_ratio` must not be NaN at all draws of the proposal; it is for some chains.")
             return ChainDraws(value, moves / max(self.num_steps, 1))
 
     def _draw(self, shape: torch.Size) -> Tensor:

@@ -22,6 +22,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
+from probgen.distributions._checks import values_readable
 from probgen.distributions._wrapping import log_prob_kind_of
 from probgen.distributions.constraints import is_real
 from probgen.distributions.estimate import DensityUnavailable
@@ -104,11 +105,18 @@ class LatentLangevin(CorrectedDistribution):
         Args:
             sample_shape: Shape of the draws, where ``start`` is not given.
             start: Where chains begin; draws of the noise by default.
+
+        Raises:
+            ValueError: the log-ratio is NaN where a chain begins.
         """
         base = self.law.base_dist
         rank = len(base.event_shape)
-        with torch.no_grad():
-            z = base.sample(torch.Size(sample_shape)) if start is None else start
+        # Nothing made in inference mode can be differentiated, so the chain runs outside of it.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            z = base.sample(torch.Size(sample_shape)) if start is None else start.clone()
+            wrong = self.log_density(z).isnan()
+            if values_readable(wrong) and bool(wrong.any()):
+                raise ValueError("`log_ratio` must not be NaN where a chain begins; it is for some.")
             size = torch.as_tensor(self.step_size, dtype=z.dtype, device=z.device)
             total = z.new_zeros(z.shape[: z.dim() - rank])
             for _ in range(self.num_steps):

@@ -36,7 +36,7 @@ class StandardTruncatedNormal(Standard):
         validate_args: As in ``torch.distributions``.
 
     Raises:
-        ValueError: ``threshold`` is not positive.
+        ValueError: ``threshold`` is not positive, or infinite.
 
     References:
         Brock, Donahue, Simonyan (2019). Large scale GAN training for high fidelity natural image synthesis.
@@ -60,8 +60,8 @@ class StandardTruncatedNormal(Standard):
         device: torch.device | str | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        if not threshold > 0:
-            raise ValueError(f"`threshold` must be positive; got {threshold}.")
+        if not 0 < threshold < math.inf:
+            raise ValueError(f"`threshold` must be positive and finite; got {threshold}.")
         self.threshold = threshold
         super().__init__(event_shape, batch_shape, dtype=dtype, device=device, validate_args=validate_args)
 
@@ -91,7 +91,7 @@ class StandardTruncatedNormal(Standard):
     def icdf(self, value: Tensor) -> Tensor:
         """Quantile function, for scalar events."""
         self._require_scalar("icdf")
-        return torch.erfinv((2 * value - 1) * self._mass) * math.sqrt(2)
+        return (torch.erfinv((2 * value - 1) * self._mass) * math.sqrt(2)).clamp(-self.threshold, self.threshold)
 
     @property
     def mean(self) -> Tensor:
@@ -118,7 +118,7 @@ def truncated(law: ImplicitDistribution, threshold: float) -> ImplicitDistributi
         threshold: The largest magnitude of a coordinate of the noise; BigGAN's figures use 0.04 to 2.
 
     Raises:
-        TypeError: the noise has another law.
+        TypeError: ``law`` is no implicit distribution, or its noise has another law.
         ValueError: ``threshold`` is not positive.
 
     References:
@@ -133,6 +133,8 @@ def truncated(law: ImplicitDistribution, threshold: float) -> ImplicitDistributi
         >>> bool((truncated(law, 0.5).sample((100,)).abs() <= 0.5).all())
         True
     """
+    if not isinstance(law, ImplicitDistribution):
+        raise TypeError(f"`law` must be an ImplicitDistribution (call an ImplicitLaw first); got {type(law).__name__}.")
     base = law._base  # with dtype and device left open, where they are
     if not isinstance(base, StandardNormal):
         raise TypeError(f"`law` must have standard normal noise to be truncated; its noise is {base!r}.")

@@ -91,7 +91,8 @@ class WeightedDraws:
         if not bool(share.isfinite().all()):
             raise ValueError("`log_weights` must be finite for at least one draw, and not NaN.")
         rows = share.reshape(-1, share.shape[-1])
-        index = torch.multinomial(rows, num_draws, replacement=True) if len(rows) else rows.new_empty(0, num_draws).long()
+        some = len(rows) and num_draws
+        index = torch.multinomial(rows, num_draws, replacement=True) if some else rows.new_empty(0, num_draws).long()
         index = index.mT.reshape(num_draws, *self.log_weights.shape[1:])
         return taken(self.value, index)
 

@@ -79,3 +79,19 @@ def test_noise_must_be_smooth_everywhere():
     twice = ImplicitDistribution(shifted(), torch.nn.Identity(), (1,))
     with pytest.raises(DensityUnavailable, match="IndependenceMetropolis"):
         LatentLangevin(twice, true_ratio)
+
+
+def test_a_ratio_that_is_nan_is_not_passed_over():
+    with pytest.raises(ValueError, match="`log_ratio` must not be NaN"):
+        LatentLangevin(shifted(), lambda x: x[..., 0].log(), num_steps=2).sample((100,))
+
+
+@pytest.mark.parametrize("metropolis", [True, False])
+def test_it_draws_in_inference_mode(metropolis):
+    law = LatentLangevin(shifted(), true_ratio, num_steps=2, metropolis=metropolis)
+    torch.manual_seed(0)
+    wanted = law.sample((5,))
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        assert torch.equal(law.sample((5,)), wanted)
+        assert law.noise_chain(start=torch.zeros(3, 1)).value.shape == (3, 1)

@@ -55,8 +55,20 @@ def test_the_generator_and_its_context_are_kept():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"`threshold` must be positive; got 0"):
+    with pytest.raises(ValueError, match=r"`threshold` must be positive and finite; got 0"):
         StandardTruncatedNormal(threshold=0)
     wrong = ImplicitDistribution(dist.Normal(torch.zeros(2), 2.0).to_event(1), torch.nn.Identity(), (2,))
     with pytest.raises(TypeError, match="must have standard normal noise"):
         truncated(wrong, 1.0)
+
+
+def test_quantiles_stay_within_a_large_threshold():
+    law = StandardTruncatedNormal(threshold=10.0)
+    torch.testing.assert_close(law.icdf(torch.tensor([0.0, 0.5, 1.0])), torch.tensor([-10.0, 0.0, 10.0]))
+
+
+def test_what_cannot_be_truncated_is_named():
+    with pytest.raises(ValueError, match="positive and finite"):
+        StandardTruncatedNormal(threshold=math.inf)
+    with pytest.raises(TypeError, match="`law` must be an ImplicitDistribution"):
+        truncated(torch.nn.Linear(2, 2), 1.0)

@@ -51,3 +51,7 @@ def test_batches_are_resampled_by_their_own_weights():
 def test_nothing_can_be_drawn_without_weight(bad):
     with pytest.raises(ValueError, match="finite for at least one draw"):
         WeightedDraws(torch.zeros(3), torch.full((3,), bad)).resampled(2)
+
+
+def test_no_draws_are_none():
+    assert WeightedDraws(torch.randn(4, 2), torch.zeros(4)).resampled(0).shape == (0, 2)
