@@ -47,7 +47,7 @@ class Adversarial:
             ``lambda law: 1e-4 * orthogonal_penalty(law)``.
 
     Raises:
-        TypeError: ``divergence`` is none, or gives no term for each draw and ``top_k`` is asked for.
+        TypeError: ``divergence`` is none, or gives no term for each draw and ``top_k`` is asked for; ``penalties`` are others.
         ValueError: a number is out of its range.
 
     References:
@@ -82,14 +82,16 @@ class Adversarial:
     ) -> None:
         if not isinstance(divergence, Divergence):
             raise TypeError(f"`divergence` must be a Divergence, such as NonSaturating(); got {divergence!r}.")
-        if critic_steps < 1 or packing < 1:
-            raise ValueError(f"`critic_steps` and `packing` must be at least 1; got {critic_steps} and {packing}.")
+        if not all(isinstance(number, int) and number >= 1 for number in (critic_steps, packing)):
+            raise ValueError(f"`critic_steps` and `packing` must be integers, at least 1; got {critic_steps} and {packing}.")
         _require_share("penalty_share", penalty_share)
         if top_k is not None:
             for value in (top_k.start, top_k.end) if isinstance(top_k, Annealed) else (top_k,):
                 _require_share("top_k", value)
             if not isinstance(divergence, PointwiseDivergence):
                 raise TypeError(f"`top_k` needs a PointwiseDivergence, a term for each draw; got {type(divergence).__name__}.")
+        if isinstance(penalties, nn.Module) or not all(isinstance(penalty, Penalty) for penalty in penalties):
+            raise TypeError(f"`penalties` must be a sequence of Penalty modules, such as [R1(10.0)]; got {penalties!r}.")
         self.divergence = divergence
         self.critic_steps = critic_steps
         self.penalties = tuple(penalties)

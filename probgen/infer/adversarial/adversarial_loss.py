@@ -164,6 +164,9 @@ class AdversarialLoss(Objective):
     def _draws(self, x: Tensor, context: Tensor | None) -> Tensor:
         """As many draws as there are data, one for each context; with gradients where they are on."""
         law: TorchDistribution = self.law(context)
+        if context is not None and law.batch_shape != x.shape[:1]:
+            wanted, came = f"a row for each of {len(x)} examples", tuple(context.shape)
+            raise ValueError(f"`context` must have shape [N, *context_shape], {wanted}; got {came}.")
         shape = torch.Size((len(x),) if context is None else ())
         if torch.is_grad_enabled():
             _require_rsample(law)
@@ -173,6 +176,8 @@ class AdversarialLoss(Objective):
         if drawn.shape != x.shape or drawn.device != x.device:
             wanted, came = f"{tuple(x.shape)} on {x.device}", f"{tuple(drawn.shape)} on {drawn.device}"
             raise ValueError(f"`law` must draw what is like the data, {wanted}; it drew {came}.")
+        if drawn.dtype != x.dtype and drawn.dtype not in _HALF and x.dtype not in _HALF:
+            raise ValueError(f"`x` must have the dtype of the law's draws, {drawn.dtype}; got {x.dtype}.")
         return drawn.to(x.dtype) if drawn.dtype in _HALF else drawn  # the last layer may have run under autocast
 
     def _seen(self, x: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class Dragan(Penalty):
 
     def __init__(self, weight: float = 10.0, *, deviation: float = 0.5) -> None:
         super().__init__(weight)
-        if deviation < 0:
+        if not deviation >= 0:
             raise ValueError(f"`deviation` must not be negative; got {deviation}.")
         self.deviation = deviation
 

@@ -210,3 +210,11 @@ def test_the_generator_may_be_penalized():
 def test_wrong_options_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_penalties_and_counts_of_the_wrong_kind_are_named():
+    for wrong in (R1(1.0), [10.0], [nn.Identity()]):
+        with pytest.raises(TypeError, match="`penalties` must be a sequence of Penalty"):
+            Adversarial(NonSaturating(), penalties=wrong)
+    with pytest.raises(ValueError, match="integers, at least 1"):
+        Adversarial(NonSaturating(), critic_steps=1.5)

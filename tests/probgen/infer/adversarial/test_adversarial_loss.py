@@ -209,7 +209,7 @@ class Two(nn.Linear):
         (lambda: (plane_law(), nn.Linear(2, 1)), (torch.zeros(4, 3),), ValueError, r"like the data, \(4, 3\) on cpu; it drew"),
         (lambda: (plane_law(), nn.Linear(2, 1)), (torch.zeros(4, 2, device="meta"),), ValueError, "on meta; it drew .* on cpu"),
         (lambda: (plane_law((1,)), nn.Linear(2, 1)), (torch.zeros(4, 2),), ContextError, "context"),
-        (lambda: (plane_law((1,)), Joined(3, 1)), (torch.zeros(4, 2), torch.zeros(3, 1)), ValueError, "like the data"),
+        (lambda: (plane_law((1,)), Joined(3, 1)), (torch.zeros(4, 2), torch.zeros(3, 1)), ValueError, "a row for each of 4"),
         (lambda: (plane_law(), Joined(3, 1)), (torch.zeros(4, 2), torch.zeros(4, 1)), ContextError, "takes no context"),
         (lambda: (plane_law(), torch.tanh), (), TypeError, "`critic` must be a torch.nn.Module"),
         (lambda: ("law", nn.Linear(2, 1)), (), TypeError, "`law` must be a distribution or a module"),
@@ -246,3 +246,15 @@ def test_state_is_advanced_in_training_only():
         loss(torch.zeros(2, 2), player=player)
     loss.eval()(torch.zeros(2, 2), player="critic")
     assert loss.divergence.count == 1
+
+
+@pytest.mark.parametrize("player", ["critic", "generator"])
+def test_data_and_contexts_that_do_not_fit_are_named(player):
+    with pytest.raises(ValueError, match=r"`x` must have the dtype of the law's draws, torch\.float32"):
+        plane_game()(torch.zeros(4, 2, dtype=torch.int64), player=player)
+    with pytest.raises(ValueError, match="`x` must have the dtype"):
+        plane_game()(torch.zeros(4, 2).double(), player=player)
+    loss = Adversarial(NonSaturating())(plane_law((3,)), Joined(5, 1))
+    for wrong in (torch.zeros(3, 3), torch.zeros(3), torch.zeros(1, 3), torch.zeros(4, 1, 3)):
+        with pytest.raises(ValueError, match="`context` must have shape"):
+            loss(torch.zeros(4, 2), wrong, player=player)

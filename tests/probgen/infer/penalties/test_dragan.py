@@ -36,3 +36,5 @@ def test_without_noise_it_is_the_slope_at_the_data():
 def test_deviation_must_not_be_negative():
     with pytest.raises(ValueError, match="`deviation` must not be negative"):
         Dragan(deviation=-0.1)
+    with pytest.raises(ValueError, match="`deviation` must not be negative"):
+        Dragan(deviation=float("nan"))
