@@ -75,6 +75,6 @@ def dcgan(
         multipliers=multipliers,
         normalization=critic_normalization,
         spectral=spectral,
-        conditioning=own_conditioning(conditioning),
+        conditioning=own_conditioning(conditioning, packing),
     )
     return GAN(law_of(generator, noise_features, image_shape, conditioning), critic)

@@ -183,6 +183,10 @@ def annealed_posterior(
             "`num_chains`, `num_steps` and `num_leapfrog` must be positive and `num_moves` not negative; "
             f"got {num_chains}, {num_steps}, {num_leapfrog} and {num_moves}."
         )
+    if torch.is_inference_mode_enabled():  # nothing made in it can be differentiated
+        with torch.inference_mode(mode=False):
+            kept = {"num_steps": num_steps, "num_leapfrog": num_leapfrog, "num_moves": num_moves}
+            return annealed_posterior(problem, y.clone(), num_chains=num_chains, **kept)
     z, rank = problem.prior_draws(num_chains, y), len(problem.law.base_dist.event_shape)
     betas = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64).pow(4).to(z)
     path = AnnealingPath(lambda at: (problem.log_prior(at), problem.log_likelihood(at, y)), betas)

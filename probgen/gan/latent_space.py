@@ -68,7 +68,7 @@ def mean_noise(
         Shape ``[*base_event]``, not rescaled.
 
     Raises:
-        ValueError: the law has a batch shape, or more draws are kept than made.
+        ValueError: the law has a batch shape, more draws are kept than made, or there is no score for each.
 
     References:
         Radford, Metz, Chintala (2016). Unsupervised representation learning with deep convolutional generative adversarial
@@ -90,8 +90,10 @@ def mean_noise(
         raise ValueError(f"`num_kept` must be in 1, ..., `num_draws`; got {num_kept} of {num_draws}.")
     with torch.no_grad():
         noise = law.base_dist.sample(torch.Size((num_draws,)))
-        best = score(law.generate(noise)).topk(num_kept).indices
-        return noise[best].mean(0)
+        scores = score(law.generate(noise))
+        if scores.shape != (num_draws,):
+            raise ValueError(f"`score` must return one number for each of {num_draws} draws; got {tuple(scores.shape)}.")
+        return noise[scores.topk(num_kept).indices].mean(0)
 
 
 def combined_noise(noises: Sequence[Tensor], weights: Sequence[float], *, rescaled: bool = True) -> Tensor:

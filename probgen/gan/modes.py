@@ -91,6 +91,10 @@ def find_modes(
             "`num_restarts`, `num_steps` and `learning_rate` must be positive; "
             f"got {num_restarts}, {num_steps} and {learning_rate}."
         )
+    if torch.is_inference_mode_enabled():  # nothing made in it can be differentiated
+        with torch.inference_mode(mode=False):
+            kept = {"num_restarts": num_restarts, "num_steps": num_steps}
+            return find_modes(problem, y.clone(), learning_rate=learning_rate, **kept)
     z = problem.prior_draws(num_restarts, y).requires_grad_()
     optimizer = torch.optim.Adam([z], learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)

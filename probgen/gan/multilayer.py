@@ -141,7 +141,7 @@ def mlp_gan(
         packed_shape(event_shape, packing),
         hidden=hidden if critic_hidden is None else critic_hidden,
         activation=critic_activation or activation,
-        conditioning=own_conditioning(conditioning),
+        conditioning=own_conditioning(conditioning, packing),
     )
     law = law_of(generator, noise_features, event_shape, conditioning)
     return GAN(law, spectral_normalized(critic) if spectral else critic)

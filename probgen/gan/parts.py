@@ -53,11 +53,15 @@ def law_of(
     return ImplicitLaw(standard_normal(noise_features), generator, event_shape, context_shape=shape)
 
 
-def own_conditioning(conditioning: Conditioning | None) -> Conditioning | None:
+def own_conditioning(conditioning: Conditioning | None, packing: int = 1) -> Conditioning | None:
     """A conditioning for the critic: two players must not share parameters, so it gets a copy.
 
     Args:
         conditioning: The generator's, or None.
+        packing: Events that the critic judges at once.
+
+    Raises:
+        ValueError: packs and contexts are both wanted: a conditioning reads one context, a pack has several.
 
     Example:
         >>> from probgen.gan.parts import own_conditioning
@@ -66,6 +70,8 @@ def own_conditioning(conditioning: Conditioning | None) -> Conditioning | None:
         >>> own_conditioning(mine).embedding.weight is mine.embedding.weight
         False
     """
+    if conditioning is not None and packing > 1:
+        raise ValueError(f"`packing` must be 1 with a `conditioning`, which reads one context and not {packing}.")
     return copy.deepcopy(conditioning)
 
 
@@ -77,7 +83,7 @@ def packed_shape(event_shape: Sequence[int], packing: int) -> tuple[int, ...]:
         packing: Events of a pack.
 
     Raises:
-        ValueError: ``packing`` is not positive.
+        ValueError: ``packing`` is not positive, or there is no first dimension to pack along.
 
     Example:
         >>> from probgen.gan.parts import packed_shape
@@ -87,4 +93,8 @@ def packed_shape(event_shape: Sequence[int], packing: int) -> tuple[int, ...]:
     if packing < 1:
         raise ValueError(f"`packing` must be at least 1; got {packing}.")
     shape = tuple(event_shape)
+    if packing == 1:
+        return shape
+    if not shape:
+        raise ValueError(f"`packing` must be 1 for events without dimensions; got {packing}.")
     return (packing * shape[0], *shape[1:])

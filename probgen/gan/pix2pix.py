@@ -105,21 +105,28 @@ class Pix2Pix(Objective):
             player: "critic" or "generator".
 
         Raises:
-            ValueError: there is no such player.
+            ValueError: there is no such player, or ``target`` and the draws have different shapes.
         """
         if player == "critic":
             with torch.no_grad():
-                fake = self.law_ab(source).sample()
+                fake = _like(self.law_ab(source).sample(), target, 1)
             return self.losses.of_critic(target, fake, source)
         if player != "generator":
             raise ValueError(f"`player` must be 'critic' or 'generator'; got {player!r}.")
-        drawn = self.law_ab(_repeated(source, self.draws)).rsample()
+        drawn = _like(self.law_ab(_repeated(source, self.draws)).rsample(), target, self.draws)
         loss = self.losses.of_generator(drawn, _repeated(target, self.draws), _repeated(source, self.draws))
         if self.distance_weight:
             draws = drawn.reshape(self.draws, *target.shape)
             event_dim = 0 if self.draws == 1 else target.dim() - 1
             loss = loss + self.distance_weight * mean_score(energy_score(draws, target, event_dim))
         return loss
+
+
+def _like(drawn: Tensor, target: Tensor, times: int) -> Tensor:
+    if drawn.shape != (times * len(target), *target.shape[1:]):
+        came = (len(drawn) // times, *drawn.shape[1:])
+        raise ValueError(f"`target` must be like the law's draws for `source`, {came}; got {tuple(target.shape)}.")
+    return drawn
 
 
 def _repeated(x: Tensor, times: int) -> Tensor:

@@ -71,7 +71,7 @@ def progressive_gan(
         channels=channels,
         multipliers=multipliers,
         deviation_group=deviation_group,
-        conditioning=own_conditioning(conditioning),
+        conditioning=own_conditioning(conditioning, packing),
     )
     return GAN(law_of(generator, noise_features, image_shape, conditioning), critic)
 

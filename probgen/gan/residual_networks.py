@@ -66,7 +66,7 @@ def residual_gan(
         multipliers=multipliers,
         normalization="none" if spectral else "layer",
         spectral=spectral,
-        conditioning=own_conditioning(conditioning),
+        conditioning=own_conditioning(conditioning, packing),
     )
     return GAN(law_of(generator, noise_features, image_shape, conditioning), critic)
 
@@ -161,6 +161,8 @@ def _attentive(
     *,
     split: bool,
 ) -> GAN:
+    if multipliers is None and len(image_shape) == 3 and min(image_shape[1:]) < 16:
+        multipliers = (1, 2)  # two halvings, or no grid would be in both networks for attention
     height = tuple(image_shape)[1] // 2 if attention is None else attention
     generator = ResidualGenerator(
         image_shape,
@@ -178,6 +180,6 @@ def _attentive(
         multipliers=multipliers,
         attention=height,
         spectral=True,
-        conditioning=own_conditioning(conditioning),
+        conditioning=own_conditioning(conditioning, packing),
     )
     return GAN(law_of(generator, noise_features, image_shape, conditioning), critic)

@@ -89,3 +89,12 @@ def test_what_is_hidden_is_restored_from_the_manifold():
 def test_errors():
     with pytest.raises(ValueError, match="must be positive and `num_moves` not negative; got 0, 100, 5 and 5"):
         annealed_posterior(problem(), linear.Y, num_chains=0)
+
+
+def test_it_inverts_in_inference_mode():
+    with torch.inference_mode():
+        found = invert(
+            linear.law(), linear.Y, linear.mask, noise=1.0, observed_shape=(2,), num_restarts=2, num_chains=4, num_steps=3
+        )
+        assert found.restored().shape == (3, 3)
+        assert found.sample(2).shape == (2, 3, 3)

@@ -62,3 +62,8 @@ def test_what_they_refuse():
         mean_noise(identity(2), lambda x: x[:, 0], num_draws=3, num_kept=4)
     with pytest.raises(ValueError, match="as many"):
         combined_noise([torch.zeros(2)], [1.0, 2.0])
+
+
+def test_a_score_is_one_number_for_each_draw():
+    with pytest.raises(ValueError, match="`score` must return one number"):
+        mean_noise(identity(3), lambda x: x[:, :1], num_draws=10, num_kept=2)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from probgen.gan import GAN
+from probgen.gan import GAN, mlp_gan
 from probgen.gan.parts import law_of, own_conditioning, packed_shape
 from probgen.nn import ClassConditioning
 
@@ -13,6 +13,18 @@ def test_packs_have_more_channels():
     assert packed_shape([3, 8, 8], 2) == (6, 8, 8)
     with pytest.raises(ValueError, match="`packing`"):
         packed_shape((2,), 0)
+
+
+def test_events_without_dimensions_make_no_packs():
+    assert packed_shape((), 1) == ()
+    assert mlp_gan((), 2, hidden=(4,)).law().sample((3,)).shape == (3,)
+    with pytest.raises(ValueError, match="`packing` must be 1"):
+        packed_shape((), 2)
+
+
+def test_packs_have_no_single_context():
+    with pytest.raises(ValueError, match="`packing` must be 1 with a `conditioning`"):
+        mlp_gan((2,), 2, packing=2, conditioning=ClassConditioning(3, features=2))
 
 
 def test_a_copy_starts_alike_and_learns_alone():

@@ -87,3 +87,12 @@ def test_what_it_refuses():
         model(draws=0)
     with pytest.raises(ValueError, match="'critic' or 'generator'"):
         model()(*pairs(), player="critics")
+
+
+@pytest.mark.parametrize("draws", [1, 2])
+@pytest.mark.parametrize("player", ["critic", "generator"])
+def test_targets_that_do_not_belong_to_the_sources_are_named(player, draws):
+    made, (source, target) = model(draws=draws), pairs()
+    for wrong in (target[:1], target[:, :2]):
+        with pytest.raises(ValueError, match="`target` must be like the law's draws"):
+            made(source, wrong, player=player)

@@ -129,3 +129,9 @@ def test_growing_refuses():
     with pytest.raises(ValueError, match="`turns`"):
         Growing([law.generator, critic], turns=0)
     assert Growing([law.generator, critic], turns=2, fade_share=0.0).stage_and_fade(2) == (1, 1.0)
+
+
+@pytest.mark.parametrize("recipe_with_attention", [pg.gan.sagan, pg.gan.biggan_small])
+def test_attention_finds_a_place_in_small_images(recipe_with_attention):
+    law, critic = recipe_with_attention((1, 8, 8), 6, channels=2)
+    assert critic(law().sample((2,))).shape == (2, 1)
