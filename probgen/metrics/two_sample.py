@@ -89,11 +89,12 @@ def classifier_two_sample_test(
 
 
 def _trained(x: Tensor, labels: Tensor, hidden: tuple[int, ...], steps: int, seed: int) -> MLP:
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False), torch.enable_grad():
         torch.manual_seed(seed)
         network = MLP(x.shape[1], 1, hidden=hidden).to(x.device)
+        x, labels = x.clone(), labels.clone()
     optimizer = torch.optim.Adam(network.parameters(), 1e-2, weight_decay=1e-4)
-    with torch.enable_grad():
+    with torch.inference_mode(mode=False), torch.enable_grad():
         for _ in range(steps):
             optimizer.zero_grad()
             binary_cross_entropy_with_logits(network(x)[:, 0], labels).backward()

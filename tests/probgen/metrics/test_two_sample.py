@@ -55,3 +55,10 @@ def test_unequal_sizes_odd_sizes_and_constants():
 def test_errors():
     with pytest.raises(ValueError, match="must hold at least 4 examples; got 3"):
         classifier_two_sample_test(torch.randn(3, 2), torch.randn(9, 2))
+
+
+def test_it_trains_in_inference_mode():
+    a, b = torch.randn(20, 2), torch.randn(20, 2)
+    with torch.inference_mode():
+        inside = classifier_two_sample_test(a, b, steps=3)
+    assert inside == classifier_two_sample_test(a, b, steps=3)
