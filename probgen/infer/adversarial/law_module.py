@@ -47,9 +47,15 @@ class LawModule(nn.Module):
 
         Args:
             context: Shape ``[*batch, *context_shape]``.
+
+        Raises:
+            TypeError: the module returned no distribution.
         """
         if self.law is None:
-            return cast(TorchDistribution, self.parts[0]() if context is None else self.parts[0](context))
+            found: object = self.parts[0]() if context is None else self.parts[0](context)
+            if not isinstance(found, Distribution):
+                raise TypeError(f"`law` must return a distribution; it returned {type(found).__name__}.")
+            return cast(TorchDistribution, found)
         return cast(TorchDistribution, self.law if context is None else self.law.condition(context))  # type: ignore[attr-defined]
 
 

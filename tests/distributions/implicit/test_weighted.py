@@ -55,3 +55,13 @@ def test_nothing_can_be_drawn_without_weight(bad):
 
 def test_no_draws_are_none():
     assert WeightedDraws(torch.randn(4, 2), torch.zeros(4)).resampled(0).shape == (0, 2)
+
+
+def test_a_constant_factor_of_all_weights_changes_no_mean():
+    """Weights are known up to Z: expectations, their errors and the effective sample size are those of the shares."""
+    draws = corrected()
+    scaled = WeightedDraws(draws.value, draws.log_weights + 3.0)
+    for found, wanted in zip(scaled.expectation(lambda x: x.square()), draws.expectation(lambda x: x.square()), strict=True):
+        torch.testing.assert_close(found, wanted)
+    assert scaled.efficiency.item() == pytest.approx(draws.efficiency.item())
+    assert scaled.log_normalizer.value.item() == pytest.approx(draws.log_normalizer.value.item() + 3.0)

@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 from torch import nn
 
@@ -32,3 +33,8 @@ def test_a_copy_is_a_law_of_its_own():
 def test_a_context_is_bound():
     law = LawModule(ImplicitDistribution(standard_normal(2), nn.Bilinear(2, 1, 2), (2,), context_shape=(1,)))
     assert law(torch.zeros(5, 1)).batch_shape == (5,)
+
+
+def test_a_module_that_returns_no_distribution_is_named():
+    with pytest.raises(TypeError, match="`law` must return a distribution; it returned Tensor"):
+        LawModule(nn.Identity())(torch.zeros(3, 2))
