@@ -82,7 +82,8 @@ class Adversarial:
     ) -> None:
         if not isinstance(divergence, Divergence):
             raise TypeError(f"`divergence` must be a Divergence, such as NonSaturating(); got {divergence!r}.")
-        if not all(isinstance(number, int) and number >= 1 for number in (critic_steps, packing)):
+        counts: tuple[object, ...] = (critic_steps, packing)
+        if not all(isinstance(number, int) and number >= 1 for number in counts):
             raise ValueError(f"`critic_steps` and `packing` must be integers, at least 1; got {critic_steps} and {packing}.")
         _require_share("penalty_share", penalty_share)
         if top_k is not None:

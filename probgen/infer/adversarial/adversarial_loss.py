@@ -165,8 +165,8 @@ class AdversarialLoss(Objective):
         """As many draws as there are data, one for each context; with gradients where they are on."""
         law: TorchDistribution = self.law(context)
         if context is not None and law.batch_shape != x.shape[:1]:
-            wanted, came = f"a row for each of {len(x)} examples", tuple(context.shape)
-            raise ValueError(f"`context` must have shape [N, *context_shape], {wanted}; got {came}.")
+            wanted = f"[N, *context_shape], a row for each of {len(x)} examples"
+            raise ValueError(f"`context` must have shape {wanted}; got {tuple(context.shape)}.")
         shape = torch.Size((len(x),) if context is None else ())
         if torch.is_grad_enabled():
             _require_rsample(law)
