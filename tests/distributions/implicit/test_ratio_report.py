@@ -111,3 +111,10 @@ def test_recalibration_needs_finite_ratios_and_works_in_inference_mode():
     with torch.inference_mode():
         inside = recalibrated(wrong, x, y)
     assert inside.slope == recalibrated(wrong, x, y).slope
+
+
+def test_what_was_recalibrated_is_recalibrated_again_as_the_function_it_is():
+    x, y = quantiles(500), quantiles(500, mean=1.0)
+    kept = recalibrated(DensityRatio(lambda x: x, (), slope=-3.0, offset=2.0), x, y)
+    baked = recalibrated(DensityRatio(lambda x: 2 - 3 * x, ()), x, y)
+    torch.testing.assert_close(kept(x), baked(x), atol=1e-4, rtol=1e-4)

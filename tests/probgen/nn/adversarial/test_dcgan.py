@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from probgen.infer import GradientPenalty
-from probgen.nn import DCGANCritic, DCGANGenerator
+from probgen.nn import ClassConditioning, DCGANCritic, DCGANGenerator
 
 
 @pytest.mark.parametrize("size", [(8, 8), (28, 28), (32, 32), (64, 64), (9, 13), (2, 3)])
@@ -84,3 +84,17 @@ def test_wrong_settings_are_named():
     ]:
         with pytest.raises(ValueError, match=message):
             DCGANGenerator((1, 8, 8), **settings)
+
+
+def test_classes_are_compared_with_the_mean_over_the_grid():
+    torch.manual_seed(0)
+    conditioning = ClassConditioning(3, features=2)
+    critic = DCGANCritic((1, 8, 8), channels=4, multipliers=(1, 2), normalization="none", conditioning=conditioning)
+    seen = {}
+    critic.output.register_forward_hook(lambda _, inputs, __: seen.update(h=inputs[0], condition=inputs[1]))
+    x, labels = torch.randn(5, 1, 8, 8), torch.tensor([0, 1, 2, 0, 1])
+    outputs = critic(x, labels)
+    pooled = seen["h"].unflatten(1, (8, 4)).mean(-1)
+    term = (critic.output.embedding(seen["condition"]) * pooled).sum(1, keepdim=True)
+    torch.testing.assert_close(outputs, critic.output.linear(seen["h"]) + term)
+    assert term.abs().min() > 0
