@@ -85,7 +85,7 @@ class CycleGAN(Objective):
         penalties: Sequence[Penalty] = (),
     ) -> None:
         super().__init__()
-        if cycle_weight < 0 or identity_weight < 0:
+        if not (cycle_weight >= 0 and identity_weight >= 0):
             raise ValueError(
                 f"`cycle_weight` and `identity_weight` must not be negative; got {cycle_weight}, {identity_weight}."
             )

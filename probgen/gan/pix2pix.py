@@ -75,7 +75,7 @@ class Pix2Pix(Objective):
         penalties: Sequence[Penalty] = (),
     ) -> None:
         super().__init__()
-        if distance_weight < 0 or draws < 1:
+        if not distance_weight >= 0 or draws < 1:
             raise ValueError(
                 f"`distance_weight` must not be negative and `draws` at least 1; got {distance_weight} and {draws}."
             )

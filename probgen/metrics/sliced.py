@@ -47,7 +47,7 @@ def wasserstein_on_lines(a: Tensor, b: Tensor, power: float = 1.0) -> Tensor:
         >>> wasserstein_on_lines(torch.tensor([[0.0], [1.0]]), torch.tensor([[3.0], [1.0], [2.0], [2.0]]))  # means 1/2 and 2
         tensor([1.5000])
     """
-    if power < 1:
+    if not power >= 1:
         raise ValueError(f"`power` must be at least 1; got {power}.")
     n, m = len(a), len(b)
     steps = torch.cat([torch.arange(1, n + 1) * m, torch.arange(1, m + 1) * n]).unique().to(a.device)  # in units of 1 / (n m)

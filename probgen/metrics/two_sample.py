@@ -55,6 +55,9 @@ def classifier_two_sample_test(
 ) -> TwoSampleReport:
     """Train a small network to tell two sets of features apart, and test it on examples that it has not seen.
 
+    The examples are taken to be independent: an example that stands in both sets is a contradiction that the network learns,
+    and the accuracy falls below one half.
+
     Args:
         features_a: One set, ``[n, features]``, at least four rows; of the larger set as many are used as the smaller one has.
         features_b: The other, ``[m, features]``.

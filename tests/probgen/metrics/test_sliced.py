@@ -57,3 +57,9 @@ def test_errors():
         sliced_wasserstein_distance(x, torch.randn(5, 3))
     with pytest.raises(ValueError, match="1 of 5 examples hold NaN or infinity"):
         sliced_wasserstein_distance(torch.where(torch.arange(5)[:, None] == 2, torch.nan, x), x)
+
+
+def test_an_exponent_that_is_no_number_is_refused():
+    x = torch.randn(5, 2)
+    with pytest.raises(ValueError, match="`power` must be at least 1; got nan"):
+        sliced_wasserstein_distance(x, x, power=float("nan"))
