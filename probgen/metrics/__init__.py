@@ -13,6 +13,7 @@ from probgen.metrics.frechet import FrechetReport, frechet_distance, frechet_dis
 from probgen.metrics.kernel import kernel_distance
 from probgen.metrics.likelihood import MeanError, bits_per_dim, cross_entropy, mean_and_error
 from probgen.metrics.modes import ClassCoverage, ModeCoverage, class_coverage, mode_coverage, reverse_kl_floor
+from probgen.metrics.pretrained import PretrainedFeatures, imagenet_features
 from probgen.metrics.sliced import sliced_wasserstein_distance
 from probgen.metrics.two_sample import TwoSampleReport, classifier_two_sample_test
 
@@ -25,6 +26,7 @@ __all__ = [
     "ModeCoverage",
     "NeighborhoodOverlap",
     "PixelFeatures",
+    "PretrainedFeatures",
     "TwoSampleReport",
     "accuracy",
     "auroc",
@@ -36,6 +38,7 @@ __all__ = [
     "frechet_distance",
     "frechet_distance_of_moments",
     "frechet_report",
+    "imagenet_features",
     "kernel_distance",
     "mean_and_error",
     "mode_coverage",
