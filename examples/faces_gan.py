@@ -93,7 +93,7 @@ def picture(law: nn.Module, x: Tensor, path: Path) -> None:
         start, end = law().base_dist.sample((2,)), law().base_dist.sample((2,))
         between = pg.gan.draws_between(law(), start, end, torch.linspace(0, 1, 12)).transpose(0, 1).flatten(0, 1)
         shown = torch.cat([x[::27][:12], law().sample((36,)), between]).squeeze(1)
-    image_grid(shown.clamp(-1, 1) / 2 + 0.5, columns=12, size=0.7).savefig(path, dpi=110)
+    image_grid(0.5 - shown.clamp(-1, 1) / 2, columns=12, size=0.7).savefig(path, dpi=110)
 
 
 def main(argv: list[str] | None = None) -> Measured:

@@ -36,7 +36,7 @@ def test_a_linear_critic_finds_one_half_minus_x():
     report = ratio_report(loss.ratio, X, X + 1)
     assert report.js.value.item() == pytest.approx(0.1114214822, abs=1e-4)
     assert report.kl.value.item() == pytest.approx(0.5, abs=5e-3)
-    assert report.p_value > 0.99
+    assert report.p_value == pytest.approx(1.0, abs=0.01)  # quantiles, not draws: nothing here is left to chance
     assert loss.estimate(X, X + 1).item() == pytest.approx(0.1114214822, abs=1e-4)
 
 

@@ -86,7 +86,7 @@ def test_dropout_acts_in_training_only():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"event_shape": (8, 8)}, r"`event_shape` must be \(channels, height, width\), all positive; got \(8, 8\)"),
+        ({"event_shape": (8, 8)}, r"`event_shape` must be \(C, H, W\), all positive; got \(8, 8\)"),
         ({"width": 0}, "`width`, `multipliers` and `blocks` must be positive; got 0,"),
         ({"multipliers": ()}, r"must be positive; got 8, \(\) and 2"),
         ({"blocks": 0}, "and 0"),
