@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> Measured:
         f"{rounds} rounds of 32 images in {budget.spent:.0f} s of one core; DCGAN of {NOISE} numbers of noise, non-saturating "
         f"with R1(1) and differentiable augmentation, averaged weights; {len(x)} training images, {len(held_out)} others of "
         "the same people, 320 draws. Squared kernel distance to the training images in 14x11 pixels, Gaussian kernels; root "
-        f"mean square difference to the nearest training image. {software()}",
+        f"mean square difference to the nearest training image. {software()}.",
         *([options.condition] if options.condition else []),
     ]
     header = ["images", "kernel distance", "to the nearest"]
