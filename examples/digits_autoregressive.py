@@ -98,9 +98,7 @@ def train(model: nn.Module, x: Tensor, setting: Setting, *, smoke: bool) -> None
         accelerator="cpu",
     )
     model.eval()
-    with torch.no_grad():
-        for parameter, mean in zip(model.parameters(), average.average, strict=True):
-            parameter.copy_(mean)
+    average.copy_to_module()
 
 
 def measure(name: str, x: Tensor, test: Tensor, options: argparse.Namespace) -> tuple[list[str], Tensor]:

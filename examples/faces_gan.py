@@ -77,9 +77,8 @@ def train_law(x: Tensor, options: argparse.Namespace) -> tuple[nn.Module, TimeBu
         progress=False,
         accelerator="cpu",
     )
+    average.copy_to_module()
     with torch.no_grad():
-        for parameter, mean in zip(law.parameters(), average.average, strict=True):
-            parameter.copy_(mean)
         for _ in range(50):  # statistics of batch normalization that go with the averaged weights
             law().sample((32,))
     return law.eval(), budget, len(history.losses) // 2

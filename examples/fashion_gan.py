@@ -124,8 +124,7 @@ def _adam(rate: float) -> Callable[..., torch.optim.Optimizer]:
 @torch.no_grad()
 def settle(law: ImplicitLaw, average: EMA, batch: int) -> None:
     """Leave the averaged weights in the law, with the statistics of batch normalization that go with them."""
-    for parameter, mean in zip(law.parameters(), average.average, strict=True):
-        parameter.copy_(mean)
+    average.copy_to_module()
     law.train()
     for _ in range(50):
         law().sample((batch,))

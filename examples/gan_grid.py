@@ -115,9 +115,7 @@ def train(method: Method, seconds: float, seed: int) -> tuple[ImplicitLaw, nn.Mo
         progress=False,
         accelerator="cpu",
     )
-    with torch.no_grad():
-        for parameter, mean in zip(law.parameters(), average.average, strict=True):
-            parameter.copy_(mean)
+    average.copy_to_module()
     return law, loss.critic, len(history.losses) // (2 if method.critic else 1), budget.spent
 
 

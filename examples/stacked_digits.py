@@ -99,9 +99,8 @@ def train(loss: pg.infer.AdversarialLoss, law: ImplicitLaw, images: Tensor, opti
         progress=False,
         accelerator="cpu",
     )
+    average.copy_to_module()
     with torch.no_grad():
-        for parameter, mean in zip(law.parameters(), average.average, strict=True):
-            parameter.copy_(mean)
         for _ in range(20):  # the statistics of batch normalization are those of the averaged weights
             law().sample((options.batch,))
     law.eval()

@@ -70,9 +70,7 @@ def train(
     objective = entry.objective(model)
     losses = fit(objective, batches, steps, entry.learning_rate, betas=entry.betas, average=average, progress=progress)
     if average is not None:
-        with torch.no_grad():
-            for parameter, mean in zip(model.parameters(), average.average, strict=True):
-                parameter.copy_(mean)
+        average.copy_to_module()
     model.eval()
     return model, losses
 

@@ -73,6 +73,15 @@ class EMA:
         finally:
             _copy(current, kept)
 
+    def copy_to_module(self) -> None:
+        """Leave the averaged parameters in the module for good; the last ones are forgotten.
+
+        Statistics of batch normalization are not averaged: draw a few batches in training mode afterwards.
+        """
+        current = self._current()
+        self._start(current)
+        _copy(current, self.average)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the average and the number of steps."""
         return {"average": list(self.average), "steps": self.steps}

@@ -105,6 +105,21 @@ def run(folder, *, steps=17, data=None, callbacks=(), resume=False):
     return [v.clone() for v in loss.state_dict().values()], ema.average, history
 
 
+def test_averaged_weights_can_be_kept():
+    net = torch.nn.Linear(2, 1)
+    average = EMA(net, 0.5, warmup=False)
+    start = net.weight.detach().clone()
+    with torch.no_grad():
+        net.weight.add_(1.0)
+    average.update()
+    with average.applied():
+        inside = net.weight.detach().clone()
+    torch.testing.assert_close(net.weight.detach(), start + 1.0)
+    average.copy_to_module()
+    torch.testing.assert_close(net.weight.detach(), inside)
+    torch.testing.assert_close(inside, start + 0.5)
+
+
 def assert_identical(a, b):
     for left, right in zip([*a[0], *a[1]], [*b[0], *b[1]], strict=True):
         assert torch.equal(left, right)
