@@ -24,7 +24,7 @@ _BOUND = (
 _DRAWS = (
     "As many draws as there are test images, rounded to gray values, against the training images in the features of a {}. "
     "Less is better for the distance; for the others what the test images have: they are the floor, what a perfect model gets. "
-    "A model that is better than the floor is nearer to the training images than new images are: it leans on them."
+    "A model that is better than the floor is nearer to the training images than new images are: a sign that it leans on them."
 )
 
 
