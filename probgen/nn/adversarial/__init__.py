@@ -4,7 +4,7 @@ A generator maps noise ``[n, features]``, and a context where it takes one, to e
 wants. A critic maps events ``[N, *event]``, and a context, to outputs ``[N, 1]`` (a ``PatchCritic`` to ``[N, 1, h, w]``).
 """
 
-from probgen.nn.adversarial.condition_vector import ConditionVector, ProjectionOutput
+from probgen.nn.adversarial.condition_vector import ConditionedNetwork, ConditionVector, ProjectionOutput
 from probgen.nn.adversarial.dcgan import DCGANCritic, DCGANGenerator
 from probgen.nn.adversarial.equalized import EqualizedConv2d, EqualizedLinear, PixelNormalization
 from probgen.nn.adversarial.growing import GrowingNetwork
@@ -30,6 +30,7 @@ __all__ = [
     "BatchNormMLP",
     "ConditionVector",
     "ConditionalNormalization",
+    "ConditionedNetwork",
     "DCGANCritic",
     "DCGANGenerator",
     "EqualizedConv2d",

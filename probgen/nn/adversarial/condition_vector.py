@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from probgen.distributions._checks import require_context
+from probgen.nn.adversarial._pyramid import require_events
 from probgen.nn.conditioning import Conditioning
 
-__all__ = ["ConditionVector", "ProjectionOutput", "initialized_around_condition"]
+__all__ = ["ConditionVector", "ConditionedNetwork", "ProjectionOutput", "initialized_around_condition"]
 
 
 class ConditionVector(nn.Module):
@@ -69,6 +70,41 @@ class ConditionVector(nn.Module):
             return None
         vector: Tensor | None = self.conditioning(context.expand(*batch, *self.conditioning.context_shape)).vector
         return vector
+
+
+class ConditionedNetwork(nn.Module):
+    """A generator or critic that takes a context as a vector, or none (abstract).
+
+    Args:
+        conditioning: What turns a context into a vector; None: the network takes no context.
+
+    Raises:
+        TypeError: ``conditioning`` is none.
+        ValueError: it gives no vector.
+
+    Example:
+        >>> from probgen.nn import ClassConditioning, DCGANCritic
+        >>> from probgen.nn.adversarial import ConditionedNetwork
+        >>> critic = DCGANCritic((1, 8, 8), channels=4, conditioning=ClassConditioning(10))
+        >>> isinstance(critic, ConditionedNetwork), critic.context_shape
+        (True, ())
+    """
+
+    def __init__(self, conditioning: Conditioning | None) -> None:
+        super().__init__()
+        self.condition = ConditionVector(conditioning)
+
+    @property
+    def context_shape(self) -> tuple[int, ...] | None:
+        """Trailing shape of the context, or None: the network takes none."""
+        return self.condition.context_shape
+
+    def _condition_of(self, name: str, x: Tensor, event_shape: Sequence[int], context: Tensor | None) -> Tensor | None:
+        """The vectors ``[N, features]`` of the context, or None; after checking that ``x`` is ``[N, *event_shape]``."""
+        owner = type(self).__name__
+        require_events(owner, name, x, event_shape)
+        vectors: Tensor | None = self.condition(context, owner, x.shape[:1])
+        return vectors
 
 
 class ProjectionOutput(nn.Module):

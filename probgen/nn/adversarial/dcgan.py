@@ -19,8 +19,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from probgen.nn.adversarial._pyramid import pyramid, require_events
-from probgen.nn.adversarial.condition_vector import ConditionVector, ProjectionOutput, initialized_around_condition
+from probgen.nn.adversarial._pyramid import pyramid
+from probgen.nn.adversarial.condition_vector import ConditionedNetwork, ProjectionOutput, initialized_around_condition
 from probgen.nn.adversarial.layers import (
     Normalization,
     OutputRange,
@@ -36,7 +36,7 @@ from probgen.nn.convolutional_blocks import require_sizes
 __all__ = ["DCGANCritic", "DCGANGenerator"]
 
 
-class DCGANGenerator(nn.Module):
+class DCGANGenerator(ConditionedNetwork):
     """A generator of images: noise ``[n, noise_features]`` (and a context) to ``[n, C, H, W]``, any H and W from 2 up.
 
     With batch normalization, in training, draws of one batch depend on each other; in evaluation they are independent.
@@ -77,11 +77,10 @@ class DCGANGenerator(nn.Module):
         normalization: Normalization = "batch",
         conditioning: Conditioning | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(conditioning)
         self.image_shape, self.grids, widths = pyramid(image_shape, channels, multipliers)
         require_sizes(noise_features=noise_features)
         self.noise_features = noise_features
-        self.condition = ConditionVector(conditioning)
         bias = not cancels_bias(normalization)
         rows = widths[-1] * math.prod(self.grids[-1])
         self.first = nn.Linear(noise_features + self.condition.features, rows, bias=bias)
@@ -93,19 +92,13 @@ class DCGANGenerator(nn.Module):
         self.output = output_activation(output)
         initialized_around_condition(self, normal_initialized)
 
-    @property
-    def context_shape(self) -> tuple[int, ...] | None:
-        """Trailing shape of the context, or None: the network takes none."""
-        return self.condition.context_shape
-
     def forward(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
         """Images ``[n, C, H, W]`` of ``noise`` ``[n, noise_features]`` and a context ``[n, *context_shape]``.
 
         Raises:
             ValueError: the noise has another shape; a ``ContextError`` where the context is missing or has.
         """
-        require_events("DCGANGenerator", "noise", noise, (self.noise_features,))
-        condition = self.condition(context, "DCGANGenerator", noise.shape[:1])
+        condition = self._condition_of("noise", noise, (self.noise_features,), context)
         flat = self.first(noise if condition is None else torch.cat([noise, condition], dim=1))
         h = flat.reshape(noise.shape[0], flat.shape[1] // math.prod(self.grids[-1]), *self.grids[-1])
         for level in reversed(range(len(self.ups))):
@@ -113,7 +106,7 @@ class DCGANGenerator(nn.Module):
         return self.output(h)  # type: ignore[no-any-return]
 
 
-class DCGANCritic(nn.Module):
+class DCGANCritic(ConditionedNetwork):
     """A critic of images: ``[N, C, H, W]`` (and a context) to outputs ``[N, 1]``, any H and W from 2 up.
 
     With the default batch normalization the output for one example depends on its batch; a critic with a gradient penalty
@@ -157,9 +150,8 @@ class DCGANCritic(nn.Module):
         spectral: bool = False,
         conditioning: Conditioning | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(conditioning)
         self.image_shape, grids, widths = pyramid(image_shape, channels, multipliers)
-        self.condition = ConditionVector(conditioning)
         sizes = enumerate(zip([self.image_shape[0], *widths[:-1]], widths, strict=True))
         bias = not cancels_bias(normalization)
         self.downs = nn.ModuleList(nn.Conv2d(width, out, 4, 2, 1, bias=bias or level == 0) for level, (width, out) in sizes)
@@ -172,19 +164,13 @@ class DCGANCritic(nn.Module):
         if spectral:
             spectral_normalized(self)
 
-    @property
-    def context_shape(self) -> tuple[int, ...] | None:
-        """Trailing shape of the context, or None: the network takes none."""
-        return self.condition.context_shape
-
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Outputs ``[N, 1]`` of images ``[N, C, H, W]`` and a context ``[N, *context_shape]``.
 
         Raises:
             ValueError: the images have another shape; a ``ContextError`` where the context is missing or has.
         """
-        require_events("DCGANCritic", "x", x, self.image_shape)
-        condition = self.condition(context, "DCGANCritic", x.shape[:1])
+        condition = self._condition_of("x", x, self.image_shape, context)
         h = x
         for down, normalization in zip(self.downs, self.normalizations, strict=True):
             h = nn.functional.leaky_relu(normalization(down(h)), 0.2)

@@ -19,10 +19,13 @@ import abc
 import torch
 from torch import Tensor, nn
 
+from probgen.nn.adversarial.condition_vector import ConditionedNetwork
+from probgen.nn.conditioning import Conditioning
+
 __all__ = ["GrowingNetwork"]
 
 
-class GrowingNetwork(nn.Module, abc.ABC):
+class GrowingNetwork(ConditionedNetwork, abc.ABC):
     r"""A network with stages, and a tensor that fades the last one in (abstract).
 
     All levels exist from the beginning, so growing keeps the weights; those of later stages get no gradient yet (torch's
@@ -38,6 +41,7 @@ class GrowingNetwork(nn.Module, abc.ABC):
 
     Args:
         grids: The grids from the image to the coarsest.
+        conditioning: What turns a context into a vector; None: the network takes no context.
 
     References:
         Karras, Aila, Laine, Lehtinen (2018). Progressive growing of GANs for improved quality, stability, and variation.
@@ -55,8 +59,8 @@ class GrowingNetwork(nn.Module, abc.ABC):
 
     fade: Tensor
 
-    def __init__(self, grids: list[tuple[int, int]]) -> None:
-        super().__init__()
+    def __init__(self, grids: list[tuple[int, int]], conditioning: Conditioning | None = None) -> None:
+        super().__init__(conditioning)
         self.grids = grids[::-1]  # by stage
         self.stage = len(grids) - 1
         self.register_buffer("fade", torch.ones(()))

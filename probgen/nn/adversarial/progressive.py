@@ -18,8 +18,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from probgen.nn.adversarial._pyramid import pyramid, require_events
-from probgen.nn.adversarial.condition_vector import ConditionVector, ProjectionOutput
+from probgen.nn.adversarial._pyramid import pyramid
+from probgen.nn.adversarial.condition_vector import ProjectionOutput
 from probgen.nn.adversarial.equalized import EqualizedConv2d, EqualizedLinear, PixelNormalization
 from probgen.nn.adversarial.growing import GrowingNetwork
 from probgen.nn.adversarial.layers import OutputRange, output_activation
@@ -72,10 +72,9 @@ class ProgressiveGenerator(GrowingNetwork):
         conditioning: Conditioning | None = None,
     ) -> None:
         shape, grids, widths = pyramid(image_shape, channels, multipliers)
-        super().__init__(grids)
+        super().__init__(grids, conditioning)
         require_sizes(noise_features=noise_features)
         self.image_shape, self.noise_features = shape, noise_features
-        self.condition = ConditionVector(conditioning)
         by_stage = [*widths[::-1], widths[0]]
         flat = by_stage[0] * math.prod(self.grids[0])
         self.first = EqualizedLinear(noise_features + self.condition.features, flat, gain=math.sqrt(2) / 4)
@@ -87,19 +86,13 @@ class ProgressiveGenerator(GrowingNetwork):
         self.normalization = PixelNormalization()
         self.output = output_activation(output)
 
-    @property
-    def context_shape(self) -> tuple[int, ...] | None:
-        """Trailing shape of the context, or None: the network takes none."""
-        return self.condition.context_shape
-
     def forward(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
         """Images ``[n, C, H, W]`` of ``noise`` ``[n, noise_features]`` and a context ``[n, *context_shape]``.
 
         Raises:
             ValueError: the noise has another shape; a ``ContextError`` where the context is missing or has.
         """
-        require_events("ProgressiveGenerator", "noise", noise, (self.noise_features,))
-        condition = self.condition(context, "ProgressiveGenerator", noise.shape[:1])
+        condition = self._condition_of("noise", noise, (self.noise_features,), context)
         z = self.normalization(noise if condition is None else torch.cat([noise, condition], dim=1))
         flat = self.first(z)
         h = self.start(flat.reshape(noise.shape[0], flat.shape[1] // math.prod(self.grids[0]), *self.grids[0]))
@@ -151,9 +144,8 @@ class ProgressiveCritic(GrowingNetwork):
         conditioning: Conditioning | None = None,
     ) -> None:
         shape, grids, widths = pyramid(image_shape, channels, multipliers)
-        super().__init__(grids)
+        super().__init__(grids, conditioning)
         self.image_shape = shape
-        self.condition = ConditionVector(conditioning)
         by_stage = [*widths[::-1], widths[0]]
         self.from_image = nn.ModuleList(nn.Sequential(*_judged(shape[0], width, 1)) for width in by_stage)
         self.blocks = nn.ModuleList(
@@ -166,19 +158,13 @@ class ProgressiveCritic(GrowingNetwork):
         self.hidden = EqualizedLinear(width * math.prod(self.grids[0]), width, gain=math.sqrt(2))
         self.output = ProjectionOutput(width, self.condition.features, linear=EqualizedLinear)
 
-    @property
-    def context_shape(self) -> tuple[int, ...] | None:
-        """Trailing shape of the context, or None: the network takes none."""
-        return self.condition.context_shape
-
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Outputs ``[N, 1]`` of images ``[N, C, H, W]`` and a context ``[N, *context_shape]``.
 
         Raises:
             ValueError: the images have another shape; a ``ContextError`` where the context is missing or has.
         """
-        require_events("ProgressiveCritic", "x", x, self.image_shape)
-        condition = self.condition(context, "ProgressiveCritic", x.shape[:1])
+        condition = self._condition_of("x", x, self.image_shape, context)
         seen = averaged_to(x, self.resolution)
         h = self.from_image[self.stage](seen)
         for stage in range(self.stage, 0, -1):

@@ -21,8 +21,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from probgen.nn.adversarial._pyramid import pyramid, require_events
-from probgen.nn.adversarial.condition_vector import ConditionVector, ProjectionOutput, initialized_around_condition
+from probgen.nn.adversarial._pyramid import pyramid
+from probgen.nn.adversarial.condition_vector import ConditionedNetwork, ProjectionOutput, initialized_around_condition
 from probgen.nn.adversarial.layers import (
     ConditionalNormalization,
     Normalization,
@@ -41,7 +41,7 @@ from probgen.nn.convolutional_blocks import require_sizes
 __all__ = ["ResidualCritic", "ResidualGenerator"]
 
 
-class ResidualGenerator(nn.Module):
+class ResidualGenerator(ConditionedNetwork):
     """A residual generator of images: noise ``[n, noise_features]`` (and a context) to ``[n, C, H, W]``.
 
     A context scales and shifts after every normalization. With batch normalization, in training, draws of one batch depend
@@ -97,14 +97,13 @@ class ResidualGenerator(nn.Module):
         split_noise: bool = False,
         conditioning: Conditioning | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(conditioning)
         self.image_shape, self.grids, widths = pyramid(image_shape, channels, multipliers)
         self.noise_features, self.parts = noise_features, len(widths) + 1 if split_noise else 1
         require_sizes(noise_features=noise_features)
         if noise_features % self.parts:
             raise ValueError(f"`noise_features` must be a multiple of {self.parts} for split noise; got {noise_features}.")
         self.attention_level = _level(self.grids[:-1], attention)
-        self.condition = ConditionVector(conditioning)
         features = self.condition.features + (noise_features // self.parts if split_noise else 0)
         self.first = nn.Linear(noise_features // self.parts, widths[-1] * math.prod(self.grids[-1]))
         outs = [widths[0], *widths[:-1]]
@@ -120,19 +119,13 @@ class ResidualGenerator(nn.Module):
         if spectral:
             spectral_normalized(self)
 
-    @property
-    def context_shape(self) -> tuple[int, ...] | None:
-        """Trailing shape of the context, or None: the network takes none."""
-        return self.condition.context_shape
-
     def forward(self, noise: Tensor, context: Tensor | None = None) -> Tensor:
         """Images ``[n, C, H, W]`` of ``noise`` ``[n, noise_features]`` and a context ``[n, *context_shape]``.
 
         Raises:
             ValueError: the noise has another shape; a ``ContextError`` where the context is missing or has.
         """
-        require_events("ResidualGenerator", "noise", noise, (self.noise_features,))
-        condition = self.condition(context, "ResidualGenerator", noise.shape[:1])
+        condition = self._condition_of("noise", noise, (self.noise_features,), context)
         first, *rest = noise.chunk(self.parts, dim=1)
         flat = self.first(first)
         h = flat.reshape(noise.shape[0], flat.shape[1] // math.prod(self.grids[-1]), *self.grids[-1])
@@ -145,7 +138,7 @@ class ResidualGenerator(nn.Module):
         return self.output(self.last(torch.relu(self.last_normalization(h))))  # type: ignore[no-any-return]
 
 
-class ResidualCritic(nn.Module):
+class ResidualCritic(ConditionedNetwork):
     """A residual critic of images: ``[N, C, H, W]`` (and a context) to outputs ``[N, 1]``.
 
     Without normalization (as it is) or with ``"layer"`` its output for one example does not depend on the others of the batch;
@@ -190,10 +183,9 @@ class ResidualCritic(nn.Module):
         deviation_group: int = 0,
         conditioning: Conditioning | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(conditioning)
         self.image_shape, self.grids, widths = pyramid(image_shape, channels, multipliers)
         self.attention_level = _level(self.grids[1:], attention)
-        self.condition = ConditionVector(conditioning)
         sizes = enumerate(zip([self.image_shape[0], *widths[:-1]], widths, strict=True))
         self.blocks = nn.ModuleList(
             ResidualDown(width, out, normalization=normalization, first=level == 0) for level, (width, out) in sizes
@@ -206,19 +198,13 @@ class ResidualCritic(nn.Module):
         if spectral:
             spectral_normalized(self)
 
-    @property
-    def context_shape(self) -> tuple[int, ...] | None:
-        """Trailing shape of the context, or None: the network takes none."""
-        return self.condition.context_shape
-
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Outputs ``[N, 1]`` of images ``[N, C, H, W]`` and a context ``[N, *context_shape]``.
 
         Raises:
             ValueError: the images have another shape; a ``ContextError`` where the context is missing or has.
         """
-        require_events("ResidualCritic", "x", x, self.image_shape)
-        condition = self.condition(context, "ResidualCritic", x.shape[:1])
+        condition = self._condition_of("x", x, self.image_shape, context)
         h = x
         with differentiable_attention(x):
             for level, block in enumerate(self.blocks):
