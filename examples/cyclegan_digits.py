@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, Split, bold, colored, load_digits, load_mnist, unpaired
+from probgen.data import Batches, Split, bold, colored, load_digits, load_mnist, load_or_stand_in, unpaired
 from probgen.demo import Measured, software
 from probgen.gan import CycleGAN, deterministic_law
 from probgen.infer import TimeBudget, fit
@@ -32,17 +32,9 @@ GRAY, COLOR = (1, 28, 28), (3, 28, 28)
 
 def load(*, smoke: bool) -> tuple[str, Split, Split]:
     """The name of the data, and training and test images ``[n, 1, 28, 28]`` in [-1, 1] with labels."""
-    try:
-        found = load_mnist()
-        parts = [Split(part.x.float().unsqueeze(1) / 127.5 - 1, part.y) for part in (found.train, found.test)]
-        return "MNIST", *parts
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        found = load_digits()
-        larger = partial(nn.functional.interpolate, size=(28, 28), mode="bilinear")
-        parts = [Split(larger(part.x.float().unsqueeze(1) / 8 - 1), part.y) for part in (found.train, found.test)]
-        return "enlarged digits", *parts
+    found = load_or_stand_in(load_mnist, stand_in=smoke)
+    parts = [Split(part.x.float().unsqueeze(1) / 127.5 - 1, part.y) for part in (found.train, found.test)]
+    return "MNIST" if found.name == "mnist" else found.name, *parts
 
 
 def poster(images: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, load_digits, load_faces
+from probgen.data import Batches, load_faces, load_or_stand_in
 from probgen.demo import Measured, software
 from probgen.infer import EMA, R1, Adversarial, DifferentiableAugmentation, GaussianKernel, NonSaturating, TimeBudget, fit
 from probgen.metrics import MeanError, PixelFeatures, kernel_distance, mean_and_error
@@ -28,18 +28,10 @@ NOISE = 64
 
 def load(*, smoke: bool) -> tuple[str, Tensor, Tensor]:
     """The name of the data; training and held-out images ``[n, 1, 56, 46]`` in [-1, 1]."""
-    try:
-        faces = load_faces()
-        train, held_out = faces.train.x, torch.cat([faces.validation.x, faces.test.x])
-        parts = [nn.functional.avg_pool2d(x.unsqueeze(1).float() / 127.5 - 1, 2) for x in (train, held_out)]
-        return "faces", parts[0], parts[1]
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        digits = load_digits()
-        parts = [x.unsqueeze(1).float() / 8 - 1 for x in (digits.train.x[:320], digits.test.x[:80])]
-        parts = [nn.functional.interpolate(x, (56, 46), mode="bilinear") for x in parts]
-        return "enlarged digits", parts[0], parts[1]
+    faces = load_or_stand_in(load_faces, (112, 92), stand_in=smoke)
+    train, held_out = faces.train.x[:320], torch.cat([faces.validation.x, faces.test.x])[:80]
+    parts = [nn.functional.avg_pool2d(x.unsqueeze(1).float() / 127.5 - 1, 2) for x in (train, held_out)]
+    return faces.name, parts[0], parts[1]
 
 
 def flipped(x: Tensor, generator: torch.Generator) -> Tensor:

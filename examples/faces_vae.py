@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, load_digits, load_faces, load_fashion_mnist
+from probgen.data import Batches, load_faces, load_fashion_mnist, load_or_stand_in
 from probgen.demo import Measured, software
 from probgen.distributions import Quantization
 from probgen.distributions.elements import DiscretizedLogisticElement
@@ -30,19 +30,13 @@ LEVELS = Quantization(32, -1.0, 1.0)
 
 def load(name: str, *, smoke: bool) -> tuple[str, Tensor, Tensor]:
     """The name of the data; training and test images ``[n, 1, H, W]`` at the centers of 32 levels."""
-    try:
-        found = load_faces() if name == "faces" else load_fashion_mnist()
-        parts = [split.x.unsqueeze(1).float() / 255 for split in (found.train, found.test)]
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        name, digits = "enlarged digits", load_digits()
-        parts = [split.x.unsqueeze(1).float() / 16 for split in (digits.train, digits.test)]
-        parts = [nn.functional.interpolate(part, (28, 23), mode="bilinear") for part in parts]
+    load_images, size = (load_faces, (112, 92)) if name == "faces" else (load_fashion_mnist, (28, 28))
+    found = load_or_stand_in(load_images, size, stand_in=smoke)
+    parts = [split.x.unsqueeze(1).float() / 255 for split in (found.train, found.test)]
     if name == "faces":
         parts = [nn.functional.avg_pool2d(part, 2) for part in parts]
     first, second = (LEVELS.decode((part * 31).round().long()) for part in parts)
-    return name, first, second
+    return found.name if found.name == "enlarged digits" else name, first, second
 
 
 def flipped(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -19,10 +19,10 @@ import time
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, load_digits, load_fashion_mnist
+from probgen.data import Batches, load_fashion_mnist, load_or_stand_in
 from probgen.demo import Measured, software
 from probgen.distributions import AutoregressiveLaw, Quantization
 from probgen.distributions.elements import DiscretizedLogisticMixtureElement
@@ -55,19 +55,9 @@ class Record(Callback):
 
 def load(*, smoke: bool) -> tuple[str, Tensor, Tensor, Tensor]:
     """The name of the data; training, validation and test images, integers ``[n, 28, 28]``."""
-    try:
-        found = load_fashion_mnist()
-        parts = [part.x.long() for part in (found.train, found.validation, found.test)]
-        return "Fashion-MNIST", *parts
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        found = load_digits()
-        parts = [
-            nn.functional.interpolate(part.x.unsqueeze(1) * (255 / 16), (28, 28), mode="bilinear").squeeze(1).round().long()
-            for part in (found.train, found.validation, found.test)
-        ]
-        return "enlarged digits", *parts
+    found = load_or_stand_in(load_fashion_mnist, stand_in=smoke)
+    parts = [part.x.long() for part in (found.train, found.validation, found.test)]
+    return "Fashion-MNIST" if found.name == "fashion-mnist" else found.name, *parts
 
 
 def build(options: argparse.Namespace) -> AutoregressiveLaw:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, binarize, load_digits, load_mnist
+from probgen.data import Batches, binarize, load_mnist, load_or_stand_in
 from probgen.demo import Measured, software
 from probgen.infer import MaximumLikelihood, TimeBudget, fit
 from probgen.metrics import cross_entropy
@@ -39,18 +39,11 @@ HEADER = ["model", "test nats an image", "published", "images seen", "steps", "C
 
 def load(*, smoke: bool, validate: bool) -> tuple[str, Tensor, Tensor]:
     """The name of the data; training and test images ``[n, 28, 28]`` as probabilities of a white pixel."""
-    try:
-        found = load_mnist()
-        train, test = torch.cat([found.train.x, found.validation.x]), found.test.x
-        train, test = (train[:-5000], train[-5000:]) if validate else (train, test)
-        name, scale = "MNIST", 255.0
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        digits = load_digits()
-        train, test = (nn.functional.interpolate(s.x[:256].unsqueeze(1), (28, 28)) for s in (digits.train, digits.test))
-        name, scale = "enlarged digits", 16.0
-    first, second = (part.float().reshape(len(part), 28, 28) / scale for part in (train, test))
+    found = load_or_stand_in(load_mnist, stand_in=smoke)
+    train, test = torch.cat([found.train.x, found.validation.x]), found.test.x
+    train, test = (train[:-5000], train[-5000:]) if validate and not smoke else (train, test)
+    name = "MNIST" if found.name == "mnist" else found.name
+    first, second = (part.float().reshape(len(part), 28, 28) / 255.0 for part in (train, test))
     return name, first[:64] if smoke else first, second[:4] if smoke else second
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, load_digits, load_fashion_mnist, load_mnist
+from probgen.data import Batches, load_fashion_mnist, load_mnist, load_or_stand_in
 from probgen.demo import Judge, Measured, flow_bits, noise_table, software, solver_table
 from probgen.diffusion import Diffusion, TimeGrid, bound_estimate, cosine_schedule
 from probgen.diffusion.continuous_estimate import log_uniform_times
@@ -42,21 +42,12 @@ class Bound(nn.Module):
 
 def load(name: str, *, smoke: bool) -> tuple[str, list[tuple[Tensor, Tensor]]]:
     """The name of the data; training and test images ``[n, 1, 28, 28]`` at the centers of 256 levels, with labels."""
-    try:
-        found = load_mnist() if name == "mnist" else load_fashion_mnist()
-        splits = [(s.x.unsqueeze(1), s.labels) for s in (found.train, found.test)]
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        name, digits = "enlarged digits", load_digits()
-        splits = [(_enlarged(s.x), s.labels) for s in (digits.train, digits.test)]
+    found = load_or_stand_in(load_mnist if name == "mnist" else load_fashion_mnist, stand_in=smoke)
+    splits = [(s.x.unsqueeze(1), s.labels) for s in (found.train, found.test)]
+    name = found.name if found.name == "enlarged digits" else name
     generator = torch.Generator().manual_seed(0)
     orders = [torch.randperm(len(y), generator=generator) for _, y in splits]
     return name, [(LEVELS.decode(x[order].long()), y[order]) for (x, y), order in zip(splits, orders, strict=True)]
-
-
-def _enlarged(x: Tensor) -> Tensor:
-    return nn.functional.interpolate(x.float().unsqueeze(1) / 16 * 255, (28, 28), mode="bilinear").round().clamp(0, 255)
 
 
 def build(*, smoke: bool) -> Diffusion:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, binarize, load_digits, load_fashion_mnist, load_mnist
+from probgen.data import Batches, binarize, load_fashion_mnist, load_mnist, load_or_stand_in
 from probgen.demo import Measured, software
 from probgen.distributions.latent import active_units
 from probgen.infer import TimeBudget, fit
@@ -36,20 +36,11 @@ HEADER = ["model", "test nats", "negative ELBO", "published", "active units", "s
 
 def load(name: str, *, smoke: bool) -> tuple[str, Tensor, Tensor]:
     """The name of the data; training and test images ``[n, 784]`` as probabilities of a white pixel."""
-    try:
-        found = load_mnist() if name == "mnist" else load_fashion_mnist()
-        train = torch.cat([found.train.x, found.validation.x])
-        images = train[:256] if smoke else train, found.test.x
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        name, digits = "enlarged digits", load_digits()
-        images = tuple(
-            nn.functional.interpolate(s.x.unsqueeze(1) / 16 * 255, (28, 28), mode="bilinear")
-            for s in (digits.train, digits.test)
-        )
+    found = load_or_stand_in(load_mnist if name == "mnist" else load_fashion_mnist, stand_in=smoke)
+    train = torch.cat([found.train.x, found.validation.x])
+    images = train[:256] if smoke else train, found.test.x
     first, second = (part.float().reshape(len(part), 784) / 255 for part in images)
-    return name, first, second
+    return found.name if found.name == "enlarged digits" else name, first, second
 
 
 def build(model: str, mean: Tensor) -> nn.Module:

@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import probgen as pg
-from probgen.data import Batches, DataNotFoundError, edges, load_digits, load_mnist
+from probgen.data import Batches, edges, load_mnist, load_or_stand_in
 from probgen.demo import Measured, software
 from probgen.distributions import ImplicitLaw, standard_normal
 from probgen.gan import Pix2Pix, conditional_diversity, energy_score
@@ -33,15 +33,9 @@ IMAGE = (1, 28, 28)
 
 def load(*, smoke: bool) -> tuple[str, Tensor, Tensor]:
     """The name of the data; training and test images ``[n, 1, 28, 28]`` in [-1, 1]."""
-    try:
-        found = load_mnist()
-        return "MNIST", *(part.x.float().unsqueeze(1) / 127.5 - 1 for part in (found.train, found.test))
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        found = load_digits()
-        larger = partial(nn.functional.interpolate, size=(28, 28), mode="bilinear")
-        return "enlarged digits", *(larger(part.x.float().unsqueeze(1) / 8 - 1) for part in (found.train, found.test))
+    found = load_or_stand_in(load_mnist, stand_in=smoke)
+    parts = (part.x.float().unsqueeze(1) / 127.5 - 1 for part in (found.train, found.test))
+    return "MNIST" if found.name == "mnist" else found.name, *parts
 
 
 def train(images: Tensor, options: argparse.Namespace, *, both: bool, draws: int) -> tuple[Pix2Pix, int]:

@@ -16,18 +16,17 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import probgen as pg
 from probgen.data import (
     DIGIT_WORDS,
     Batches,
     CaptionVocabulary,
-    DataNotFoundError,
     Split,
     StrokeCaptions,
-    load_digits,
     load_mnist,
+    load_or_stand_in,
     slant,
     stroke_thickness,
 )
@@ -42,17 +41,9 @@ STYLES = ("", "a thin", "a bold", "a slanted", "a bold slanted")
 
 def load(*, smoke: bool) -> tuple[str, Split, Split]:
     """The name of the data, and training and test images ``[n, 1, 28, 28]`` in [-1, 1] with labels."""
-    try:
-        found = load_mnist()
-        parts = [Split(part.x.float().unsqueeze(1) / 127.5 - 1, part.y) for part in (found.train, found.test)]
-        return "MNIST", *parts
-    except DataNotFoundError:
-        if not smoke:
-            raise
-        found = load_digits()
-        larger = partial(nn.functional.interpolate, size=(28, 28), mode="bilinear")
-        parts = [Split(larger(part.x.float().unsqueeze(1) / 8 - 1), part.y) for part in (found.train, found.test)]
-        return "enlarged digits", *parts
+    found = load_or_stand_in(load_mnist, stand_in=smoke)
+    parts = [Split(part.x.float().unsqueeze(1) / 127.5 - 1, part.y) for part in (found.train, found.test)]
+    return "MNIST" if found.name == "mnist" else found.name, *parts
 
 
 def train(
@@ -74,9 +65,7 @@ def train(
         progress=False,
         accelerator="cpu",
     )
-    with average.applied():
-        averaged = {name: value.detach().clone() for name, value in law.named_parameters()}
-    law.load_state_dict(averaged, strict=False)
+    average.copy_to_module()
     law.eval()
     return law, len(history.losses), budget.spent
 

@@ -12,6 +12,7 @@ from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
 from probgen.data.images import load_binary_digits, load_digits, load_faces, load_fashion_mnist, load_mnist
 from probgen.data.speech import SpokenDigits, load_spoken_digits
 from probgen.data.stacking import join_labels, stack_images, stacked_probabilities
+from probgen.data.stand_in import load_or_stand_in
 from probgen.data.strokes import StrokeCaptions, slant, stroke_thickness
 from probgen.data.styles import bold, colored, edges, gradient_magnitude, negative, rotated, unpaired
 from probgen.data.tables import load_uci
@@ -43,6 +44,7 @@ __all__ = [
     "load_faces",
     "load_fashion_mnist",
     "load_mnist",
+    "load_or_stand_in",
     "load_shakespeare",
     "load_spoken_digits",
     "load_uci",
