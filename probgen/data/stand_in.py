@@ -40,8 +40,10 @@ def load_or_stand_in(load: Callable[[], Dataset], size: Sequence[int] = (28, 28)
         if not stand_in:
             raise
     digits = load_digits()
-    parts = [Split(_enlarged(part.x, size), part.y) for part in (digits.train, digits.validation, digits.test)]
-    return Dataset("enlarged digits", digits.origin, digits.license, *parts, levels=256)
+    train, validation, test = (
+        Split(_enlarged(part.x, size), part.y) for part in (digits.train, digits.validation, digits.test)
+    )
+    return Dataset("enlarged digits", digits.origin, digits.license, train, validation, test, levels=256)
 
 
 def _enlarged(x: Tensor, size: Sequence[int]) -> Tensor:
