@@ -105,7 +105,7 @@ def reflected(*, smoke: bool) -> list[list[str]]:
     for start in (0.5, -0.5):
         torch.manual_seed(0)
         there, back = (deterministic_law(OneColor(start), (1, 8, 8), (1, 8, 8)) for _ in range(2))
-        model = CycleGAN(there, back, *(pg.gan.MLPCritic((1, 8, 8), hidden=(64,)) for _ in range(2)))
+        model = CycleGAN(there, back, *(pg.nn.MLPCritic((1, 8, 8), hidden=(64,)) for _ in range(2)))
         fit(
             model,
             Batches(unpaired(both), 100, seed=0),

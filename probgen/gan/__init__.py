@@ -13,7 +13,7 @@ from probgen.gan.inverse_problem import InverseProblem
 from probgen.gan.inversion import Inversion, PosteriorDraws, annealed_posterior, invert
 from probgen.gan.latent_space import combined_noise, draws_between, mean_noise, typical_length
 from probgen.gan.modes import Modes, find_modes
-from probgen.gan.multilayer import MLPCritic, MLPGenerator, mlp_gan
+from probgen.gan.multilayer import mlp_gan
 from probgen.gan.parts import GAN
 from probgen.gan.pix2pix import Pix2Pix
 from probgen.gan.progressive_growing import Growing, progressive_gan
@@ -30,8 +30,6 @@ __all__ = [
     "InverseProblem",
     "Inversion",
     "LinearMap",
-    "MLPCritic",
-    "MLPGenerator",
     "Modes",
     "NoiseFree",
     "Pix2Pix",

@@ -3,6 +3,7 @@
 from probgen.nn.adversarial.dcgan import DCGANCritic, DCGANGenerator
 from probgen.nn.adversarial.image_to_image import ImageToImageUNet
 from probgen.nn.adversarial.maxout import BatchNormMLP, Maxout, MaxoutCritic
+from probgen.nn.adversarial.multilayer import MLPCritic, MLPGenerator
 from probgen.nn.adversarial.patch_critic import PatchCritic
 from probgen.nn.adversarial.progressive import ProgressiveCritic, ProgressiveGenerator
 from probgen.nn.adversarial.residual import ResidualCritic, ResidualGenerator
@@ -58,6 +59,8 @@ __all__ = [
     "GatedPixelCNN",
     "ImageConditioning",
     "ImageToImageUNet",
+    "MLPCritic",
+    "MLPGenerator",
     "Maxout",
     "MaxoutCritic",
     "MergeBlock",

@@ -18,6 +18,7 @@ from probgen.nn.adversarial.layers import (
 )
 from probgen.nn.adversarial.maxout import BatchNormMLP, Maxout, MaxoutCritic
 from probgen.nn.adversarial.minibatch_deviation import MinibatchDeviation
+from probgen.nn.adversarial.multilayer import MLPCritic, MLPGenerator
 from probgen.nn.adversarial.patch_critic import PatchCritic
 from probgen.nn.adversarial.progressive import ProgressiveCritic, ProgressiveGenerator
 from probgen.nn.adversarial.residual import ResidualCritic, ResidualGenerator
@@ -37,6 +38,8 @@ __all__ = [
     "EqualizedLinear",
     "GrowingNetwork",
     "ImageToImageUNet",
+    "MLPCritic",
+    "MLPGenerator",
     "Maxout",
     "MaxoutCritic",
     "MinibatchDeviation",

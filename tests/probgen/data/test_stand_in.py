@@ -13,7 +13,9 @@ def missing():
 def test_it_has_the_format_of_what_is_missing():
     found, digits = load_or_stand_in(missing, (112, 92), stand_in=True), load_digits()
     assert found.name == "enlarged digits"
-    for part, original in zip((found.train, found.validation, found.test), (digits.train, digits.validation, digits.test), strict=True):
+    for part, original in zip(
+        (found.train, found.validation, found.test), (digits.train, digits.validation, digits.test), strict=True
+    ):
         assert part.x.shape == (len(original), 112, 92)
         assert part.x.dtype == torch.uint8
         assert torch.equal(part.labels, original.labels)

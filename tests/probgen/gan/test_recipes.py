@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import probgen as pg
-from probgen.gan import GAN, Growing, MLPCritic, MLPGenerator
+from probgen.gan import GAN, Growing
 from probgen.infer import EMA, Adversarial, NonSaturating, fit
-from probgen.nn import ClassConditioning, TextConditioning
+from probgen.nn import ClassConditioning, MLPCritic, MLPGenerator, TextConditioning
 
 SMALL = {"channels": 4, "multipliers": (1, 2)}
 RECIPES = {

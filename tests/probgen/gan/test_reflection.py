@@ -10,13 +10,13 @@ from probgen.data import load_digits, negative
 from probgen.gan import (
     CycleGAN,
     LinearMap,
-    MLPCritic,
     QuadraticCritic,
     deterministic_law,
     linear_cycle_gan,
     linear_cycle_loss,
 )
 from probgen.infer import Wasserstein, fit
+from probgen.nn import MLPCritic
 
 
 class Slope(nn.Module):

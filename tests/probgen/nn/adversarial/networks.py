@@ -11,6 +11,8 @@ from probgen.nn import (
     DCGANGenerator,
     ImageToImageUNet,
     MaxoutCritic,
+    MLPCritic,
+    MLPGenerator,
     PatchCritic,
     ProgressiveCritic,
     ProgressiveGenerator,
@@ -101,6 +103,11 @@ GENERATORS = {
     "mlp, vectors": Case(
         lambda: BatchNormMLP(6, 2, hidden=(8, 8), context_features=3), (6,), (2,), vectors, independent=False
     ),
+    "perceptron": Case(lambda: MLPGenerator((2, 3), 6, hidden=(8,), activation=torch.nn.SiLU), (6,), (2, 3)),
+    "perceptron, labels": Case(
+        lambda: MLPGenerator(GRAY, 6, hidden=(8,), activation=torch.nn.SiLU, conditioning=ClassConditioning(4, 5)),
+        (6,), GRAY, labels,
+    ),
 }  # fmt: skip
 
 CRITICS = {
@@ -128,6 +135,10 @@ CRITICS = {
     "patch, context": Case(
         lambda: PatchCritic(COLOR, context_channels=1, channels=4, depth=1, normalization="none", spectral=True),
         COLOR, (1, 6, 6), images(1, 16, 16),
+    ),
+    "perceptron": Case(lambda: MLPCritic((2, 3), hidden=(8,), activation=torch.nn.SiLU), (2, 3), (1,)),
+    "perceptron, labels": Case(
+        lambda: MLPCritic(GRAY, hidden=(8,), activation=torch.nn.SiLU, conditioning=ClassConditioning(4, 5)), GRAY, (1,), labels
     ),
     "maxout": Case(lambda: MaxoutCritic(2, hidden=(8, 8), pieces=3), (2,), (1,)),
     "maxout, vectors": Case(
