@@ -27,6 +27,9 @@ def test_shrinking_averages():
     board = ((torch.arange(32)[:, None] + torch.arange(32)) % 2).float().expand(1, 1, 32, 32)
     seen = extractor(mean=(0, 0, 0), spread=(1, 1, 1))(board).reshape(3, 8, 8)
     assert (seen[:, 1:-1, 1:-1] - 0.5).abs().max() < 0.01
+    stripes = (torch.arange(32) % 4 == 0).float().expand(1, 1, 32, 32)  # between its samples, for who does not average
+    seen = extractor(mean=(0, 0, 0), spread=(1, 1, 1))(stripes).reshape(3, 8, 8)
+    assert (seen[:, 1:-1, 1:-1] - 0.25).abs().max() < 0.01
 
 
 def test_it_stays_in_evaluation_mode_and_frozen():
