@@ -40,6 +40,7 @@ __all__ = [
     "exact_divergence",
     "hutchinson_divergence",
     "jacobian_products",
+    "pulled_back",
 ]
 
 ProbeKind = Literal["rademacher", "gaussian"]
@@ -128,7 +129,7 @@ def jacobian_products(
         >>> jacobian_products(lambda x: x.flip(-1) ** 2, torch.tensor([[1.0, 2.0]]), torch.ones(1, 1, 2))[1]
         tensor([[[2., 4.]]])
     """
-    value, pull_back = _pulled_back(function, x)
+    value, pull_back = pulled_back(function, x)
     if len(weights) == 1:
         return value, pull_back(weights[0].expand_as(x))[0].unsqueeze(0)
     return value, vmap(lambda weight: pull_back(weight.expand_as(x))[0], chunk_size=chunk_size)(weights)
@@ -196,8 +197,26 @@ def draw_probes(
     return signs.to(dtype or torch.get_default_dtype()) * 2 - 1
 
 
-def _pulled_back(function: Function, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
-    """The value in the dtype of ``x``, and the map from a weight to its product with the Jacobian."""
+def pulled_back(function: Function, x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+    r"""Return :math:`f(x)`, in the dtype of ``x``, and the map from a weight :math:`w` to :math:`(J^\top w,)`.
+
+    Products can be differentiated where gradients are on, also those of ``torch.func``; inside ``torch.no_grad`` they keep no
+    history, so many of them take the memory of one.
+
+    Args:
+        function: The vector function, as for ``exact_divergence``.
+        x: Points ``[*batch, *event]``.
+
+    Raises:
+        ValueError: the function changes the shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.divergence import pulled_back
+        >>> value, product = pulled_back(lambda x: x.flip(-1) ** 2, torch.tensor([[1.0, 2.0]]))
+        >>> value, product(torch.ones(1, 2))[0]
+        (tensor([[4., 1.]]), tensor([[2., 4.]]))
+    """
     result: Any
     if not torch.is_grad_enabled() and values_readable(x) and forward_ad._current_level < 0:
         result = _pulled_back_without_history(function, x)
