@@ -5,6 +5,15 @@ This package does not train, sample data, or know Pyro; see ``probgen.infer`` an
 
 from probgen.distributions.bijectors.affine import Affine, Scale, Shift
 from probgen.distributions.bijectors.amortized import Amortized
+from probgen.distributions.bijectors.axes import (
+    ActNorm,
+    Along,
+    FactorOut,
+    MaskedCoupling,
+    SplitCoupling,
+    Squeeze,
+    checkerboard_mask,
+)
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.bernstein import Bernstein
 from probgen.distributions.bijectors.cdf import CauchyCDF, GumbelCDF, LocationScaleCDF, LogisticCDF, NormalCDF
@@ -51,7 +60,9 @@ from probgen.distributions.bijectors.wrapper import Wrapper
 
 __all__ = [
     "ELU",
+    "ActNorm",
     "Affine",
+    "Along",
     "Amortized",
     "Bernstein",
     "Bijector",
@@ -68,6 +79,7 @@ __all__ = [
     "CylinderToSphere",
     "Elementwise",
     "Exp",
+    "FactorOut",
     "GumbelCDF",
     "Householder",
     "IncrementalNetwork",
@@ -84,6 +96,7 @@ __all__ = [
     "Logit",
     "LowerTriangular",
     "MaskedAutoregressive",
+    "MaskedCoupling",
     "MixtureOfLogisticsCDF",
     "MuLaw",
     "NormalCDF",
@@ -104,6 +117,8 @@ __all__ = [
     "SignedPower",
     "SinhArcsinh",
     "Softplus",
+    "SplitCoupling",
+    "Squeeze",
     "Stack",
     "Stereographic",
     "SumOfSquares",
@@ -113,6 +128,7 @@ __all__ = [
     "Wrapper",
     "alternating_mask",
     "as_bijector",
+    "checkerboard_mask",
     "fork",
     "half_mask",
     "positive_parameter",

@@ -60,6 +60,7 @@ class Bijector(nn.Module, Transform):
             ``InversionError`` while validation is on).
         fast_direction: Which direction costs one pass: "both", "forward" or "inverse".
         constant_log_det: True if the log-determinant does not depend on ``x``.
+        data_dependent: True if ``initialize_from`` sets parameters of this very map.
         static_graph: False if the number of operations depends on values (adaptive solvers); such a map cannot be
             compiled whole.
         log_det_kind: "exact", or "unbiased" if the log-determinant is a random estimate; a density made of it is one, too.
@@ -99,6 +100,7 @@ class Bijector(nn.Module, Transform):
     exact_inverse: bool = True
     fast_direction: Direction = "both"
     constant_log_det: bool = False
+    data_dependent: bool = False
     static_graph: bool = True
     log_det_kind: LogDetKind = "exact"
 
@@ -154,6 +156,22 @@ class Bijector(nn.Module, Transform):
         from probgen.distributions.bijectors.conditioned import Conditioned
 
         return Conditioned(self, context)
+
+    def initialize_from(self, y: Tensor, context: Tensor | None = None) -> None:
+        """Start the parameters from data at the output, where the map has a rule for that (``ActNorm``); else do nothing.
+
+        Args:
+            y: Outputs ``[*batch, *event]``: for a whole flow a batch of data, the first one of the training.
+            context: The context, where the map takes one.
+
+        Raises:
+            NotImplementedError: the map cannot say what the data are at the outputs of a part that has such a rule.
+        """
+        rules = [type(part).__name__ for part in self.modules() if isinstance(part, Bijector) and part.data_dependent]
+        if rules:
+            raise NotImplementedError(
+                f"{type(self).__name__} cannot start its parts {rules} from data: start them by themselves."
+            )
 
     def __rshift__(self, other: Transform) -> Compose:
         """``(f >> g)(x) = g(f(x))``."""

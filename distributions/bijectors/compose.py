@@ -55,6 +55,7 @@ class Compose(Combined):
         self._extra = [dims - part.domain.event_dim for dims, part in zip(self._event_dims, flat, strict=False)]
         self._guards = [_needs_guard(left.codomain, right.domain) for left, right in itertools.pairwise(flat)]
         _require_chain(flat)
+        self._domain_shape, self._codomain_shape = self._end_shapes()
 
     def __getitem__(self, index: int | slice) -> Bijector:
         """One part, or the composition of a slice of the parts (parameters shared)."""
@@ -77,12 +78,12 @@ class Compose(Combined):
     @property
     def domain_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
         """The event shape of ``x`` if the parts fix it."""
-        return _fixed_shape([(part.domain_shape, part) for part in self._parts], self._event_dims[0])
+        return self._domain_shape
 
     @property
     def codomain_shape(self) -> tuple[int, ...] | None:
         """The event shape of ``y`` if the parts fix it."""
-        return _fixed_shape([(part.codomain_shape, part) for part in reversed(self._parts)], self._event_dims[-1])
+        return self._codomain_shape
 
     @property
     def sign(self) -> int:
@@ -103,6 +104,20 @@ class Compose(Combined):
         for part in reversed(self._parts):
             shape = part.inverse_shape(shape)
         return torch.Size(shape)
+
+    def initialize_from(self, y: Tensor, context: Tensor | None = None) -> None:
+        """Start part after part from the last, each from the data at its output.
+
+        Args:
+            y: Outputs ``[*batch, *event]``, such as a batch of data.
+            context: The context, where a part takes one.
+        """
+        self._check_input("y", y, self.codomain, self.codomain_shape, context)
+        for index, part in reversed(list(enumerate(self._parts))):
+            given = context_for(part, context, self._extra[index])
+            part.initialize_from(y, given)
+            with torch.no_grad():
+                y = part._inverse(y, given)
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         terms = []
@@ -131,6 +146,16 @@ class Compose(Combined):
         for index, part in reversed(list(enumerate(self._parts))):
             y = part._inverse(y, context_for(part, context, self._extra[index]))
         return y
+
+    def _end_shapes(self) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+        """The event shapes at both ends; where only one end fixes its own, the parts tell the other."""
+        first = _fixed_shape([(part.domain_shape, part) for part in self._parts], self._event_dims[0])
+        last = _fixed_shape([(part.codomain_shape, part) for part in reversed(self._parts)], self._event_dims[-1])
+        if first is not None and last is None:
+            last = tuple(self.forward_shape(first))
+        elif last is not None and first is None:
+            first = tuple(self.inverse_shape(last))
+        return first, last
 
     def _guard(self, index: int, x: Tensor) -> None:
         """Check the value between two parts where the left codomain does not promise the right domain."""

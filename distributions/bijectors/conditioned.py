@@ -61,6 +61,10 @@ class Conditioned(Wrapper):
         context_batch = self.context.shape[: self.context.dim() - context_dim]
         return torch.Size((*torch.broadcast_shapes(shape[:cut], context_batch), *shape[cut:]))
 
+    def initialize_from(self, y: Tensor, context: Tensor | None = None) -> None:
+        """Start ``base`` from data ``y``, given the bound context."""
+        self.base.initialize_from(y, self.context)
+
     def _check_input(
         self, name: str, value: Tensor, constraint: Constraint, event_shape: tuple[int, ...] | None, context: Tensor | None
     ) -> None:

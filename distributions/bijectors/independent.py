@@ -70,6 +70,10 @@ class Independent(Wrapper):
         """None, unless nothing is reinterpreted: the new axes may have any length."""
         return None if self.reinterpreted else self.base.codomain_shape
 
+    def initialize_from(self, y: Tensor, context: Tensor | None = None) -> None:
+        """Start ``base`` from data ``y``."""
+        self.base.initialize_from(y, context_for(self.base, context, self.reinterpreted))
+
     def _check_input(
         self, name: str, value: Tensor, constraint: Constraint, event_shape: tuple[int, ...] | None, context: Tensor | None
     ) -> None:

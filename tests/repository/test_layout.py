@@ -18,6 +18,7 @@ KERNELS: dict[str, str] = {}
 
 # Source files without a test file of their own -> where they are tested.
 TESTED_ELSEWHERE: dict[str, str] = {
+    "distributions/bijectors/axes/_conditioner.py": "tests/distributions/bijectors/axes/test_split_coupling.py",
     "distributions/bijectors/combined.py": "tests/distributions/bijectors/test_compose.py",
     "distributions/bijectors/wrapper.py": "tests/distributions/bijectors/test_conditioned.py",
     "probgen/__init__.py": "tests/repository/test_public_api.py",
