@@ -23,6 +23,7 @@ from probgen.demo.families import ENTRIES, FlowModel
 from probgen.demo.few_steps import SAMPLERS, Judge, SampleQuality, measure, noise_table, solver_table
 from probgen.demo.flow_likelihood import FlowBits, flow_bits, flow_log_prob
 from probgen.demo.gan_model import GANModel, adversarial, digits_gan
+from probgen.demo.gaussian_mixture import fit_gaussian_mixture
 from probgen.demo.measured import Measured, software
 from probgen.demo.page import interpolation, write_page
 from probgen.demo.plane import PlaneFit, fit_plane
@@ -70,6 +71,7 @@ __all__ = [
     "draw_quality",
     "evaluate",
     "evidence_bound",
+    "fit_gaussian_mixture",
     "fit_plane",
     "flow_bits",
     "flow_log_prob",
