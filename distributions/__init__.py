@@ -28,6 +28,7 @@ from probgen.distributions.conditional import ConditionalDistribution, Condition
 from probgen.distributions.constrained import default_base, flow_on
 from probgen.distributions.continuous_bernoulli import ContinuousBernoulli
 from probgen.distributions.dequantized import Dequantized
+from probgen.distributions.dequantized_law import DequantizedLaw
 from probgen.distributions.discretized import DiscretizedLogistic, DiscretizedNormal
 from probgen.distributions.discretized_mixture import DiscretizedLogisticMixture
 from probgen.distributions.embeddings import Embedding, OneHotEmbedding, ScaledEmbedding
@@ -54,6 +55,7 @@ __all__ = [
     "Denoiser",
     "DensityUnavailable",
     "Dequantized",
+    "DequantizedLaw",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
     "DiscretizedNormal",

@@ -24,6 +24,7 @@ from probgen.distributions.bijectors.conditional_elementwise import ConditionalE
 from probgen.distributions.bijectors.conditioned import Conditioned
 from probgen.distributions.bijectors.continuous import ContinuousFlow
 from probgen.distributions.bijectors.coupling import Coupling, alternating_mask, half_mask
+from probgen.distributions.bijectors.dense import DenseLinear
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.elu import ELU
 from probgen.distributions.bijectors.exponential import Exp
@@ -77,6 +78,7 @@ __all__ = [
     "Coupling",
     "CubicSpline",
     "CylinderToSphere",
+    "DenseLinear",
     "Elementwise",
     "Exp",
     "FactorOut",

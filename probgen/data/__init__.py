@@ -7,7 +7,7 @@ from probgen.data.batches import Batches
 from probgen.data.binarization import binarize
 from probgen.data.captions import DIGIT_WORDS, CaptionVocabulary, digit_captions
 from probgen.data.dataset import Dataset, Split, split_indices
-from probgen.data.dequantization import dequantize, from_logits, quantize, to_logits
+from probgen.data.dequantization import dequantize, from_logits, logit_preprocessing, quantize, to_logits
 from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
 from probgen.data.images import load_binary_digits, load_digits, load_faces, load_fashion_mnist, load_mnist
 from probgen.data.speech import SpokenDigits, load_spoken_digits
@@ -48,6 +48,7 @@ __all__ = [
     "load_shakespeare",
     "load_spoken_digits",
     "load_uci",
+    "logit_preprocessing",
     "negative",
     "quantize",
     "rotated",

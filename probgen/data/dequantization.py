@@ -10,7 +10,8 @@ A pixel :math:`k \in \{0, \dots, L-1\}` has a probability mass, a flow has a den
 so what a flow reports is exact for the continuous :math:`v` and a *lower bound* for the integers (bits per dimension are an
 upper bound). *Logit preprocessing* maps the cube to :math:`\mathbb{R}^D`:
 :math:`y = \mathrm{logit}(\alpha + (1 - 2\alpha) v)`, with
-:math:`\alpha > 0` so that the ends stay finite.
+:math:`\alpha > 0` so that the ends stay finite. As the last part of a flow it is a bijector, ``logit_preprocessing``; then the
+volume is part of the flow's log-determinant and nothing is left to add.
 
 References:
     Theis, van den Oord, Bethge (2016). A note on the evaluation of generative models. https://arxiv.org/abs/1511.01844
@@ -18,15 +19,15 @@ References:
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.distributions import constraints
 
+from probgen.distributions.bijectors import Bijector, ToSupport
+from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.distributions.quantization import Quantization
 
-__all__ = ["dequantize", "from_logits", "quantize", "to_logits"]
+__all__ = ["dequantize", "from_logits", "logit_preprocessing", "quantize", "to_logits"]
 
 
 def dequantize(x: Tensor, levels: int, *, generator: torch.Generator | None = None) -> Tensor:
@@ -99,10 +100,8 @@ def to_logits(v: Tensor, alpha: float = 0.05, *, event_dim: int = 1) -> tuple[Te
         >>> y, log_det.exp(), from_logits(y, alpha=0.25)
         (tensor([0., 0.]), tensor(4.), tensor([0.5000, 0.5000]))
     """
-    _require_alpha(alpha)
-    p = alpha + (1 - 2 * alpha) * v
-    log_det = math.log1p(-2 * alpha) - p.log() - torch.log1p(-p)
-    return torch.logit(p), log_det.sum(tuple(range(-event_dim, 0))) if event_dim else log_det
+    y, log_det = logit_preprocessing(alpha).inverse_and_log_det(v)
+    return y, sum_rightmost(log_det, event_dim)
 
 
 def from_logits(y: Tensor, alpha: float = 0.05) -> Tensor:
@@ -121,10 +120,36 @@ def from_logits(y: Tensor, alpha: float = 0.05) -> Tensor:
         >>> from_logits(torch.tensor([-9.0, 0.0, 9.0]))
         tensor([0.0000, 0.5000, 1.0000])
     """
-    _require_alpha(alpha)
-    return ((functional.sigmoid(y) - alpha) / (1 - 2 * alpha)).clamp(0, 1)
+    v: Tensor = logit_preprocessing(alpha)(y)
+    return v.clamp(0, 1)
 
 
-def _require_alpha(alpha: float) -> None:
+def logit_preprocessing(alpha: float = 0.05, *, levels: float = 1.0) -> Bijector:
+    r"""From real numbers to values, :math:`v = L\,(\sigma(y) - \alpha) / (1 - 2\alpha)`: the last part of a flow on images.
+
+    Its codomain is an interval a little wider than :math:`[0, L]`. The law of :math:`\lfloor v \rfloor`, ``Dequantized(law,
+    levels=L)``, gives what lies outside to the ends, and the bound stays a bound.
+
+    Args:
+        alpha: Distance that is kept from 0 and 1, in (0, 1/2).
+        levels: The length :math:`L` of the values' interval: 1 for the unit interval, 256 for bytes with noise in [0, 1).
+
+    Raises:
+        ValueError: ``alpha`` is outside (0, 1/2), or ``levels`` is not positive.
+
+    References:
+        Dinh, Sohl-Dickstein, Bengio (2017). Density estimation using Real NVP. https://arxiv.org/abs/1605.08803
+
+    Example:
+        >>> import torch
+        >>> from probgen.data import logit_preprocessing
+        >>> f = logit_preprocessing(0.25, levels=256)
+        >>> f.codomain, f(torch.zeros(2))
+        (Interval(lower_bound=-128.0, upper_bound=384.0), tensor([128., 128.]))
+    """
     if not 0 < alpha < 0.5:
         raise ValueError(f"`alpha` must lie in (0, 1/2); got {alpha}.")
+    if not levels > 0:
+        raise ValueError(f"`levels` must be positive; got {levels}.")
+    margin = alpha * levels / (1 - 2 * alpha)
+    return ToSupport(constraints.interval(-margin, levels + margin))
