@@ -13,9 +13,9 @@ The price is variance,
 .. math:: \operatorname{Var} \hat S = \sum_{k > n} a_k \Bigl(\frac{1}{P(N \ge k)} - 1\Bigr)
     \Bigl(a_k + 2 \sum_{j > k} a_j\Bigr) ,
 
-which for :math:`|a_k| \sim \rho^k` and a *geometric* number of terms with probability :math:`q` of going on is finite exactly if
-:math:`\rho^2 < q`. For a *Poisson* number of terms :math:`P(N \ge n + j) \approx \lambda^j e^{-\lambda} / j!` falls faster than
-any power, so the variance is infinite for every series that does not end: rare, enormous values. The derivation stands in
+which for :math:`|a_k| \sim \rho^k` and a *geometric* number of terms, with probability :math:`q` of going on, is finite exactly
+if :math:`\rho^2 < q`. For a *Poisson* number of terms :math:`P(N \ge n + j) \approx \lambda^j e^{-\lambda} / j!` falls faster
+than any power, so the variance is infinite for every series that does not end: rare, enormous values. The derivation stands in
 ``docs/derivations/flow-residual.md``.
 """
 
@@ -88,7 +88,9 @@ class RandomTruncation:
         at_least = torch.special.gammainc(torch.tensor(float(extra)).double(), torch.tensor(self.parameter).double())
         return float(at_least)
 
-    def draw(self, shape: Sequence[int], *, device: torch.device | None = None, generator: torch.Generator | None = None) -> Tensor:
+    def draw(
+        self, shape: Sequence[int], *, device: torch.device | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Independent numbers of terms, int64, of the given shape.
 
         Args:
