@@ -26,6 +26,15 @@ from probgen.nn.convolutional_blocks import ConvBlock
 from probgen.nn.denoising_mlp import DenoisingMLP
 from probgen.nn.denoising_network import DenoisingNetwork
 from probgen.nn.dit import DiT
+from probgen.nn.lipschitz import (
+    LipschitzConv2d,
+    LipschitzConvNet,
+    LipschitzLinear,
+    LipschitzMLP,
+    LipSwish,
+    convolution_norm_bound,
+    spectral_norm_bound,
+)
 from probgen.nn.made import MADE
 from probgen.nn.merge_block import MergeBlock, TopDownUpdate
 from probgen.nn.mlp import MLP
@@ -59,6 +68,11 @@ __all__ = [
     "GatedPixelCNN",
     "ImageConditioning",
     "ImageToImageUNet",
+    "LipSwish",
+    "LipschitzConv2d",
+    "LipschitzConvNet",
+    "LipschitzLinear",
+    "LipschitzMLP",
     "MLPCritic",
     "MLPGenerator",
     "Maxout",
@@ -87,7 +101,9 @@ __all__ = [
     "Upsample",
     "VectorConditioning",
     "WaveNet",
+    "convolution_norm_bound",
     "convolution_operator_norm",
     "orthogonal_penalty",
+    "spectral_norm_bound",
     "spectral_normalized",
 ]
