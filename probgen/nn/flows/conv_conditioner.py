@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from probgen.nn.convolutional_blocks import require_sizes
+from probgen.nn.flows._memory_order import channels_together
 from probgen.nn.flows.grid_context import GridContext
 from probgen.nn.flows.zero_conv2d import ZeroConv2d
 
@@ -67,7 +68,7 @@ class ConvConditioner(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """From ``[N, in_channels, H, W]`` and ``[N, *context_shape]`` to ``[N, out_channels, H, W]``."""
-        hidden = self.entry(x)
+        hidden = self.entry(channels_together(x))
         if self.context is not None and context is not None:
             hidden = hidden + self.context(context)
         return self.output(self.inner(hidden))  # type: ignore[no-any-return]

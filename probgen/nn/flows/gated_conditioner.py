@@ -23,6 +23,7 @@ from probgen.nn.attention import MultiHeadAttention, differentiable_attention
 from probgen.nn.causal.causal_residual import concatenated_elu
 from probgen.nn.causal.pointwise import ChannelNorm, Pointwise
 from probgen.nn.convolutional_blocks import require_sizes
+from probgen.nn.flows._memory_order import channels_together
 from probgen.nn.flows.grid_context import GridContext
 from probgen.nn.flows.zero_conv2d import ZeroConv2d
 
@@ -79,7 +80,7 @@ class GatedConditioner(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """From ``[N, in_channels, H, W]`` and ``[N, *context_shape]`` to ``[N, out_channels, H, W]``."""
         with differentiable_attention(x, *(() if context is None else (context,))):
-            hidden = self.entry(x)
+            hidden = self.entry(channels_together(x))
             for index, block in enumerate(self.blocks):
                 hidden = block(hidden, context)
                 if self.attentions:

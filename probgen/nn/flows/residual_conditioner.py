@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from probgen.nn.convolutional_blocks import require_sizes
+from probgen.nn.flows._memory_order import channels_together
 from probgen.nn.flows.grid_context import GridContext
 from probgen.nn.flows.normalized_conv2d import NormalizedConv2d
 from probgen.nn.flows.zero_conv2d import ZeroConv2d
@@ -71,7 +72,7 @@ class ResidualConditioner(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """From ``[N, in_channels, H, W]`` and ``[N, *context_shape]`` to ``[N, out_channels, H, W]``."""
-        hidden = self.entry(x)
+        hidden = self.entry(channels_together(x))
         if self.context is not None and context is not None:
             hidden = hidden + self.context(context)
         total = self.skips[0](hidden)
