@@ -40,8 +40,8 @@ __all__ = ["Bijector", "Direction", "LogDetKind"]
 
 Direction = Literal["both", "forward", "inverse"]
 
-LogDetKind = Literal["exact", "unbiased"]
-"""What a log-determinant is: the number, or a random estimate of it with the right expectation."""
+LogDetKind = Literal["exact", "unbiased", "biased"]
+"""What a log-determinant is: the number, a random estimate of it with the right expectation, or with a wrong one."""
 
 
 class Bijector(nn.Module, Transform):
@@ -64,6 +64,7 @@ class Bijector(nn.Module, Transform):
         static_graph: False if the number of operations depends on values (adaptive solvers); such a map cannot be
             compiled whole.
         log_det_kind: "exact", or "unbiased" if the log-determinant is a random estimate; a density made of it is one, too.
+            "biased" if its expectation is wrong, as that of a truncated series: no density is made of it.
 
     Raises:
         ValueError: a wrong event shape; while validation is on, also a value outside ``domain`` or ``codomain``.
