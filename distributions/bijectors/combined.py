@@ -74,8 +74,9 @@ class Combined(Bijector):
 
     @property
     def log_det_kind(self) -> LogDetKind:  # type: ignore[override]
-        """Exact if every part's log-determinant is."""
-        return "exact" if all(part.log_det_kind == "exact" for part in self._parts) else "unbiased"
+        """Exact if every part's log-determinant is, biased if one is."""
+        kinds = {part.log_det_kind for part in self._parts}
+        return "biased" if "biased" in kinds else "unbiased" if "unbiased" in kinds else "exact"
 
 
 def context_for(part: Bijector, context: Tensor | None, extra: int) -> Tensor | None:
