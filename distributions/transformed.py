@@ -64,8 +64,8 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
     Args:
         base: The base distribution :math:`p_0`, any torch or Pyro distribution.
         bijector: The bijector :math:`f`, or a sequence of bijectors or torch transforms, applied left to right.
-        allow_estimate: Let ``log_prob`` return an unbiased estimate where the bijector's log-determinant is one, drawn afresh
-            at every call; ``log_prob_estimate`` gives it with its standard error without being asked to.
+        allow_estimate: Let ``log_prob`` return an estimate where the bijector's log-determinant is one, drawn afresh at every
+            call; ``log_prob_estimate`` gives an unbiased one with its standard error without being asked to.
         validate_args: As in ``torch.distributions``.
 
     Raises:
@@ -119,9 +119,11 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
 
     @property
     def log_prob_kind(self) -> LogProbKind:  # type: ignore[override]
-        """That of the base; "unbiased" for an exact base where the log-determinant is an unbiased estimate."""
-        kind = log_prob_kind_of(self._base)
-        return self.bijector.log_det_kind if kind == "exact" else kind
+        """That of the base; "unbiased" for an exact base where the log-determinant is such an estimate, "none" if it is biased."""
+        kind, own = log_prob_kind_of(self._base), self.bijector.log_det_kind
+        if own == "biased":
+            return "none"
+        return own if kind == "exact" else kind
 
     @property
     def context_shape(self) -> tuple[int, ...] | None:
@@ -238,6 +240,12 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         return self.allow_estimate or self.bijector.log_det_kind == "exact"
 
     def _require_scored(self) -> None:
+        if not self._is_scored() and self.bijector.log_det_kind == "biased":
+            raise DensityUnavailable(
+                type(self).__name__,
+                "the log-determinant of its bijector is a biased estimate",
+                "an unbiased one to evaluate, or build it with `allow_estimate=True` to train",
+            )
         if not self._is_scored():
             raise DensityUnavailable(
                 type(self).__name__,
