@@ -24,7 +24,7 @@ from probgen.distributions.chains import (
     Schedule,
     TimeGrid,
 )
-from probgen.distributions.conditional import ConditionalDistribution, ConditionalTransformedDistribution
+from probgen.distributions.conditional import ConditionalDistribution
 from probgen.distributions.constrained import default_base, flow_on
 from probgen.distributions.continuous_bernoulli import ContinuousBernoulli
 from probgen.distributions.dequantized import Dequantized
@@ -41,7 +41,9 @@ from probgen.distributions.mu_law_quantization import MuLawQuantization
 from probgen.distributions.quantization import Quantization
 from probgen.distributions.report import Calibration, Report
 from probgen.distributions.standard import StandardNormal, StandardUniform, standard_normal, standard_uniform
+from probgen.distributions.surjections import SurjectiveDistribution, SurjectiveLaw
 from probgen.distributions.transformed import TransformedDistribution
+from probgen.distributions.transformed_law import TransformedLaw
 
 __all__ = [
     "Autoregressive",
@@ -49,7 +51,6 @@ __all__ = [
     "Calibration",
     "CategoricalLevels",
     "ConditionalDistribution",
-    "ConditionalTransformedDistribution",
     "ContinuousBernoulli",
     "Denoised",
     "Denoiser",
@@ -83,8 +84,11 @@ __all__ = [
     "Schedule",
     "StandardNormal",
     "StandardUniform",
+    "SurjectiveDistribution",
+    "SurjectiveLaw",
     "TimeGrid",
     "TransformedDistribution",
+    "TransformedLaw",
     "default_base",
     "flow_on",
     "impute",

@@ -7,15 +7,34 @@ broadcast with the batches of the bijector's parameters and bound context.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch.distributions import Distribution
+from torch.distributions.constraints import Constraint
 
 from probgen.distributions._wrapping import reinterpreted
-from probgen.distributions.bijectors import Bijector
 
-__all__ = ["TransformedShapes", "fitted", "transformed_shapes"]
+__all__ = ["ShapedMap", "TransformedShapes", "fitted", "transformed_shapes"]
+
+
+class ShapedMap(Protocol):
+    """What is asked of a map, a bijector or a stochastic one, to know the shapes of its push-forward."""
+
+    @property
+    def domain(self) -> Constraint:
+        """Where the map is defined."""
+
+    @property
+    def codomain(self) -> Constraint:
+        """Where its values lie."""
+
+    def forward_shape(self, shape: Sequence[int]) -> torch.Size:
+        """Shape of a value."""
+
+    def inverse_shape(self, shape: Sequence[int]) -> torch.Size:
+        """Shape of an argument."""
 
 
 class TransformedShapes(NamedTuple):
@@ -26,7 +45,7 @@ class TransformedShapes(NamedTuple):
     base_batch: torch.Size
 
 
-def transformed_shapes(base: Distribution, bijector: Bijector) -> TransformedShapes:
+def transformed_shapes(base: Distribution, bijector: ShapedMap) -> TransformedShapes:
     """Work out the shapes of the push-forward of ``base`` by ``bijector``.
 
     Raises:

@@ -27,6 +27,7 @@ from torch.distributions import TransformedDistribution as TorchTransformedDistr
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import require_event_shape, versions_kept
+from probgen.distributions._outside import minus_infinity_outside
 from probgen.distributions._resolve import resolved
 from probgen.distributions._shapes import fitted, transformed_shapes
 from probgen.distributions._wrapping import (
@@ -39,7 +40,7 @@ from probgen.distributions._wrapping import (
 )
 from probgen.distributions.base import Distribution
 from probgen.distributions.bijectors import Bijector, Compose, Lift
-from probgen.distributions.constraints import interior_point, is_real, satisfies
+from probgen.distributions.constraints import is_real
 from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind
 from probgen.distributions.numerics.stable import sum_rightmost
 
@@ -262,19 +263,10 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         if self._checks_values(value):
             self._check_support(value)
             return self._score(*self.bijector.inverse_and_log_det(value))
-        return self._log_prob_or_minus_infinity(value, support)
-
-    def _log_prob_or_minus_infinity(self, value: Tensor, support: Constraint) -> Tensor:
-        """Score a stand-in where ``value`` is outside, so that neither the value nor its gradient is NaN."""
         require_event_shape("value", value, len(self.event_shape))
-        inside = satisfies(support, value)
-        mask = inside.reshape(inside.shape + (1,) * len(self.event_shape))
-        log_prob = self._score(
-            *self.bijector.inverse_and_log_det(torch.where(mask, value, interior_point(support, value, self.event_shape)))
+        return minus_infinity_outside(
+            lambda inside: self._score(*self.bijector.inverse_and_log_det(inside)), value, support, self.event_shape
         )
-        has_nan = sum_rightmost(value.isnan().to(value.dtype), len(self.event_shape)) > 0
-        outside = torch.where(has_nan, math.nan, -math.inf).to(log_prob.dtype)
-        return torch.where(inside, log_prob, outside)
 
     def _score(self, z: Tensor, ildj: Tensor) -> Tensor:
         """Log-density from the base value and the log-determinant, whose events may be smaller than ours."""

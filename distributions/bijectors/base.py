@@ -176,6 +176,8 @@ class Bijector(nn.Module, Transform):
 
     def __rshift__(self, other: Transform) -> Compose:
         """``(f >> g)(x) = g(f(x))``."""
+        if not isinstance(other, Transform):
+            return NotImplemented  # a map that is no bijector may know what to do
         from probgen.distributions.bijectors.compose import Compose
 
         return Compose(self, other)
