@@ -5,7 +5,6 @@ import torch
 from torch.distributions import constraints
 
 from probgen.distributions import (
-    ConditionalTransformedDistribution,
     Dequantized,
     ImplicitDistribution,
     Mixture,
@@ -13,6 +12,7 @@ from probgen.distributions import (
     StandardNormal,
     StandardUniform,
     TransformedDistribution,
+    TransformedLaw,
     flow_on,
     standard_normal,
 )
@@ -81,8 +81,8 @@ DISTRIBUTIONS = {
     "TransformedDistribution(spline coupling, vector)": DistributionCase(
         lambda: TransformedDistribution(standard_normal(6), neural_spline_coupling(6, layers=2, hidden=(16,)))
     ),
-    "ConditionalTransformedDistribution": DistributionCase(
-        lambda: ConditionalTransformedDistribution(
+    "TransformedLaw": DistributionCase(
+        lambda: TransformedLaw(
             lambda c: dist.Normal(c, 1.0).to_event(1), coupling(context_shape=(2,)), context_shape=(2,)
         )(torch.linspace(-1, 1, 6).reshape(3, 2))
     ),

@@ -21,6 +21,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "distributions/bijectors/axes/_conditioner.py": "tests/distributions/bijectors/axes/test_split_coupling.py",
     "distributions/bijectors/combined.py": "tests/distributions/bijectors/test_compose.py",
     "distributions/bijectors/wrapper.py": "tests/distributions/bijectors/test_conditioned.py",
+    "distributions/conditional.py": "tests/distributions/test_transformed_law.py",
     "probgen/__init__.py": "tests/repository/test_public_api.py",
 }
 

@@ -1,11 +1,11 @@
-"""Conditional forms."""
+"""Flows as learned laws, with and without a context."""
 
 import pyro.distributions as dist
 import pytest
 import torch
 from pyro.distributions.conditional import ConditionalDistribution as PyroConditional
 
-from probgen.distributions import ConditionalTransformedDistribution, standard_normal
+from probgen.distributions import TransformedDistribution, TransformedLaw, standard_normal
 from probgen.distributions._checks import ContextError
 from probgen.distributions.bijectors import Affine, Exp
 from probgen.flows import neural_spline_coupling
@@ -22,7 +22,7 @@ class ClassMean(torch.nn.Module):
 
 def test_bijector_and_base_may_both_take_the_context():
     f = neural_spline_coupling(2, context_shape=(3,), layers=2, hidden=(8,))
-    p = ConditionalTransformedDistribution(ClassMean(), f)
+    p = TransformedLaw(ClassMean(), f)
     context, x = torch.randn(5, 3), torch.randn(5, 2)
     law = p(context)
     z, ildj = f.inverse_and_log_det(x, context)
@@ -34,19 +34,27 @@ def test_bijector_and_base_may_both_take_the_context():
 
 
 def test_context_is_checked():
-    p = ConditionalTransformedDistribution(lambda c: dist.Normal(c, 1.0).to_event(1), Exp(), context_shape=(2,))
+    p = TransformedLaw(lambda c: dist.Normal(c, 1.0).to_event(1), Exp(), context_shape=(2,))
     with pytest.raises(ContextError, match="got None"):
         p()
     with pytest.raises(ContextError, match=r"trailing shape \(2,\); got shape \(5, 3\)"):
         p(torch.zeros(5, 3))
-    with pytest.raises(ContextError, match="takes no context"):
-        ConditionalTransformedDistribution(standard_normal(2), Affine(0.0, 1.0))
+    with pytest.raises(ContextError, match="bijector takes none"):
+        TransformedLaw(lambda c: dist.Normal(c, 1.0).to_event(1), Affine(0.0, 1.0))
     f = neural_spline_coupling(2, context_shape=(3,), layers=1, hidden=(4,))
     with pytest.raises(ContextError, match=r"\(3,\); got \(2,\)"):
-        ConditionalTransformedDistribution(standard_normal(2), f, context_shape=(2,))
+        TransformedLaw(standard_normal(2), f, context_shape=(2,))
+
+
+def test_without_a_context_it_is_the_flow():
+    f = neural_spline_coupling(2, layers=2, hidden=(8,))
+    law, x = TransformedLaw(standard_normal(2), f), torch.randn(5, 2)
+    torch.testing.assert_close(law().log_prob(x), TransformedDistribution(standard_normal(2), f).log_prob(x))
+    with pytest.raises(ContextError, match="takes no context"):
+        law(torch.zeros(5, 3))
 
 
 def test_in_pyros_conditional_distribution():
-    base = ConditionalTransformedDistribution(lambda c: dist.Normal(c, 1.0).to_event(1), Affine(1.0, 2.0), context_shape=(2,))
+    base = TransformedLaw(lambda c: dist.Normal(c, 1.0).to_event(1), Affine(1.0, 2.0), context_shape=(2,))
     theirs = dist.ConditionalTransformedDistribution(base, [torch.distributions.ExpTransform()])
     assert theirs.condition(torch.zeros(5, 2)).sample().shape == (5, 2)
