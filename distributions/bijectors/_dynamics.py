@@ -46,6 +46,9 @@ class Dynamics(NamedTuple):
     def velocity(self, time: Tensor, x: Tensor) -> Tensor:
         """The velocity ``[N, *event]`` at ``x``, in the dtype of ``x`` also under autocast."""
         value = self.vector_field(time, x) if self.context is None else self.vector_field(time, x, self.context)
+        return self._checked(value, x)
+
+    def _checked(self, value: Tensor, x: Tensor) -> Tensor:
         if value.shape != x.shape:
             raise ValueError(f"`vector_field` must keep the shape {tuple(x.shape)}; it gave {tuple(value.shape)}.")
         return value.to(x.dtype)
@@ -60,6 +63,10 @@ class Dynamics(NamedTuple):
         if self.probes is not None:
             value, estimates = hutchinson_divergence(lambda point: self.velocity(time, point), x, self.probes, self.event_dim)
             return value, estimates.mT
+        both = getattr(self.vector_field, "velocity_and_divergence", None)
+        if both is not None:
+            value, found = both(time, x) if self.context is None else both(time, x, self.context)
+            return self._checked(value, x), found.to(x.dtype).unsqueeze(-1)
         closed_form = getattr(self.vector_field, "divergence", None)
         if closed_form is not None:
             found = closed_form(time, x) if self.context is None else closed_form(time, x, self.context)

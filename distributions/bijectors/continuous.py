@@ -86,11 +86,12 @@ class ContinuousFlow(Bijector):
     r"""The flow of a vector field, :math:`\mathrm dx/\mathrm dt = v(t, x, c)` from the first of the times to the last.
 
     The field is called as ``vector_field(t, x)``, or ``vector_field(t, x, context)`` where the flow takes a context. ``t`` is a
-    0-dimensional tensor, ``x`` always has one batch axis, ``[N, *event]``, and so has the context, ``[N, *context_shape]``.
-    Rows must not depend on each other.
+    0-dimensional tensor (``[N, 1, ..., 1]``, of the rank of ``x``, where ``velocity`` is asked for several times at once),
+    ``x`` always has one batch axis, ``[N, *event]``, and so has the context, ``[N, *context_shape]``. Rows must not depend on
+    each other.
 
-    If the field has a method ``divergence(t, x)`` (or ``(t, x, context)``) that returns :math:`\nabla \cdot v`, shape ``[N]``,
-    it serves as the exact divergence. Otherwise automatic differentiation computes it, at the cost of one backward pass for
+    If the field has a method ``velocity_and_divergence(t, x)`` (or ``(t, x, context)``) that returns :math:`v` and
+    :math:`\nabla \cdot v`, shape ``[N]``, or ``divergence``, which returns the second, it serves as the exact divergence. Otherwise automatic differentiation computes it, at the cost of one backward pass for
     each coordinate. Hutchinson's estimate costs one for each probe, and makes the log-determinant an unbiased *estimate*
     (``log_det_kind`` is "unbiased"): probes are drawn anew at each call, independently for each sample, and kept along the way.
 
@@ -106,6 +107,8 @@ class ContinuousFlow(Bijector):
         rtol: Relative tolerance of adaptive steps.
         atol: Absolute tolerance of adaptive steps.
         max_steps: The most adaptive steps.
+        log_det_atol: Absolute tolerance of the log-determinant in adaptive steps, in nats; ``atol`` if None. A log-density is
+            seldom wanted to the digits that points are inverted to, and the steps follow the stricter of the two.
         divergence: "exact" or "hutchinson".
         probes: Number of probes of Hutchinson's estimate; their estimates are averaged.
         probe_kind: "rademacher" or "gaussian".
@@ -145,6 +148,7 @@ class ContinuousFlow(Bijector):
         rtol: float = 1e-6,
         atol: float = 1e-6,
         max_steps: int = 10_000,
+        log_det_atol: float | None = None,
         divergence: Literal["exact", "hutchinson"] = "exact",
         probes: int = 1,
         probe_kind: ProbeKind = "rademacher",
@@ -161,7 +165,7 @@ class ContinuousFlow(Bijector):
             raise TypeError(f"`adjoint` needs a `vector_field` that is a module; got {type(vector_field).__name__}.")
         self.vector_field = vector_field
         self.event_shape = tuple(event_shape)
-        self.solver = make_solver(solver, times, steps, rtol=rtol, atol=atol, max_steps=max_steps)
+        self.solver = make_solver(solver, times, steps, rtol=rtol, atol=atol, max_steps=max_steps, integral_atol=log_det_atol)
         self.divergence, self.probes, self.probe_kind = divergence, probes, probe_kind
         self.chunk_size, self.adjoint = chunk_size, adjoint
         declared = getattr(vector_field, "context_shape", None) if context_shape is None else context_shape
@@ -211,6 +215,23 @@ class ContinuousFlow(Bijector):
         return f"{self.event_shape}, {ends}, {solver.method!r}, {steps}, {self.divergence!r}"
 
     # ------------------------------------------------------------------------------------------------------------- integration
+
+    def velocity(self, time: Tensor | float, value: Tensor, context: Tensor | None = None) -> Tensor:
+        """The field at points, each at a time of its own: what flow matching regresses, and what one draws.
+
+        Args:
+            time: Times that broadcast with ``[*batch]``.
+            value: Points ``[*batch, *event]``.
+            context: The context, where the flow takes one.
+
+        Raises:
+            ValueError: a wrong shape.
+        """
+        self._check_input("value", value, self.domain, self.domain_shape, context)
+        rows, context, batch = self._rows(value, context)
+        times = torch.as_tensor(time, dtype=value.dtype, device=value.device).expand(batch)
+        each = times.reshape(batch.numel(), *(1,) * len(self.event_shape))
+        return Dynamics(self.vector_field, context).velocity(each, rows).reshape((*batch, *self.event_shape))
 
     def integrate(
         self, value: Tensor, context: Tensor | None = None, *, inverse: bool = False, probes: Tensor | None = None

@@ -6,7 +6,7 @@ A step of length :math:`h` gives :math:`y_{\text{new}}` of order 5 and the diffe
 
     r_i = \frac{|e_i|}{a + b \max(|y_i|, |y_{\text{new}, i}|) + 8 \epsilon\, |h| \max_j |k_j|}
 
-for the tolerances :math:`a` (``atol``) and :math:`b` (``rtol``), where the last term is what rounding (:math:`\epsilon`) of a
+for the tolerances :math:`a` (``atol``; integrals may have their own) and :math:`b` (``rtol``), where the last term is what rounding (:math:`\epsilon`) of a
 sample's slopes :math:`k` does to :math:`e`, so that no tolerance asks for more than the dtype has. The error :math:`E` of a
 step is the root mean square of the :math:`r_i` within each part of a sample, and then the *largest* over parts and samples: a
 sample is solved as accurately in a large batch as alone, and an easy batch does not dilute a hard sample. The step is accepted
@@ -58,7 +58,7 @@ class _Control:
     """What decides whether a step is good enough."""
 
     rtol: float
-    atol: float
+    atol: tuple[float, ...]
     batch_dims: int
     controlled: int
 
@@ -69,9 +69,9 @@ class _Control:
             return worst
         noise = 8 * torch.finfo(error[0].dtype).eps * abs(length) * self._speed(slope)
         count = self.controlled
-        for each in zip(error[:count], old[:count], new[:count], strict=True):
+        for atol, *each in zip(self.atol[:count], error[:count], old[:count], new[:count], strict=True):
             part, before, after = (self._by_sample(value) for value in each)
-            ratio = part / (self.atol + self.rtol * torch.maximum(before.abs(), after.abs()) + noise)
+            ratio = part / (atol + self.rtol * torch.maximum(before.abs(), after.abs()) + noise)
             samples = ratio.square().mean(-1).sqrt()
             worst = torch.maximum(worst, self._live(samples, old).max())
         return worst
@@ -103,6 +103,7 @@ def solve_adaptively(
     batch_dims: int = 0,
     num_integrals: int = 0,
     num_controlled: int | None = None,
+    integral_atol: float | None = None,
 ) -> Solution:
     r"""Solve :math:`\mathrm dy/\mathrm dt = f(t, y)` from one time to another with steps as long as the tolerance allows.
 
@@ -116,6 +117,7 @@ def solve_adaptively(
         batch_dims: How many leading axes of every controlled tensor count samples.
         num_integrals: How many tensors at the end of the tuple are integrals, on which :math:`f` does not depend.
         num_controlled: How many tensors of the tuple count for the error; all by default.
+        integral_atol: Absolute tolerance for the integrals, which start at zero and have a unit of their own; ``atol`` if None.
 
     Returns:
         The state at the last time, and the number of evaluations, rejected steps included.
@@ -140,11 +142,15 @@ def solve_adaptively(
     grid = as_grid(times)
     if len(grid) != 2:
         raise ValueError(f"`times` of an adaptive solve must be two times; got {len(grid)}.")
+    loose = atol if integral_atol is None else integral_atol
     if not (rtol > 0 and atol > 0):
         raise ValueError(f"`rtol` and `atol` must be positive; got {rtol} and {atol}.")
+    if not loose > 0:
+        raise ValueError(f"`integral_atol` must be positive; got {integral_atol}.")
     parts = state if isinstance(state, tuple) else (state,)
     controlled = len(parts) if num_controlled is None else num_controlled
-    control = _Control(rtol, atol, batch_dims, controlled)
+    tolerances = (*[atol] * (len(parts) - num_integrals), *[loose] * num_integrals)
+    control = _Control(rtol, tolerances, batch_dims, controlled)
     result, evaluations = _march(on_parts(function, state), parts, grid, control, max_steps, num_integrals)
     return Solution(result if isinstance(state, tuple) else result[0], evaluations)
 
@@ -182,7 +188,7 @@ def _march(
             _require_length(length, time, grid)
     raise IntegrationError(
         f"{max_steps} steps (`max_steps`) reached t = {time:.6g} of {end:.6g} at rtol = {control.rtol:.3g}, "
-        f"atol = {control.atol:.3g}; allow more steps, a larger tolerance, or make the vector function smoother."
+        f"atol = {control.atol[0]:.3g}; allow more steps, a larger tolerance, or make the vector function smoother."
     )
 
 

@@ -30,6 +30,7 @@ class OdeSolver:
         rtol: Relative tolerance of adaptive steps.
         atol: Absolute tolerance of adaptive steps.
         max_steps: The most adaptive steps.
+        integral_atol: Absolute tolerance of the integrals of adaptive steps; ``atol`` if None.
 
     Example:
         >>> import torch
@@ -46,6 +47,7 @@ class OdeSolver:
     rtol: float = 1e-6
     atol: float = 1e-6
     max_steps: int = 10_000
+    integral_atol: float | None = None
 
     def solve(
         self,
@@ -80,6 +82,7 @@ class OdeSolver:
             batch_dims=batch_dims,
             num_integrals=num_integrals,
             num_controlled=num_controlled,
+            integral_atol=self.integral_atol,
         )
 
 
@@ -91,6 +94,7 @@ def make_solver(
     rtol: float = 1e-6,
     atol: float = 1e-6,
     max_steps: int = 10_000,
+    integral_atol: float | None = None,
 ) -> OdeSolver:
     """Choose between adaptive and fixed steps, and check the settings.
 
@@ -101,6 +105,7 @@ def make_solver(
         rtol: Relative tolerance of adaptive steps.
         atol: Absolute tolerance of adaptive steps.
         max_steps: The most adaptive steps, rejected ones included.
+        integral_atol: Absolute tolerance of the integrals of adaptive steps; ``atol`` if None.
 
     Raises:
         ValueError: settings that do not go together or are not positive.
@@ -128,4 +133,6 @@ def make_solver(
         )
     if not (rtol > 0 and atol > 0 and max_steps > 0):
         raise ValueError(f"`rtol`, `atol` and `max_steps` must be positive; got {rtol}, {atol} and {max_steps}.")
-    return OdeSolver(method, grid, adaptive, rtol, atol, max_steps)
+    if integral_atol is not None and not integral_atol > 0:
+        raise ValueError(f"`integral_atol` must be positive; got {integral_atol}.")
+    return OdeSolver(method, grid, adaptive, rtol, atol, max_steps, integral_atol)

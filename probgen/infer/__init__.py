@@ -33,6 +33,7 @@ from probgen.infer.divergences import (
 from probgen.infer.elbo import ELBO, ELBOLoss
 from probgen.infer.ema import EMA
 from probgen.infer.fit import fit
+from probgen.infer.flow_matching import FlowMatching
 from probgen.infer.free_bits import FreeBits
 from probgen.infer.history import History
 from probgen.infer.importance_weighted import ImportanceWeightedObjective
@@ -41,6 +42,7 @@ from probgen.infer.kl_weight import KLBalancing
 from probgen.infer.maximum_likelihood import MaximumLikelihood
 from probgen.infer.objective import Objective, Player
 from probgen.infer.penalties import R1, R2, ConsistencyPenalty, Dragan, GradientPenalty, LeCamPenalty, Penalty
+from probgen.infer.regularized_likelihood import LikelihoodTerms, RegularizedLikelihood
 from probgen.infer.renyi import Renyi, RenyiLoss
 from probgen.infer.saving import load, save
 from probgen.infer.storage import UnsafeFileError
@@ -70,6 +72,7 @@ __all__ = [
     "EarlyStopping",
     "EnergyDistance",
     "FDivergence",
+    "FlowMatching",
     "FreeBits",
     "GaussianKernel",
     "GradientPenalty",
@@ -81,6 +84,7 @@ __all__ = [
     "KernelDivergence",
     "LeCamPenalty",
     "LeastSquares",
+    "LikelihoodTerms",
     "MaximumLikelihood",
     "MaximumMeanDiscrepancy",
     "Minimax",
@@ -94,6 +98,7 @@ __all__ = [
     "RationalQuadraticKernel",
     "ReconstructionCritic",
     "Relativistic",
+    "RegularizedLikelihood",
     "Renyi",
     "RenyiLoss",
     "TimeBudget",

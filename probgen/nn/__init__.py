@@ -20,6 +20,8 @@ from probgen.nn.causal.pixel_rnn import PixelRNN
 from probgen.nn.causal.pixel_snail import PixelSNAIL
 from probgen.nn.causal.transformer import CausalTransformer
 from probgen.nn.causal.wave_net import WaveNet
+from probgen.nn.concat_squash import ConcatSquashMLP, TimeGate
+from probgen.nn.concat_squash_conv import ConcatSquashConv
 from probgen.nn.conditioning import ClassConditioning, Conditioning, Conditions, ImageConditioning, VectorConditioning
 from probgen.nn.convolutional import ConvDecoder, ConvEncoder
 from probgen.nn.convolutional_blocks import ConvBlock
@@ -53,6 +55,8 @@ __all__ = [
     "CausalTransformer",
     "ClassConditioning",
     "CompiledSteps",
+    "ConcatSquashConv",
+    "ConcatSquashMLP",
     "Conditioning",
     "Conditions",
     "ConvBlock",
@@ -95,6 +99,7 @@ __all__ = [
     "Skip",
     "SpatialAttention",
     "TextConditioning",
+    "TimeGate",
     "TopDownUpdate",
     "TransformerBlock",
     "UNet",

@@ -11,16 +11,10 @@ from probgen.diffusion.objectives.log_uniform_noise import LogUniformNoise
 from probgen.diffusion.objectives.loss_aware_steps import LossAwareSteps
 from probgen.diffusion.objectives.progressive_distillation import ProgressiveDistillationLoss
 from probgen.diffusion.objectives.score_matching import ScoreMatchingLoss, score_function
-from probgen.diffusion.objectives.time_laws import LogNormalNoise, logit_normal_time
-from probgen.diffusion.objectives.time_samplers import (
-    ContinuousTimes,
-    Steps,
-    TimeCoupling,
-    TimeDraws,
-    TimeSampler,
-    batch_quantiles,
-)
+from probgen.diffusion.objectives.time_laws import LogNormalNoise
+from probgen.diffusion.objectives.time_samplers import ContinuousTimes, Steps, TimeDraws, TimeSampler
 from probgen.diffusion.objectives.weightings import WEIGHTINGS, Weighting, min_snr, p2, sigmoid_weight
+from probgen.infer.random_times import TimeCoupling, batch_quantiles, logit_normal_time
 
 __all__ = [
     "WEIGHTINGS",

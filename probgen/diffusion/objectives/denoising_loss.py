@@ -20,12 +20,12 @@ from probgen.diffusion.objectives.chain_bound import prior_term, step_term
 from probgen.diffusion.objectives.loss_aware_steps import LossAwareSteps
 from probgen.diffusion.objectives.loss_batches import draw_times, mean_per_coordinate, require_data
 from probgen.diffusion.objectives.prediction_error import noised, prediction_error
-from probgen.diffusion.objectives.time_laws import logit_normal_time
 from probgen.diffusion.objectives.time_samplers import ContinuousTimes, Steps, TimeDraws, TimeSampler
 from probgen.diffusion.objectives.weightings import Weighting, resolve_weighting
 from probgen.distributions.events import over_event
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.infer import Objective
+from probgen.infer.random_times import logit_normal_time
 
 if TYPE_CHECKING:
     from probgen.diffusion.model import Diffusion

@@ -12,7 +12,7 @@ import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor
 
-from probgen.diffusion.objectives.time_samplers import TimeCoupling, TimeDraws, TimeSampler, steps_at
+from probgen.diffusion.objectives.time_samplers import TimeDraws, TimeSampler, steps_at
 from probgen.distributions.chains import TimeGrid
 
 __all__ = ["LossAwareSteps"]

@@ -1,6 +1,7 @@
 r"""Laws of the time at which an objective looks at a diffusion model, beyond the uniform one.
 
-A monotone coordinate of time with a normal law: :math:`t = \mathrm{logistic}(z)` is the *logit-normal* law of rectified flows;
+A monotone coordinate of time with a normal law: :math:`t = \mathrm{logistic}(z)` is the *logit-normal* law of rectified flows
+(``probgen.infer.random_times``);
 :math:`\log(\sigma_t/\alpha_t) = -\lambda(t)/2 = z` is the *log-normal* law of the noise-to-signal ratio. The second is cut to
 the range that the schedule reaches, so it has the density
 
@@ -14,20 +15,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
-import pyro.distributions as dist
 import torch
-from pyro.distributions import TorchDistribution
 from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
-from torch.distributions.transforms import SigmoidTransform
 
 from probgen.distributions.base import Distribution
 from probgen.distributions.chains import Schedule
 
-__all__ = ["LogNormalNoise", "logit_normal_time"]
+__all__ = ["LogNormalNoise"]
 
 
 class LogNormalNoise(Distribution):
@@ -119,24 +117,3 @@ class LogNormalNoise(Distribution):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(loc={self.loc:g}, scale={self.scale:g})"
-
-
-def logit_normal_time(loc: float = 0.0, scale: float = 1.0) -> TorchDistribution:
-    r"""The law of :math:`t = 1/(1 + e^{-z})` with :math:`z \sim \mathcal N(\mu, s^2)`: most weight in the middle of the path.
-
-    Args:
-        loc: Mean :math:`\mu`; larger values look at noisier data.
-        scale: Standard deviation :math:`s > 0`.
-
-    References:
-        Esser et al. (2024). Scaling rectified flow transformers for high-resolution image synthesis.
-        https://arxiv.org/abs/2403.03206
-
-    Example:
-        >>> import torch
-        >>> from probgen.diffusion.objectives import logit_normal_time
-        >>> float(logit_normal_time().icdf(torch.tensor(0.5).double()))
-        0.5
-    """
-    base = dist.Normal(torch.tensor(loc, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64))
-    return cast(TorchDistribution, dist.TransformedDistribution(base, [SigmoidTransform()]))

@@ -7,21 +7,12 @@ over an interval. With times from any other law p,
           \mathrm{Var} \text{ is least for } p(t) \propto u(t) \sqrt{\mathbb E[L_t^2]} .
 
 Every draw carries its ratio :math:`u/p`, so the estimate is unbiased whatever p is. Every datum gets a time of its own, whose
-law is p; the times of one batch may be spread evenly, which makes the mean over the batch less variable and no datum's law
-different:
-
-=================== =======================================================================
-coupling            quantiles of the batch, k = 0 .. n - 1
-=================== =======================================================================
-"independent"       :math:`u_k` uniform
-"stratified"        :math:`(\pi(k) + u_k)/n`, with a random permutation :math:`\pi`
-"low-discrepancy"   :math:`(u + k/n) \bmod 1`, one u for all (Kingma et al. 2021)
-=================== =======================================================================
+law is p; how the times of one batch hang together stands in ``probgen.infer.random_times``.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pyro.distributions as dist
 import torch
@@ -30,12 +21,9 @@ from torch import Tensor
 
 from probgen.distributions.chains import TimeGrid
 from probgen.distributions.chains.tables import ExactTables
+from probgen.infer.random_times import COUPLINGS, TimeCoupling, batch_quantiles
 
-__all__ = ["ContinuousTimes", "Steps", "TimeCoupling", "TimeDraws", "TimeSampler", "batch_quantiles", "steps_at"]
-
-TimeCoupling = Literal["independent", "stratified", "low-discrepancy"]
-"""How the times of one batch hang together."""
-
+__all__ = ["ContinuousTimes", "Steps", "TimeDraws", "TimeSampler", "steps_at"]
 
 class TimeDraws(NamedTuple):
     r"""The times of a batch, each of shape ``[count]``.
@@ -63,7 +51,7 @@ class TimeSampler(ExactTables):
     A subclass writes ``law`` and ``at_quantiles``. Its tables are buffers in float64, whatever the model's dtype.
 
     Args:
-        coupling: How the times of a batch hang together, see the module.
+        coupling: How the times of a batch hang together, see ``probgen.infer.random_times``.
 
     Raises:
         ValueError: there is no such coupling.
@@ -80,8 +68,8 @@ class TimeSampler(ExactTables):
 
     def __init__(self, coupling: TimeCoupling = "stratified") -> None:
         super().__init__()
-        if coupling not in _COUPLINGS:
-            raise ValueError(f"`coupling` must be one of {list(_COUPLINGS)}; got {coupling!r}.")
+        if coupling not in COUPLINGS:
+            raise ValueError(f"`coupling` must be one of {list(COUPLINGS)}; got {coupling!r}.")
         self.coupling: TimeCoupling = coupling
         self.register_buffer("anchor", torch.zeros((), dtype=torch.float64), persistent=False)
 
@@ -199,37 +187,6 @@ class ContinuousTimes(TimeSampler):
         inside = (t >= self.low) & (t <= self.high)
         ratio = torch.where(inside, torch.exp(-self.given.log_prob(t).to(t)) / (self.high - self.low), 0.0)
         return TimeDraws(t, torch.zeros_like(t, dtype=torch.long), ratio)
-
-
-def batch_quantiles(count: int, coupling: TimeCoupling, device: torch.device | str | None = None) -> Tensor:
-    """Uniform quantiles in [0, 1) for a batch, each uniform by itself, float64.
-
-    Args:
-        count: Size of the batch.
-        coupling: How they hang together, see the module.
-        device: Where to draw.
-
-    Example:
-        >>> from probgen.diffusion.objectives import batch_quantiles
-        >>> sorted((batch_quantiles(4, "stratified") * 4).long().tolist())
-        [0, 1, 2, 3]
-    """
-    return _COUPLINGS[coupling](count, device)
-
-
-def _independent(count: int, device: torch.device | str | None) -> Tensor:
-    return torch.rand(count, dtype=torch.float64, device=device)
-
-
-def _stratified(count: int, device: torch.device | str | None) -> Tensor:
-    return (torch.randperm(count, device=device) + _independent(count, device)) / max(count, 1)
-
-
-def _low_discrepancy(count: int, device: torch.device | str | None) -> Tensor:
-    return (_independent(1, device) + torch.arange(count, dtype=torch.float64, device=device) / max(count, 1)).frac()
-
-
-_COUPLINGS = {"independent": _independent, "stratified": _stratified, "low-discrepancy": _low_discrepancy}
 
 
 def steps_at(quantiles: Tensor, probabilities: Tensor, times: Tensor) -> TimeDraws:
