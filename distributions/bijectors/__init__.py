@@ -27,6 +27,7 @@ from probgen.distributions.bijectors.coupling import Coupling, alternating_mask,
 from probgen.distributions.bijectors.dense import DenseLinear
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.elu import ELU
+from probgen.distributions.bijectors.embedded_context import EmbeddedContext
 from probgen.distributions.bijectors.exponential import Exp
 from probgen.distributions.bijectors.incremental import IncrementalNetwork, fork
 from probgen.distributions.bijectors.independent import Independent
@@ -80,6 +81,7 @@ __all__ = [
     "CylinderToSphere",
     "DenseLinear",
     "Elementwise",
+    "EmbeddedContext",
     "Exp",
     "FactorOut",
     "GumbelCDF",

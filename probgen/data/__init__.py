@@ -15,6 +15,7 @@ from probgen.data.stacking import join_labels, stack_images, stacked_probabiliti
 from probgen.data.stand_in import load_or_stand_in
 from probgen.data.strokes import StrokeCaptions, slant, stroke_thickness
 from probgen.data.styles import bold, colored, edges, gradient_magnitude, negative, rotated, unpaired
+from probgen.data.spectrograms import mel_filters, mel_spectrogram
 from probgen.data.tables import load_uci
 from probgen.data.text import Text, load_shakespeare
 
@@ -49,6 +50,8 @@ __all__ = [
     "load_spoken_digits",
     "load_uci",
     "logit_preprocessing",
+    "mel_filters",
+    "mel_spectrogram",
     "negative",
     "quantize",
     "rotated",
