@@ -45,8 +45,8 @@ __all__ = [
     "planar_flow",
     "radial_flow",
     "real_nvp",
-    "wave_glow",
     "sylvester_flow",
     "unconstrained_monotonic_flow",
+    "wave_glow",
     "wave_glow",
 ]
