@@ -27,8 +27,8 @@ class AbsoluteValue(Surjection):
     Domain: the reals. Codomain: the nonnegative numbers. The determinant is one.
 
     Args:
-        law: From :math:`|u|` to the law of the signs, zeros and ones of the same event shape (``Bernoulli(...).to_event(...)``);
-            None for fair coins.
+        law: From :math:`|u|` to the law of the signs, zeros and ones of the same event shape, such as
+            ``Bernoulli(...).to_event(...)``; None for fair coins.
         event_dim: Rank of an event that ``law`` sees as a whole; 0 for single coordinates.
         context_shape: Trailing shape of the context that ``law`` takes, or None.
 

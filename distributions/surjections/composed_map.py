@@ -74,13 +74,13 @@ class BijectiveMap(StochasticMap):
         return self.bijector.inverse_shape(shape)
 
     def _forward_and_contribution(
-        self, z: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, z: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         x, log_det = self.bijector._forward_and_log_det(z, context)
         return x, -log_det
 
     def _inverse_and_contribution(
-        self, x: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, x: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         return self.bijector._inverse_and_log_det(x, context)
 
@@ -211,7 +211,7 @@ class ComposedMap(StochasticMap):
         return torch.Size(shape)
 
     def _forward_and_contribution(
-        self, z: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, z: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         terms: list[Tensor] = []
         for part, extra in zip(self._parts, self._extra, strict=True):
@@ -221,7 +221,7 @@ class ComposedMap(StochasticMap):
         return z, _total(terms)
 
     def _inverse_and_contribution(
-        self, x: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, x: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         terms: list[Tensor] = []
         for part, extra in reversed(list(zip(self._parts, self._extra, strict=True))):
@@ -269,9 +269,9 @@ def _event_dims(parts: list[StochasticMap]) -> list[int]:
     return ranks
 
 
-def _taken(sample_shape: torch.Size, *, draws: bool) -> tuple[torch.Size, torch.Size]:
+def _taken(sample_shape: Sequence[int], *, draws: bool) -> tuple[Sequence[int], Sequence[int]]:
     """The draws that a part makes, and those left to the parts after it."""
-    return (sample_shape, torch.Size()) if draws else (torch.Size(), sample_shape)
+    return (sample_shape, ()) if draws else ((), sample_shape)
 
 
 def _context_for(part: StochasticMap, context: Tensor | None, extra: int) -> Tensor | None:

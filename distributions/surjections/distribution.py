@@ -28,7 +28,7 @@ class SurjectiveDistribution(PushForward):
     Args:
         base: The law :math:`p_0`, any torch or Pyro distribution, discrete ones included.
         transform: The map from the base to the data, or a sequence of maps and bijectors, applied left to right.
-        context: The context that the map takes, ``[*context_batch, *context_shape]``; its batch broadcasts with that of the base.
+        context: The context that the map takes, ``[*context_batch, *context_shape]``; its batch broadcasts with the base's.
         allow_estimate: Let ``log_prob`` return the bound, fresh at every call.
         num_draws: Draws of the guides in that ``log_prob``.
         validate_args: As in ``torch.distributions``.

@@ -5,8 +5,8 @@ r"""The law of what a stochastic map makes of a base: exact where the way back i
     \log p(x) = \log \mathbb E\bigl[\, p_0(z)\, e^{\mathcal V(x, z)} \bigr]
               \ge \mathbb E \Bigl[ \log \tfrac1n \textstyle\sum_{i=1}^n p_0(z_i)\, e^{\mathcal V(x, z_i)} \Bigr],
 
-over the draws :math:`z` of the guides; with equality, and one term, where there are no guides. The gap of the bound with one draw
-is :math:`\mathrm{KL}(q(z \mid x) \,\|\, p(z \mid x))`, and the bound grows with :math:`n`.
+over the draws :math:`z` of the guides; with equality, and one term, where there are none. The gap of the bound with one draw is
+:math:`\mathrm{KL}(q(z \mid x) \,\|\, p(z \mid x))`, and the bound grows with :math:`n`.
 """
 
 from __future__ import annotations
@@ -139,9 +139,7 @@ class PushForward(Distribution):
             NotImplementedError: the base or the map has no derivative.
         """
         if not self.has_rsample:
-            raise NotImplementedError(
-                f"{type(self).__name__} cannot be drawn differentiably: {self.transform} has no derivative."
-            )
+            raise NotImplementedError(f"{type(self).__name__} has no `rsample`: its base or its map has no derivative.")
         return self._made(self.base_dist.rsample(torch.Size(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -205,7 +203,7 @@ class PushForward(Distribution):
         Returns:
             Shape ``[n, *sample, *batch]``, in nats.
         """
-        z, contribution = self.transform._inverse_and_contribution(value, self.context, torch.Size((num_draws,)))
+        z, contribution = self.transform._inverse_and_contribution(value, self._bound_context(), (num_draws,))
         weights = self._score(z, contribution)
         lead = value.shape[: value.dim() - len(self.event_shape)]
         return weights.expand(num_draws, *torch.broadcast_shapes(lead, self.batch_shape))

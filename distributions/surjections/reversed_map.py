@@ -91,13 +91,13 @@ class ReversedMap(StochasticMap):
         return self.base.forward_shape(shape)
 
     def _forward_and_contribution(
-        self, z: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, z: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         x, contribution = self.base._inverse_and_contribution(z, context, sample_shape)
         return x, -contribution
 
     def _inverse_and_contribution(
-        self, x: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, x: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         z, contribution = self.base._forward_and_contribution(x, context, sample_shape)
         return z, -contribution

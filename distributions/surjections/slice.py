@@ -1,7 +1,7 @@
-r"""Slicing, which forgets coordinates: :math:`v = u_1` of :math:`u = (u_1, u_2)`, :math:`\kappa(u \mid v) = \kappa(u_2 \mid u_1)`.
+r"""Slicing, which forgets coordinates: :math:`v = u_1` of :math:`u = (u_1, u_2)`, with :math:`\kappa(u_2 \mid u_1)`.
 
-As an inference surjection (``Slice(...).inv``) it *factors out*: the base holds the kept coordinates, and a conditional law adds
-the others, :math:`p(x) = p(x_1)\, \kappa(x_2 \mid x_1)`, exactly. As a generative one it *augments*: the base has more
+As an inference surjection (``Slice(...).inv``) it *factors out*: the base holds the kept coordinates, and a conditional law
+adds the others, :math:`p(x) = p(x_1)\, \kappa(x_2 \mid x_1)`, exactly. As a generative one it *augments*: the base has more
 coordinates than the data, the guide fills them in, and the model is a flow with auxiliary variables.
 """
 

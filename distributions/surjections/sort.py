@@ -11,6 +11,7 @@ which the composition refuses. ``Lift(pyro.distributions.transforms.OrderedTrans
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -71,12 +72,12 @@ class Sort(StochasticMap):
         return z.sort(-1).values
 
     def _forward_and_contribution(
-        self, z: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, z: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         return z.sort(-1).values, z.new_full(z.shape[:-1], math.lgamma(z.shape[-1] + 1))
 
     def _inverse_and_contribution(
-        self, x: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, x: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         u = x.expand(*sample_shape, *x.shape)
         order = torch.rand_like(u).argsort(-1)

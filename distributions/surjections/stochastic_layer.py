@@ -7,9 +7,9 @@ It is a variational autoencoder as one part of a composition, below or above flo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
@@ -88,13 +88,13 @@ class StochasticLayer(StochasticMap):
         return self.latent_shape
 
     def _forward_and_contribution(
-        self, z: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, z: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         x, log_decoder = draw_and_score(self._law(self.decoder, z, context), sample_shape)
         return x, log_decoder - scored(self._law(self.encoder, x, context), z)
 
     def _inverse_and_contribution(
-        self, x: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, x: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         z, log_encoder = draw_and_score(self._law(self.encoder, x, context), sample_shape)
         return z, scored(self._law(self.decoder, z, context), x) - log_encoder

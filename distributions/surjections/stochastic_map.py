@@ -11,14 +11,12 @@ Let :math:`z` have the density :math:`p(z)`, and let :math:`x` be made from :mat
 
 and :math:`\mathcal V` is the *contribution* of the map. There are four cases:
 
-=====================  ==============  ===============  ==============================================  ==============
-map                    :math:`z \to x`  :math:`x \to z`  contribution :math:`\mathcal V`                 log-density
-=====================  ==============  ===============  ==============================================  ==============
-bijector               function        function         :math:`\log\lvert\det \partial z/\partial x\rvert`  exact
-inference surjection   law             function         :math:`\log p(x \mid z)`                        exact
-generative surjection  function        law              :math:`-\log q(z \mid x)`                       lower bound
-stochastic layer       law             law              :math:`\log p(x \mid z) - \log q(z \mid x)`     lower bound
-=====================  ==============  ===============  ==============================================  ==============
+* *bijector*: two functions; :math:`\mathcal V = \log|\det \partial z / \partial x|`, and :math:`\log w` is the log-density;
+* *inference surjection*: :math:`z` is a function of :math:`x`, and :math:`x` is drawn;
+  :math:`\mathcal V = \log p(x \mid z)`, and :math:`\log w` is the log-density;
+* *generative surjection*: :math:`x` is a function of :math:`z`, and :math:`z` is guessed;
+  :math:`\mathcal V = -\log q(z \mid x)`, a lower bound;
+* *stochastic layer*: both are drawn; :math:`\mathcal V = \log p(x \mid z) - \log q(z \mid x)`, a lower bound.
 
 Contributions of maps one after another add up. Exchanging the two directions exchanges function and law and turns the sign:
 :math:`\mathcal V_{f^{-1}}(z, x) = -\mathcal V_f(x, z)`, so ``.inv`` of a generative surjection is an inference surjection. The
@@ -47,8 +45,8 @@ __all__ = ["StochasticMap"]
 class StochasticMap(nn.Module):
     r"""A map from :math:`z` to :math:`x`, random in one direction, in both or in none (abstract).
 
-    It obeys: where the direction back is a function, :math:`z(x(z)) = z`; where the direction forth is one, :math:`x(z(x)) = x`;
-    and for any density of :math:`z` the weights of draws average to a density (or mass) of :math:`x`.
+    It obeys: where the direction back is a function, :math:`z(x(z)) = z`; where the direction forth is one,
+    :math:`x(z(x)) = x`; and for any density of :math:`z` the weights of draws average to a density (or mass) of :math:`x`.
 
     A subclass sets ``domain`` and ``codomain`` and writes ``_forward_and_contribution`` and ``_inverse_and_contribution``.
 
@@ -88,13 +86,13 @@ class StochasticMap(nn.Module):
     # ------------------------------------------------------------------------------------------------ what an author writes
 
     def _forward_and_contribution(
-        self, z: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, z: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         """Map ``z`` ``[*batch, *event]`` to ``x`` and the contribution; a map that draws here draws ``sample_shape`` times."""
         raise NotImplementedError(f"{type(self).__name__} does not define `_forward_and_contribution`.")
 
     def _inverse_and_contribution(
-        self, x: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, x: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         """Map ``x`` ``[*batch, *event]`` to ``z`` and the contribution; a map that draws here draws ``sample_shape`` times."""
         raise NotImplementedError(f"{type(self).__name__} does not define `_inverse_and_contribution`.")
@@ -153,7 +151,7 @@ class StochasticMap(nn.Module):
             Shapes ``[*sample_shape, *batch, *event]`` and ``[*sample_shape, *batch]``.
         """
         self._check("x", x, self.codomain, context)
-        return self._inverse_and_contribution(x, context, torch.Size(sample_shape))
+        return self._inverse_and_contribution(x, context, tuple(sample_shape))
 
     @property
     def inv(self) -> StochasticMap:

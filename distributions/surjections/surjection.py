@@ -19,7 +19,7 @@ The same pair is used in two ways:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ remainder, of the same batch."""
 class Surjection(StochasticMap):
     r"""A function :math:`v = g(u)` with a law :math:`\kappa(u \mid v)` of what it forgets (abstract).
 
-    A subclass writes ``_project``, ``_split`` and ``_join``, the shape of a remainder and the law that is used if none is given.
+    A subclass writes ``_project``, ``_split`` and ``_join``, the shape of a remainder, and the law where none is given.
 
     Args:
         law: From images to the law of the remainder; None for the one that the subclass documents.
@@ -118,7 +118,7 @@ class Surjection(StochasticMap):
         return self._project(z)
 
     def _forward_and_contribution(
-        self, z: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, z: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         v, r, log_det = self._split(z)
         law: Any = unvalidated(self.remainder_law(v, context))
@@ -129,14 +129,14 @@ class Surjection(StochasticMap):
         return self._join(x, law.rsample() if law.has_rsample else drawn(law))[0]
 
     def _inverse_and_contribution(
-        self, x: Tensor, context: Tensor | None = None, sample_shape: torch.Size = torch.Size()
+        self, x: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
     ) -> tuple[Tensor, Tensor]:
         r, log_law = draw_and_score(self.remainder_law(x, context), sample_shape)
         u, log_det = self._join(x, r)
         return u, log_det - log_law
 
 
-def draw_and_score(law: Any, sample_shape: torch.Size = torch.Size()) -> tuple[Tensor, Tensor]:
+def draw_and_score(law: Any, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
     """Draw from a law, differentiably where gradients are asked for, and score the draws.
 
     Args:
@@ -156,6 +156,7 @@ def draw_and_score(law: Any, sample_shape: torch.Size = torch.Size()) -> tuple[T
         >>> draw_and_score(dist.Bernoulli(0.5), torch.Size((3,)))[1].exp()
         tensor([0.5000, 0.5000, 0.5000])
     """
+    sample_shape = torch.Size(sample_shape)
     if law.has_rsample and hasattr(law, "rsample_and_log_prob"):
         return law.rsample_and_log_prob(sample_shape)  # type: ignore[no-any-return]
     if law.has_rsample:
@@ -166,6 +167,6 @@ def draw_and_score(law: Any, sample_shape: torch.Size = torch.Size()) -> tuple[T
     if log_law.requires_grad:
         raise ValueError(
             f"`law` must have a differentiable `rsample` where it has parameters to learn; {type(law).__name__} draws without "
-            "gradients, so the gradient of the bound would be wrong. Evaluate under `torch.no_grad()`, or give it fixed parameters."
+            "gradients, so that of the bound would be wrong. Evaluate under `torch.no_grad()`, or give it fixed parameters."
         )
     return r, log_law

@@ -13,6 +13,7 @@ from probgen.flows.invertible_convolutions import channel_mixing, glow
 from probgen.flows.learned_noise import DequantizationNoise, dequantization_noise
 from probgen.flows.logistic_mixture_coupling import flow_plus_plus
 from probgen.flows.masked_autoregressive import masked_autoregressive_flow
+from probgen.flows.mixed_table import RowNetwork, mixed_table_flow
 from probgen.flows.multi_scale import multi_scale_flow
 from probgen.flows.neural_autoregressive import neural_autoregressive_flow
 from probgen.flows.planar_and_radial import planar_flow, radial_flow
@@ -24,6 +25,7 @@ from probgen.flows.waves import wave_glow
 
 __all__ = [
     "DequantizationNoise",
+    "RowNetwork",
     "autoregressive_flow",
     "block_neural_autoregressive_flow",
     "channel_mixing",
@@ -37,6 +39,7 @@ __all__ = [
     "image_real_nvp",
     "inverse_autoregressive_flow",
     "masked_autoregressive_flow",
+    "mixed_table_flow",
     "multi_scale_flow",
     "neural_autoregressive_flow",
     "neural_spline_autoregressive",
@@ -47,6 +50,5 @@ __all__ = [
     "real_nvp",
     "sylvester_flow",
     "unconstrained_monotonic_flow",
-    "wave_glow",
     "wave_glow",
 ]
