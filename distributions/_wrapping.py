@@ -20,6 +20,7 @@ from probgen.distributions.bijectors import (
     Lift,
     Linear,
     Permutation,
+    Repeat,
     Reverse,
     Scale,
     Shift,
@@ -50,7 +51,7 @@ def is_affine(bijector: Bijector) -> bool:
     """Whether the map is known to be affine, so that it commutes with expectations."""
     if isinstance(bijector, Compose):
         return all(is_affine(bijector[index]) for index in range(len(bijector)))
-    if isinstance(bijector, Conditioned | Inverse):
+    if isinstance(bijector, Conditioned | Inverse | Repeat):
         return is_affine(bijector.base)
     return isinstance(bijector, Affine | Linear | Permutation | Reverse | Scale | Shift)
 

@@ -16,6 +16,7 @@ from probgen.distributions.bijectors.axes import (
 )
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.bernstein import Bernstein
+from probgen.distributions.bijectors.block_autoregressive import BlockAutoregressive
 from probgen.distributions.bijectors.cdf import CauchyCDF, GumbelCDF, LocationScaleCDF, LogisticCDF, NormalCDF
 from probgen.distributions.bijectors.combined import Combined
 from probgen.distributions.bijectors.compose import Compose
@@ -39,7 +40,10 @@ from probgen.distributions.bijectors.linear import Linear
 from probgen.distributions.bijectors.lu import LULinear
 from probgen.distributions.bijectors.masked_autoregressive import MaskedAutoregressive
 from probgen.distributions.bijectors.mixture_cdf import MixtureOfLogisticsCDF
+from probgen.distributions.bijectors.mixture_quantile import MixtureQuantile
+from probgen.distributions.bijectors.monotone import DeepSigmoid, DenseSigmoid, IntegralNetwork, MonotoneNetwork
 from probgen.distributions.bijectors.mu_law import MuLaw
+from probgen.distributions.bijectors.normal_to_logistic import NormalToLogistic
 from probgen.distributions.bijectors.orthogonal import Orthogonal
 from probgen.distributions.bijectors.parameters import Parameter, positive_parameter, real_parameter
 from probgen.distributions.bijectors.partial import Partial
@@ -48,7 +52,9 @@ from probgen.distributions.bijectors.planar import Planar
 from probgen.distributions.bijectors.power import Power, SignedPower
 from probgen.distributions.bijectors.qr import Householder, QRLinear
 from probgen.distributions.bijectors.radial import Radial
+from probgen.distributions.bijectors.repeat import Repeat
 from probgen.distributions.bijectors.reshape import Reshape
+from probgen.distributions.bijectors.residual import Residual
 from probgen.distributions.bijectors.sigmoid import Logit, Sigmoid, Tanh
 from probgen.distributions.bijectors.sinh_arcsinh import SinhArcsinh
 from probgen.distributions.bijectors.softplus import Softplus
@@ -68,6 +74,7 @@ __all__ = [
     "Amortized",
     "Bernstein",
     "Bijector",
+    "BlockAutoregressive",
     "CauchyCDF",
     "CircularSpline",
     "Combined",
@@ -79,7 +86,9 @@ __all__ = [
     "Coupling",
     "CubicSpline",
     "CylinderToSphere",
+    "DeepSigmoid",
     "DenseLinear",
+    "DenseSigmoid",
     "Elementwise",
     "EmbeddedContext",
     "Exp",
@@ -88,6 +97,7 @@ __all__ = [
     "Householder",
     "IncrementalNetwork",
     "Independent",
+    "IntegralNetwork",
     "Inverse",
     "KumaraswamyCDF",
     "LULinear",
@@ -102,8 +112,11 @@ __all__ = [
     "MaskedAutoregressive",
     "MaskedCoupling",
     "MixtureOfLogisticsCDF",
+    "MixtureQuantile",
+    "MonotoneNetwork",
     "MuLaw",
     "NormalCDF",
+    "NormalToLogistic",
     "Orthogonal",
     "Parameter",
     "Partial",
@@ -113,7 +126,9 @@ __all__ = [
     "QRLinear",
     "Radial",
     "RationalQuadraticSpline",
+    "Repeat",
     "Reshape",
+    "Residual",
     "Reverse",
     "Scale",
     "Shift",

@@ -7,6 +7,9 @@ r"""Composition: :math:`(g \circ f)(x) = g(f(x))` and, by the chain rule, the su
 Parts may have different event dimensions. The composition's event must be large enough for every part: walking back from
 the last part, the rank that the event of the composition needs is the largest that any part asks for, corrected for parts
 that change the rank. Each part's log-determinant is summed over the axes by which its own event is smaller.
+
+Training usually keeps the activations of all parts. Since the parts are invertible, ``reversible=True`` recomputes them from the
+output on the way back, so that memory does not grow with depth (``_reversible.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from torch.distributions import Transform, constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import require_values
-from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors._functional import tensors_of
+from probgen.distributions.bijectors._reversible import Stage, may_run_reversibly, run_reversibly
+from probgen.distributions.bijectors.base import Bijector, Direction
 from probgen.distributions.bijectors.combined import Combined, context_for
 from probgen.distributions.bijectors.lift import as_bijector
 from probgen.distributions.numerics.stable import sum_rightmost
@@ -33,9 +38,18 @@ class Compose(Combined):
 
     The context is passed only to parts that declare one; all such parts must declare the same shape.
 
+    With ``reversible``, the way back keeps one part's activations at a time and costs one more inverse and one more forward
+    pass. Gradients (of inputs, contexts, parameters; of any order) are those of the plain composition, at inputs that are off by
+    the rounding of the inverse. A part whose inverse is iterative or slow keeps its input; one that draws random numbers (dropout)
+    keeps its input and draws the same numbers again. A conditioner that updates statistics (batch normalization) updates them on
+    each of the three passes. A tensor that a part uses without holding it as parameter or buffer gets no gradient. Function
+    transforms, compilers and tracing see the plain composition.
+
     Args:
         *parts: Bijectors (or torch transforms, which are lifted), at least one. A part may occur several times; its
             parameters are then shared.
+        reversible: Recompute the parts' activations from their outputs when gradients are taken. May be changed later
+            (``f.reversible = True``). A reversible composition inside one that is not stays one part of it.
 
     Raises:
         ValueError: no parts, parts whose fixed event shapes don't fit, or parts that declare different context shapes.
@@ -46,11 +60,16 @@ class Compose(Combined):
         >>> f = Compose(Affine(1.0, 2.0), Exp())
         >>> f.forward_and_log_det(torch.tensor(0.0))
         (tensor(2.7183), tensor(1.6931))
+
+    References:
+        Gomez, Ren, Urtasun, Grosse (2017). The reversible residual network: backpropagation without storing activations.
+        https://arxiv.org/abs/1707.04585
     """
 
-    def __init__(self, *parts: Transform) -> None:
-        flat = [piece for part in parts for piece in _flatten(as_bijector(part))]
+    def __init__(self, *parts: Transform, reversible: bool = False) -> None:
+        flat = [piece for part in parts for piece in _flatten(as_bijector(part), reversible)]
         super().__init__(flat)
+        self.reversible = reversible
         self._event_dims = _event_dims(flat)
         self._extra = [dims - part.domain.event_dim for dims, part in zip(self._event_dims, flat, strict=False)]
         self._guards = [_needs_guard(left.codomain, right.domain) for left, right in itertools.pairwise(flat)]
@@ -60,7 +79,7 @@ class Compose(Combined):
     def __getitem__(self, index: int | slice) -> Bijector:
         """One part, or the composition of a slice of the parts (parameters shared)."""
         if isinstance(index, slice):
-            return Compose(*self._parts[index])
+            return Compose(*self._parts[index], reversible=self.reversible)
         return self._parts[index]
 
     @property
@@ -119,7 +138,13 @@ class Compose(Combined):
             with torch.no_grad():
                 y = part._inverse(y, given)
 
+    def extra_repr(self) -> str:
+        """Whether activations are recomputed."""
+        return "reversible=True" if self.reversible else ""
+
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.reversible and may_run_reversibly(stages := self._stages("forward"), x, context):
+            return tuple(run_reversibly(stages, x, context, log_det=True))  # type: ignore[return-value]
         terms = []
         for index, part in enumerate(self._parts):
             self._guard(index, x)
@@ -129,6 +154,8 @@ class Compose(Combined):
         return x, _total(terms)
 
     def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.reversible and may_run_reversibly(stages := self._stages("inverse"), y, context):
+            return tuple(run_reversibly(stages, y, context, log_det=True))  # type: ignore[return-value]
         terms = []
         for index, part in reversed(list(enumerate(self._parts))):
             extra = self._extra[index]
@@ -137,12 +164,16 @@ class Compose(Combined):
         return y, _total(terms)
 
     def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        if self.reversible and may_run_reversibly(stages := self._stages("forward"), x, context):
+            return run_reversibly(stages, x, context, log_det=False)[0]
         for index, part in enumerate(self._parts):
             self._guard(index, x)
             x = part._forward(x, context_for(part, context, self._extra[index]))
         return x
 
     def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        if self.reversible and may_run_reversibly(stages := self._stages("inverse"), y, context):
+            return run_reversibly(stages, y, context, log_det=False)[0]
         for index, part in reversed(list(enumerate(self._parts))):
             y = part._inverse(y, context_for(part, context, self._extra[index]))
         return y
@@ -160,12 +191,24 @@ class Compose(Combined):
     def _guard(self, index: int, x: Tensor) -> None:
         """Check the value between two parts where the left codomain does not promise the right domain."""
         if index > 0 and self._guards[index - 1]:
-            part = self._parts[index]
-            require_values("x", x, part.domain, f"part {index} ({type(part).__name__})")
+            require_values("x", x, self._parts[index].domain, self._label(index))
+
+    def _label(self, index: int) -> str:
+        return f"part {index} ({type(self._parts[index]).__name__})"
+
+    def _stages(self, direction: Direction) -> list[Stage]:
+        """The parts in the order in which they run."""
+        stages = []
+        for index, part in enumerate(self._parts):
+            label = self._label(index) if direction == "forward" and index > 0 and self._guards[index - 1] else ""
+            stages.append(Stage(part, direction, self._extra[index], tensors_of(part), label))
+        return stages if direction == "forward" else stages[::-1]
 
 
-def _flatten(part: Bijector) -> list[Bijector]:
-    return part._parts if isinstance(part, Compose) else [part]
+def _flatten(part: Bijector, reversible: bool) -> list[Bijector]:
+    if isinstance(part, Compose) and (reversible or not part.reversible):
+        return part._parts
+    return [part]
 
 
 def _event_dims(parts: list[Bijector]) -> list[int]:

@@ -24,7 +24,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from probgen.distributions.bijectors import Bijector, Compose, Conditioned, Inverse
+from probgen.distributions.bijectors import Bijector, Compose, Conditioned, Inverse, Repeat
 from probgen.distributions.bijectors.combined import context_for
 from probgen.distributions.testing.jacobians import jacobian
 
@@ -38,7 +38,7 @@ def steps(bijector: Bijector, context: Tensor | None = None) -> list[tuple[str, 
     """The layers of a composed map in the order of ``forward``: label, bijector, its context.
 
     Args:
-        bijector: Any bijector; compositions, inverses and conditioned maps are opened.
+        bijector: Any bijector; compositions, repeated layers, inverses and conditioned maps are opened.
         context: Its context.
 
     Example:
@@ -49,6 +49,8 @@ def steps(bijector: Bijector, context: Tensor | None = None) -> list[tuple[str, 
     """
     if isinstance(bijector, Conditioned):
         return steps(bijector.base, bijector.context)
+    if isinstance(bijector, Repeat):
+        return steps(bijector.unstacked(), context)
     if isinstance(bijector, Compose):
         found: list[tuple[str, Bijector, Tensor | None]] = []
         for index in range(len(bijector)):
