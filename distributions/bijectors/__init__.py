@@ -17,7 +17,10 @@ from probgen.distributions.bijectors.axes import (
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.bernstein import Bernstein
 from probgen.distributions.bijectors.block_autoregressive import BlockAutoregressive
+from probgen.distributions.bijectors.butterfly import Butterfly
 from probgen.distributions.bijectors.cdf import CauchyCDF, GumbelCDF, LocationScaleCDF, LogisticCDF, NormalCDF
+from probgen.distributions.bijectors.circle.mobius import Mobius
+from probgen.distributions.bijectors.circle.rotation import CircularReflection, CircularShift
 from probgen.distributions.bijectors.combined import Combined
 from probgen.distributions.bijectors.compose import Compose
 from probgen.distributions.bijectors.concat import Concat, Stack
@@ -30,11 +33,13 @@ from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.elu import ELU
 from probgen.distributions.bijectors.embedded_context import EmbeddedContext
 from probgen.distributions.bijectors.exponential import Exp
+from probgen.distributions.bijectors.heavy_tail import HeavyTail
 from probgen.distributions.bijectors.incremental import IncrementalNetwork, fork
 from probgen.distributions.bijectors.independent import Independent
 from probgen.distributions.bijectors.inverse import Inverse
 from probgen.distributions.bijectors.kumaraswamy import KumaraswamyCDF
 from probgen.distributions.bijectors.leaky_relu import LeakyReLU
+from probgen.distributions.bijectors.learned_permutation import LearnedPermutation
 from probgen.distributions.bijectors.lift import Lift, as_bijector
 from probgen.distributions.bijectors.linear import Linear
 from probgen.distributions.bijectors.lu import LULinear
@@ -50,15 +55,21 @@ from probgen.distributions.bijectors.partial import Partial
 from probgen.distributions.bijectors.permutation import Permutation, Reverse
 from probgen.distributions.bijectors.planar import Planar
 from probgen.distributions.bijectors.power import Power, SignedPower
+from probgen.distributions.bijectors.product_coupling import ProductCoupling, embedding_size
 from probgen.distributions.bijectors.qr import Householder, QRLinear
 from probgen.distributions.bijectors.radial import Radial
 from probgen.distributions.bijectors.repeat import Repeat
 from probgen.distributions.bijectors.reshape import Reshape
 from probgen.distributions.bijectors.residual import Residual
+from probgen.distributions.bijectors.rotations import CayleyRotation, EulerAngles, RotationProduct, matrix_of_quaternion
 from probgen.distributions.bijectors.sigmoid import Logit, Sigmoid, Tanh
 from probgen.distributions.bijectors.sinh_arcsinh import SinhArcsinh
 from probgen.distributions.bijectors.softplus import Softplus
+from probgen.distributions.bijectors.spectral.axis_transform import AxisTransform
+from probgen.distributions.bijectors.spectral.cosine import DiscreteCosine
+from probgen.distributions.bijectors.spectral.haar import HaarWavelet
 from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
+from probgen.distributions.bijectors.spherical_coordinates import SphereRotation, SphericalCoordinates
 from probgen.distributions.bijectors.splines import CircularSpline, CubicSpline, LinearSpline, RationalQuadraticSpline
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
 from probgen.distributions.bijectors.support import ToSupport
@@ -72,10 +83,15 @@ __all__ = [
     "Affine",
     "Along",
     "Amortized",
+    "AxisTransform",
     "Bernstein",
     "Bijector",
     "BlockAutoregressive",
+    "Butterfly",
     "CauchyCDF",
+    "CayleyRotation",
+    "CircularReflection",
+    "CircularShift",
     "CircularSpline",
     "Combined",
     "Compose",
@@ -89,11 +105,15 @@ __all__ = [
     "DeepSigmoid",
     "DenseLinear",
     "DenseSigmoid",
+    "DiscreteCosine",
     "Elementwise",
     "EmbeddedContext",
+    "EulerAngles",
     "Exp",
     "FactorOut",
     "GumbelCDF",
+    "HaarWavelet",
+    "HeavyTail",
     "Householder",
     "IncrementalNetwork",
     "Independent",
@@ -102,6 +122,7 @@ __all__ = [
     "KumaraswamyCDF",
     "LULinear",
     "LeakyReLU",
+    "LearnedPermutation",
     "Lift",
     "Linear",
     "LinearSpline",
@@ -113,6 +134,7 @@ __all__ = [
     "MaskedCoupling",
     "MixtureOfLogisticsCDF",
     "MixtureQuantile",
+    "Mobius",
     "MonotoneNetwork",
     "MuLaw",
     "NormalCDF",
@@ -123,6 +145,7 @@ __all__ = [
     "Permutation",
     "Planar",
     "Power",
+    "ProductCoupling",
     "QRLinear",
     "Radial",
     "RationalQuadraticSpline",
@@ -130,12 +153,15 @@ __all__ = [
     "Reshape",
     "Residual",
     "Reverse",
+    "RotationProduct",
     "Scale",
     "Shift",
     "Sigmoid",
     "SignedPower",
     "SinhArcsinh",
     "Softplus",
+    "SphereRotation",
+    "SphericalCoordinates",
     "SplitCoupling",
     "Squeeze",
     "Stack",
@@ -148,8 +174,10 @@ __all__ = [
     "alternating_mask",
     "as_bijector",
     "checkerboard_mask",
+    "embedding_size",
     "fork",
     "half_mask",
+    "matrix_of_quaternion",
     "positive_parameter",
     "real_parameter",
 ]
