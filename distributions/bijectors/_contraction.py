@@ -26,7 +26,7 @@ GradientKind = Literal["neumann", "series"]
 
 
 class Series(NamedTuple):
-    """What a power series is made with: probes ``[k, N, *event]``, numbers of terms, their law, and how it is differentiated."""
+    """What a power series is made with: probes ``[k, N, *event]``, numbers of terms and their law, and its derivative."""
 
     probes: Tensor
     terms: int | Tensor

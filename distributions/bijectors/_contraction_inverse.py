@@ -8,8 +8,8 @@ whole Jacobian: the first makes first derivatives right, the second also those u
 the gradient :math:`w` of a loss by :math:`y` solves :math:`w = \bar x - J^\top w`, a contraction again, and parameters get
 :math:`-w^\top \partial g / \partial \theta`. It refuses second derivatives, forward mode and ``torch.func``.
 
-**Honesty.** An event is accepted if :math:`|x + g(x) - y| \le C \epsilon\, (1 + |x| + |y| + |g(x)|)` in the largest coordinate, with
-machine precision :math:`\epsilon`; else it is NaN.
+**Honesty.** An event is accepted if :math:`|x + g(x) - y| \le C \epsilon\, (1 + |x| + |y| + |g(x)|)`, each in its largest
+coordinate, with machine precision :math:`\epsilon`; else it is NaN.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def invert_with_newton(contraction: Contraction, y: Tensor, context: Tensor | No
         >>> from probgen.distributions.bijectors._contraction import Contraction
         >>> from probgen.distributions.bijectors._contraction_inverse import invert_with_newton
         >>> invert_with_newton(Contraction(lambda x: 0.5 * torch.sin(x), 1), torch.tensor([[1.0]]), None, 30)
-        tensor([[0.6842]])
+        tensor([[0.6840]])
     """
     x = _search(contraction, y, context, evaluations - _ATTACHED)
     for _ in range(_ATTACHED - 1):

@@ -4,8 +4,9 @@ r"""Residual bijectors: the identity plus a contraction.
 
     y = x + g(x), \qquad |g(x) - g(x')| \le \kappa |x - x'|, \quad \kappa < 1 .
 
-For every :math:`y` the map :math:`x \mapsto y - g(x)` is a contraction, so it has exactly one fixed point (Banach): the inverse.
-The Jacobian :math:`I + J` has singular values between :math:`1 - \kappa` and :math:`1 + \kappa`, so its determinant is positive, and
+For every :math:`y` the map :math:`x \mapsto y - g(x)` is a contraction, so it has exactly one fixed point (Banach): the
+inverse. The Jacobian :math:`I + J` has singular values between :math:`1 - \kappa` and :math:`1 + \kappa`, so its determinant is
+positive, and
 
 .. math:: \log\det(I + J) = \sum_{k \ge 1} \frac{(-1)^{k+1}}{k} \operatorname{tr} J^k .
 
@@ -55,8 +56,8 @@ class Residual(Bijector):
     - "roulette": the power series, cut at a random place and weighted so that its expectation is right. ``log_det_kind`` is
       "unbiased", every sample has its own number of terms, and ``static_graph`` is False because the largest is read. In
       evaluation mode ``evaluation_terms`` terms are always there, which leaves little to chance;
-    - "truncated": the first ``terms`` of the series, with random probes. That is *biased*, by ``truncation_error`` nats at most,
-      and says so: ``log_det_kind`` is "biased", a distribution made of it has no density and trains with
+    - "truncated": the first ``terms`` of the series, with random probes. That is *biased*, by ``truncation_error`` nats at
+      most, and says so: ``log_det_kind`` is "biased", a distribution made of it has no density and trains with
       ``allow_estimate=True`` only.
 
     Its gradient is that of the same expectation, by the Neumann series of :math:`(I + J)^{-1}`: one product that is
