@@ -8,8 +8,10 @@ from probgen.flows.continuous import continuous_flow, continuous_image_flow
 from probgen.flows.coupling import coupling_flow
 from probgen.flows.gaussianization import gaussianization_flow
 from probgen.flows.image_coupling import image_real_nvp
+from probgen.flows.image_residual import image_residual_flow
 from probgen.flows.inverse_autoregressive import inverse_autoregressive_flow
 from probgen.flows.invertible_convolutions import channel_mixing, glow
+from probgen.flows.invertible_residual import invertible_resnet
 from probgen.flows.learned_noise import DequantizationNoise, dequantization_noise
 from probgen.flows.logistic_mixture_coupling import flow_plus_plus
 from probgen.flows.masked_autoregressive import masked_autoregressive_flow
@@ -17,6 +19,7 @@ from probgen.flows.mixed_table import RowNetwork, mixed_table_flow
 from probgen.flows.multi_scale import multi_scale_flow
 from probgen.flows.neural_autoregressive import neural_autoregressive_flow
 from probgen.flows.planar_and_radial import planar_flow, radial_flow
+from probgen.flows.residual import residual_flow
 from probgen.flows.spline_autoregressive import neural_spline_autoregressive
 from probgen.flows.spline_coupling import neural_spline_coupling
 from probgen.flows.sylvester import sylvester_flow
@@ -37,7 +40,9 @@ __all__ = [
     "gaussianization_flow",
     "glow",
     "image_real_nvp",
+    "image_residual_flow",
     "inverse_autoregressive_flow",
+    "invertible_resnet",
     "masked_autoregressive_flow",
     "mixed_table_flow",
     "multi_scale_flow",
@@ -48,6 +53,7 @@ __all__ = [
     "planar_flow",
     "radial_flow",
     "real_nvp",
+    "residual_flow",
     "sylvester_flow",
     "unconstrained_monotonic_flow",
     "wave_glow",
