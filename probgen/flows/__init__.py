@@ -9,6 +9,7 @@ from probgen.flows.coupling import coupling_flow
 from probgen.flows.gaussianization import gaussianization_flow
 from probgen.flows.image_coupling import image_real_nvp
 from probgen.flows.image_residual import image_residual_flow
+from probgen.flows.imported import ImportedAffine, ImportedSpline, ReevaluatedNetwork, from_nflows, from_zuko
 from probgen.flows.inverse_autoregressive import inverse_autoregressive_flow
 from probgen.flows.invertible_convolutions import channel_mixing, glow
 from probgen.flows.invertible_residual import invertible_resnet
@@ -28,6 +29,9 @@ from probgen.flows.waves import wave_glow
 
 __all__ = [
     "DequantizationNoise",
+    "ImportedAffine",
+    "ImportedSpline",
+    "ReevaluatedNetwork",
     "RowNetwork",
     "autoregressive_flow",
     "block_neural_autoregressive_flow",
@@ -37,6 +41,8 @@ __all__ = [
     "coupling_flow",
     "dequantization_noise",
     "flow_plus_plus",
+    "from_nflows",
+    "from_zuko",
     "gaussianization_flow",
     "glow",
     "image_real_nvp",
