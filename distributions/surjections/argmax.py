@@ -6,8 +6,10 @@ model of real numbers thus gives probabilities of categories, in which no order 
 inference surjection (``Argmax(K).inv``) it is a density on :math:`\mathbb R^K` that is piecewise, cell by cell, from a law of
 categories.
 
-A law of coordinates :math:`r \in \mathbb R^K` becomes a law on the cell by one of the maps of ``argmax_cells``. With Gumbel
-coordinates and logistic :math:`r`, the default, the guide is the law of K independent Gumbel variables given their argmax.
+A law of coordinates :math:`r \in \mathbb R^K` becomes a law on the cell by one of the maps of ``argmax_cells``, thresholding or
+Gumbel. With Gumbel coordinates and logistic :math:`r` the guide is the law of K independent Gumbel variables given their
+argmax; its left tail is thinner than that of a normal law, so that the weights of a normal base have no variance under it. The
+thresholded logistic guide, the default, has heavier tails than a normal base on every side.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Argmax(Surjection):
         categories: Number of categories K, at least 2.
         law: From categories ``[*batch, *event]`` to the law of coordinates, real numbers ``[*event, K]``, with ``rsample``;
             None for standard logistic ones.
-        cell: The coordinates: "gumbel" (with the default law: Gumbel variables given their argmax) or "threshold".
+        cell: The coordinates: "threshold", or "gumbel" (with the default law: Gumbel variables given their argmax).
         event_dim: Rank of an event that ``law`` sees as a whole; 0 for single categories.
         context_shape: Trailing shape of the context that ``law`` takes, or None.
 
@@ -54,7 +56,7 @@ class Argmax(Surjection):
         >>> from pyro.distributions import Gumbel
         >>> from probgen.distributions import SurjectiveDistribution
         >>> from probgen.distributions.surjections import Argmax
-        >>> softmax = SurjectiveDistribution(Gumbel(torch.zeros(4), 1.0).to_event(1), Argmax(4))
+        >>> softmax = SurjectiveDistribution(Gumbel(torch.zeros(4), 1.0).to_event(1), Argmax(4, cell="gumbel"))
         >>> softmax.bound(torch.tensor([0.0, 3.0])).exp()  # the guide is the true law: every weight is the probability
         tensor([0.2500, 0.2500])
     """
@@ -66,7 +68,7 @@ class Argmax(Surjection):
         categories: int,
         law: RemainderLaw | None = None,
         *,
-        cell: CellKind = "gumbel",
+        cell: CellKind = "threshold",
         event_dim: int = 0,
         context_shape: tuple[int, ...] | None = None,
     ) -> None:

@@ -119,7 +119,7 @@ class CategoricalColumn(Column):
 
     Args:
         categories: Number of categories K, at least 2.
-        cell: The coordinates, "gumbel" or "threshold", as in ``Argmax``.
+        cell: The coordinates, "threshold" or "gumbel", as in ``Argmax``.
 
     Raises:
         ValueError: there are fewer than two categories.
@@ -132,7 +132,7 @@ class CategoricalColumn(Column):
     """
 
     categories: int
-    cell: CellKind = "gumbel"
+    cell: CellKind = "threshold"
 
     def __post_init__(self) -> None:
         if self.categories < 2:

@@ -32,8 +32,7 @@ class MixedColumns(Surjection):
     Args:
         columns: What each column holds.
         law: From rows ``[*batch, C]`` to the law of all coordinates, real vectors of length ``num_coordinates``, with
-            ``rsample``; None for independent logistic ones, which are uniform noise inside the cell of an integer, and Gumbel
-            variables given their argmax for a category.
+            ``rsample``; None for independent logistic ones, which are uniform noise inside the cell of an integer.
         context_shape: Trailing shape of the context that ``law`` takes, or None.
 
     Raises:

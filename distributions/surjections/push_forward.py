@@ -203,10 +203,10 @@ class PushForward(Distribution):
         Returns:
             Shape ``[n, *sample, *batch]``, in nats.
         """
-        z, contribution = self.transform._inverse_and_contribution(value, self._bound_context(), (num_draws,))
-        weights = self._score(z, contribution)
-        lead = value.shape[: value.dim() - len(self.event_shape)]
-        return weights.expand(num_draws, *torch.broadcast_shapes(lead, self.batch_shape))
+        batch = torch.broadcast_shapes(value.shape[: value.dim() - len(self.event_shape)], self.batch_shape)
+        x = value.expand((*batch, *self.event_shape))  # every datum and member of the batch gets draws of its own
+        z, contribution = self.transform._inverse_and_contribution(x, self._bound_context(), (num_draws,))
+        return self._score(z, contribution).expand(num_draws, *batch)
 
     def rsample_and_log_prob(self, sample_shape: Sequence[int] = torch.Size()) -> tuple[Tensor, Tensor]:
         """Draw and score in one forward pass, where the density is exact.
@@ -266,9 +266,12 @@ class PushForward(Distribution):
         return value if value.is_floating_point() else value.to(self._dtype())
 
     def _bound_context(self) -> Tensor | None:
-        """The context; an error if the map needs one and has none."""
-        require_context(type(self).__name__, self.context, self.transform.context_shape, ())
-        return self.context
+        """The context, its batch aligned with that of the map's events; an error if the map needs one and has none."""
+        shape = self.transform.context_shape
+        require_context(type(self).__name__, self.context, shape, ())
+        if self.context is None or shape is None or not self._extra:
+            return self.context
+        return self.context.reshape(*self._context_batch(), *(1,) * self._extra, *shape)
 
     def _context_batch(self) -> torch.Size:
         if self.context is None:

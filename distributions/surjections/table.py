@@ -32,7 +32,7 @@ def columns_of(table: Tensor, kinds: Sequence[ColumnKind]) -> tuple[Column, ...]
         >>> import torch
         >>> from probgen.distributions.surjections import columns_of
         >>> columns_of(torch.tensor([[1.5, 3.0, 0.0], [2.5, 5.0, 1.0]]), ["continuous", "ordinal", "categorical"])[1:]
-        (IntegerColumn(loc=4.0, scale=1.0, low=3, high=5), CategoricalColumn(categories=2, cell='gumbel'))
+        (IntegerColumn(loc=4.0, scale=1.0, low=3, high=5), CategoricalColumn(categories=2, cell='threshold'))
     """
     if table.dim() != 2 or table.shape[1] != len(kinds) or not len(table):
         raise ValueError(f"`table` must be [n, {len(kinds)}], as many columns as `kinds`; got shape {tuple(table.shape)}.")

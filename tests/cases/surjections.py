@@ -54,12 +54,10 @@ DISTRIBUTIONS = {
         lambda: SurjectiveDistribution(dist.Categorical(logits=torch.tensor([0.3, -1.0, 0.5])), Rounding(levels=3).inv),
     ),
     "SurjectiveDistribution(argmax, inference)": DistributionCase(
-        lambda: SurjectiveDistribution(dist.Categorical(logits=torch.tensor([0.3, -0.4])), Argmax(2).inv),
+        lambda: SurjectiveDistribution(dist.Categorical(logits=torch.tensor([0.3, -0.4])), Argmax(2, cell="gumbel").inv),
     ),
     "SurjectiveDistribution(threshold, inference)": DistributionCase(
-        lambda: SurjectiveDistribution(
-            dist.Categorical(logits=torch.tensor([0.3, -0.4])), Argmax(2, gaussian_of_code, cell="threshold").inv
-        ),
+        lambda: SurjectiveDistribution(dist.Categorical(logits=torch.tensor([0.3, -0.4])), Argmax(2, gaussian_of_code).inv),
     ),
     "SurjectiveDistribution(slice, generative)": DistributionCase(
         lambda: SurjectiveDistribution(standard_normal(3), [LowerTriangular(3), Slice(2, 1, gaussian(2, 1))])
