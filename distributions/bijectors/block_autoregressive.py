@@ -1,8 +1,8 @@
 r"""Block neural autoregressive maps: one network that is itself the map, triangular block by block.
 
-Every coordinate has :math:`n` hidden units a layer. The weights between two layers are :math:`D \times D` blocks: zero above the
-diagonal, any numbers below, positive on it. With :math:`h^{(0)} = x` and :math:`z^{(l)} = W_l h^{(l-1)} + b_l`, :math:`h^{(l)} =
-\tanh z^{(l)}`,
+Every coordinate has :math:`n` hidden units a layer. The weights between two layers are :math:`D \times D` blocks: zero above
+the diagonal, any numbers below, positive on it. With :math:`h^{(0)} = x`, :math:`z^{(l)} = W_l h^{(l-1)} + b_l` and
+:math:`h^{(l)} = \tanh z^{(l)}`,
 
 .. math:: y_i = s_i x_i + z^{(L)}_i, \qquad 0.01 < s_i < 100 .
 
@@ -23,12 +23,13 @@ writes down does not integrate to one. With it (the paper's gated residual conne
 line, whatever the coordinates before are: the map is onto :math:`\mathbb R^D`.
 
 **Inverse.** Coordinate by coordinate. Given :math:`x_1, \dots, x_{i-1}`, the map of :math:`x_i` is a small network of :math:`n`
-units with the earlier ones in its biases; :math:`z^{(L)}_i` lies within :math:`\sum_j |W_{L,ij}|` of :math:`b_{L,i}`, so its root is
-bracketed.
+units with the earlier ones in its biases; :math:`z^{(L)}_i` lies within :math:`\sum_j |W_{L,ij}|` of :math:`b_{L,i}`, so its
+root is bracketed.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -109,7 +110,7 @@ class BlockAutoregressive(Bijector):
         self.gains = nn.ParameterList()  # logarithms of the sums of their rows, [D, out]
         self.mixing = nn.ParameterList()  # the blocks below, [D, out, D, in]
         self.biases = nn.ParameterList()  # [D, out]
-        for count, wide in zip(widths, widths[1:], strict=False):
+        for count, wide in itertools.pairwise(widths):
             if self.gains:
                 self.blocks.append(torch.randn(features, wide, count, generator=generator))
             self.gains.append(torch.zeros(features, wide))

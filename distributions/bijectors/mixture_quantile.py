@@ -5,9 +5,9 @@ r"""Normal variables to the quantiles of learned mixtures, coordinate by coordin
     y_i = F_i^{-1}(\Phi(x_i)), \qquad x_i = \Phi^{-1}(F_i(y_i)), \qquad
     F_i(y) = \sum_k w_{ik}\, \sigma\big((y - \mu_{ik}) / s_{ik}\big) .
 
-In one dimension this is the optimal transport between a normal law and the mixture: if :math:`y_i` has the cdf :math:`F_i`, then
-:math:`x_i` is normal. Probabilities are kept as logits (``mixture_cdf.py`` with its floor :math:`\delta = 10^{-3}` on the slope,
-``normal_to_logistic.py``), so that the direction from data to noise, which is closed, survives both tails.
+In one dimension this is the optimal transport between a normal law and the mixture: if :math:`y_i` has the cdf :math:`F_i`,
+then :math:`x_i` is normal. Probabilities are kept as logits (``mixture_cdf.py`` with its floor :math:`\delta = 10^{-3}` on the
+slope, ``normal_to_logistic.py``), so that the direction from data to noise, which is closed, survives both tails.
 
 The parameters are learned numbers, plus what a network makes of a context.
 """
@@ -129,9 +129,9 @@ def _raw_of_quantiles(rows: Tensor, components: int) -> Tensor:
     centers = torch.quantile(rows[:100_000], levels, dim=0).mT
     deviation = rows.std(0, correction=0).unsqueeze(-1)
     padded = torch.cat([centers[:, :1] - deviation / 2, centers, centers[:, -1:] + deviation / 2], -1)
-    widths = (
-        ((padded[:, 2:] - padded[:, :-2]) / 4).clamp_min(0.02 * deviation.clamp_min(0.5)) if components > 1 else deviation / 1.8
-    )
+    widths = deviation / 1.8
+    if components > 1:
+        widths = torch.maximum((padded[:, 2:] - padded[:, :-2]) / 4, 0.02 * deviation)
     bounded = (widths.clamp_min(1e-12).log() / _LARGEST_LOG).clamp(-0.99, 0.99)
     edge = 1.0 if components > 1 else 0.0
     spread = torch.linspace(-edge, edge, components, dtype=rows.dtype, device=rows.device)

@@ -58,7 +58,7 @@ def block_neural_autoregressive_flow(
     parts: list[Bijector] = []
     for index in range(layers):
         if index and features > 1:
-            parts.append(Reverse(features))
+            parts.append(Reverse())
         network = BlockAutoregressive(features, units, depth, context_shape=context_shape)
         parts.append(network.inv if closed == "inverse" else network)
     return Compose(*parts)

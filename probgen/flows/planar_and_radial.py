@@ -1,6 +1,9 @@
 r"""Planar and radial flows: many maps of one direction, or around one point, after each other.
 
-.. math:: x \mapsto x + \hat u \tanh(w^\top x + b) \qquad\text{and}\qquad x \mapsto x + \frac{\beta\,(x - x_0)}{\alpha + \|x - x_0\|} .
+.. math::
+
+    x \mapsto x + \hat u \tanh(w^\top x + b) \qquad\text{and}\qquad
+    x \mapsto x + \frac{\beta\,(x - x_0)}{\alpha + \|x - x_0\|} .
 
 With a context all parameters of a layer come from a network: the posterior of every datum gets its own flow.
 """

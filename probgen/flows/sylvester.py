@@ -1,4 +1,9 @@
-r"""Sylvester flow: planar maps with a bottleneck of several directions, :math:`x \mapsto x + Q R \tanh(\tilde R Q^\top x + b)`."""
+r"""Sylvester flow: planar maps with a bottleneck of several directions.
+
+.. math:: x \mapsto x + Q R \tanh(\tilde R Q^\top x + b)
+
+With a context all parameters of a layer come from a network, as in ``planar_and_radial.py``.
+"""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ def unconstrained_monotonic_flow(
         mixing: Makes a bijector to put between two layers.
 
     Returns:
-        A bijector of :math:`\mathbb{R}^\mathrm{features}`, onto; the direction that is not parallel is iterative. Log-determinants
-        are those of the quadrature, not of the integral that it approximates: see ``IntegralNetwork``.
+        A bijector of :math:`\mathbb{R}^\mathrm{features}`, onto; the direction that is not parallel is iterative. Its
+        log-determinants are those of the quadrature, not of the integral that it approximates: see ``IntegralNetwork``.
 
     Raises:
         ValueError: a size is out of range.

@@ -39,7 +39,7 @@ BIJECTORS = {
     **{f"MaskedAutoregressive({name})": BijectorCase(_masked(entry), (3,)) for name, entry in real_elements().items()},
     **{
         f"MaskedAutoregressive({name}, context)": BijectorCase(_masked(entry, 2), (3,))
-        for name, entry in real_elements().items()
+        for name, entry in real_elements(costly=False).items()
     },
     "MaskedAutoregressive(graph, residual)": BijectorCase(_graph, (4,)),
     "masked_autoregressive_flow": BijectorCase(lambda: masked_autoregressive_flow(4, layers=3, hidden=(16, 16)), (4,)),

@@ -40,7 +40,7 @@ def _conditional(element: type[Elementwise]) -> Callable[[], Bijector]:
 
 
 BIJECTORS = {
-    **{f"Coupling({name})": BijectorCase(_coupling(entry), (3,)) for name, entry in real_elements().items()},
+    **{f"Coupling({name})": BijectorCase(_coupling(entry), (3,)) for name, entry in real_elements(costly=False).items()},
     **{f"Coupling({name}, context)": BijectorCase(_coupling(entry, 2), (3,)) for name, entry in real_elements().items()},
     "ConditionalElementwise(Affine)": BijectorCase(_conditional(Affine), (2,)),
     "ConditionalElementwise(RationalQuadraticSpline)": BijectorCase(_conditional(RationalQuadraticSpline), (2,)),

@@ -35,10 +35,6 @@ class NetworkElement(Elementwise):
         element._modules = {name: copy.deepcopy(module) for name, module in self._modules.items()}
         return element
 
-    def _values(self, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
-        signal, loc, scale = values
-        return signal, loc, scale
-
     def _value_and_log_slope(self, x: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError(f"{type(self).__name__} does not define `_value_and_log_slope`.")
 

@@ -74,7 +74,7 @@ class DeepSigmoid(Elementwise):
     def __init__(
         self,
         units: int = 8,
-        layers: int = 2,
+        layers: int = 1,
         *,
         shape: Sequence[int] = (),
         slopes: Tensor | None = None,

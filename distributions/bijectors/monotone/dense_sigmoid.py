@@ -41,8 +41,8 @@ _EVALUATIONS = 24  # parameters N(0, 4), three layers, both dtypes: none of 96 0
 
 
 class DenseSigmoid(Elementwise):
-    r"""A deep dense sigmoidal map, :math:`h^{(l+1)} = (1 - \delta) \operatorname{logit}(w\, \sigma(a \odot (u\, h^{(l)}) + b)) +
-    \delta\, u\, h^{(l)}`.
+    r"""A deep dense sigmoidal map, :math:`h^{(l+1)} = (1 - \delta) \operatorname{logit}(w\, \sigma(a \odot (u\, h^{(l)}) + b))
+    + \delta\, u\, h^{(l)}`.
 
     Domain and codomain: the real line, with :math:`\delta = 0.01`. The forward map is closed; the inverse is iterative. A
     conditioner emits ``(2 * layers + 1) * units + 2 * (layers - 1) * units**2`` numbers for a coordinate.

@@ -32,6 +32,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -54,8 +55,8 @@ class IntegralNetwork(NetworkElement):
     r"""The integral of a positive network, :math:`y = \mathrm{loc} + \mathrm{scale} \int_0^x g(t; c)\, dt`.
 
     Domain and codomain: the real line; :math:`0.01 < g`. The forward map is a quadrature, whose exact derivative is the
-    log-determinant; the inverse is iterative. The weights belong to the network and are learned with it; a conditioner emits the
-    signal :math:`c`, ``loc`` and ``scale``.
+    log-determinant; the inverse is iterative. The weights belong to the network and are learned with it; a conditioner emits
+    the signal :math:`c`, ``loc`` and ``scale``.
 
     Args:
         hidden: Widths of the hidden layers of :math:`g`, at least one.
@@ -127,9 +128,7 @@ class IntegralNetwork(NetworkElement):
 
     @property
     def _function(self) -> _PositiveFunction:
-        network = self.network
-        assert isinstance(network, _PositiveFunction)  # what __init__ put there
-        return network
+        return cast(_PositiveFunction, self.network)
 
     def _value_and_log_slope(self, x: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
         offset = self._function.offset(signal)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -39,9 +40,9 @@ _EVALUATIONS = 26
 
 
 class MonotoneNetwork(NetworkElement):
-    r"""An increasing network, :math:`y = \mathrm{loc} + \mathrm{scale}\,f(x; c)`, with positive weights on the way of :math:`x`.
+    r"""An increasing network, :math:`y = \mathrm{loc} + \mathrm{scale}\,f(x; c)`: weights on the way of :math:`x` are positive.
 
-    Domain and codomain: the real line; slopes of :math:`f` stay above 0.01. The forward map is closed; the inverse is iterative.
+    Domain and codomain: the real line; slopes of :math:`f` stay above 0.01. The forward map is closed, the inverse iterative.
     The weights belong to the network and are learned with it; a conditioner emits the signal :math:`c`, ``loc`` and ``scale``.
 
     Args:
@@ -93,9 +94,7 @@ class MonotoneNetwork(NetworkElement):
 
     @property
     def _network(self) -> _PositiveNetwork:
-        network = self.network
-        assert isinstance(network, _PositiveNetwork)  # what __init__ put there
-        return network
+        return cast(_PositiveNetwork, self.network)
 
     def _element_inverse(self, y: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         signal, loc, scale = values
@@ -113,7 +112,7 @@ class MonotoneNetwork(NetworkElement):
         return x, -(scale.log() + log_slope)
 
 
-_Offsets = list[tuple[Tensor | None, Tensor]]
+_Offsets = list[Tensor]
 
 
 class _PositiveNetwork(nn.Module):
@@ -133,24 +132,18 @@ class _PositiveNetwork(nn.Module):
         self.logits = nn.ParameterList(normal(m, n) for n, m in itertools.pairwise(widths))
 
     def offsets(self, signal: Tensor) -> _Offsets:
-        """The slopes of the first layer and the offset of every layer, ``[*batch, width]``."""
+        """The slopes of the first layer, then the offset of every layer, ``[*batch, width]``."""
         signal = signal.to(torch.promote_types(signal.dtype, self.slope_of_signal.dtype))
-        found: _Offsets = []
-        for index, (shift, bias) in enumerate(zip(self.shifts, self.biases, strict=True)):
-            slopes = None
-            if index == 0:
-                slopes = torch.exp(soft_clip(signal @ self.slope_of_signal.mT + self.gains[0], _LARGEST_LOG))
-            found.append((slopes, signal @ shift.mT + bias))
-        return found
+        slopes = torch.exp(soft_clip(signal @ self.slope_of_signal.mT + self.gains[0], _LARGEST_LOG))
+        return [slopes, *(signal @ shift.mT + bias for shift, bias in zip(self.shifts, self.biases, strict=True))]
 
     def forward(self, x: Tensor, offsets: _Offsets) -> tuple[Tensor, Tensor]:
         """The value and the log-slope, ``[*batch]``."""
-        slopes, offset = offsets[0]
-        assert slopes is not None  # the first layer has them
-        value, slope = _activated(slopes * x[..., None] + offset, slopes)
-        for (_, offset), weight in zip(offsets[1:], self._weights()[:-1], strict=True):
-            value, slope = _activated(value @ weight.mT + offset, slope @ weight.mT)
-        last = self._weights()[-1].mT
+        slopes, first, *others = offsets
+        *weights, last = [weight.mT for weight in self._weights()]
+        value, slope = _activated(slopes * x[..., None] + first, slopes)
+        for offset, weight in zip(others, weights, strict=True):
+            value, slope = _activated(value @ weight + offset, slope @ weight)
         value, slope = (value @ last).squeeze(-1), (slope @ last).squeeze(-1)
         return (1.0 - _FLOOR) * value + _FLOOR * x, torch.log((1.0 - _FLOOR) * slope + _FLOOR)
 
