@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from probgen.data import Batches, DataNotFoundError, load_uci
 from probgen.demo import Measured, fit_gaussian_mixture, software
-from probgen.distributions import TransformedDistribution, standard_normal
+from probgen.distributions import TransformedLaw, standard_normal
 from probgen.distributions.bijectors import Bijector, LULinear
 from probgen.flows import continuous_flow, masked_autoregressive_flow, neural_spline_autoregressive, neural_spline_coupling
 from probgen.infer import EMA, EarlyStopping, MaximumLikelihood, TimeBudget, fit, load_weights
@@ -182,16 +182,9 @@ BASELINES = {"gaussian": "Gaussian", "mixture": "mixture of Gaussians"}
 LABELS = BASELINES | {name: recipe.label for name, recipe in FLOWS.items()}
 
 
-class Flow(nn.Module):
-    """A bijector on a standard normal law, as the module that ``MaximumLikelihood`` takes."""
-
-    def __init__(self, features: int, bijector: Bijector) -> None:
-        super().__init__()
-        self.features, self.bijector = features, bijector
-
-    def forward(self) -> TransformedDistribution:
-        """The law with the present parameters."""
-        return TransformedDistribution(standard_normal(self.features), self.bijector)
+def flow_law(bijector: Bijector, features: int) -> TransformedLaw:
+    """The law of the data: a flow of a standard normal law."""
+    return TransformedLaw(standard_normal(features), bijector)
 
 
 # --------------------------------------------------------------------------------------------------------------------- running
@@ -201,7 +194,8 @@ def run_flow(name: str, table: Table, seed: int, seconds: float, *, smoke: bool)
     """Train until the budget is spent or validation has stopped to improve; score with the best averaged weights."""
     recipe, generator = FLOWS[name], torch.Generator().manual_seed(10_000 + seed)
     torch.manual_seed(seed)
-    law = Flow(table.train.shape[1], recipe.build(table.train.shape[1], table.name))
+    features = table.train.shape[1]
+    law = flow_law(recipe.build(features, table.name), features)
     validation, test = table.noisy(table.validation, generator), table.noisy(table.test, generator)
     budget, loss = TimeBudget(seconds, warm_up=0.02), MaximumLikelihood(law)
     with tempfile.TemporaryDirectory() as folder:
@@ -224,7 +218,7 @@ def run_flow(name: str, table: Table, seed: int, seconds: float, *, smoke: bool)
         )
         load_weights(loss, Path(folder) / "best.safetensors")
     assert history.best is not None
-    precise = law if recipe.scored is None else Flow(law.features, recipe.scored(law.features, table.name))
+    precise = law if recipe.scored is None else flow_law(recipe.scored(features, table.name), features)
     precise.load_state_dict(law.state_dict())
     score = log_prob(precise.eval(), test)
     size = sum(parameter.numel() for parameter in law.parameters())

@@ -45,7 +45,7 @@ def write(results: Results, plan: Plan, folder: Path) -> Path:
     if results.samplers:
         parts += ["## Samplers of diffusion models", SAMPLERS, table(*sampler_table(results.samplers), markdown=True)]
     parts += _failures(results)
-    for family in ("autoregressive", "diffusion", "gan", "vae"):
+    for family in ("autoregressive", "diffusion", "flows", "gan", "vae"):
         parts += [Measured.read(path).markdown() for path in sorted((folder / "benchmarks").glob(f"{family}_*.json"))]
     (folder / "benchmarks").mkdir(parents=True, exist_ok=True)
     if results.flows:
