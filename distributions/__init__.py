@@ -44,6 +44,7 @@ from probgen.distributions.standard import StandardNormal, StandardUniform, stan
 from probgen.distributions.surjections import SurjectiveDistribution, SurjectiveLaw
 from probgen.distributions.transformed import TransformedDistribution
 from probgen.distributions.transformed_law import TransformedLaw
+from probgen.distributions.uniform import Uniform, UniformRotation, UniformSphere
 
 __all__ = [
     "Autoregressive",
@@ -89,6 +90,9 @@ __all__ = [
     "TimeGrid",
     "TransformedDistribution",
     "TransformedLaw",
+    "Uniform",
+    "UniformRotation",
+    "UniformSphere",
     "default_base",
     "flow_on",
     "impute",

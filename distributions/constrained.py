@@ -1,11 +1,11 @@
-r"""Flows on a support: simplex, interval, positive reals, circle, torus, sphere, products.
+r"""Flows on a support: simplex, interval, positive reals, circle, torus, sphere, rotations, products.
 
 A flow on :math:`\mathbb R^n` becomes one on the support by the map that ``biject_to`` registers for it; a flow that
 already ends on the support (circular splines on a torus) is left as it is. The support of the result is exactly the one
 asked for, so NUTS, ``AutoNormal`` and ``Predictive`` know where its values live.
 
 The density is taken with respect to: Lebesgue measure on intervals and angles; Lebesgue measure of all but the last coordinate
-on the simplex (torch's convention); surface area on the sphere.
+on the simplex (torch's convention); surface area on the sphere; Haar measure, normalized, on rotation matrices.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.bijectors import Bijector, Compose, ToSupport
-from probgen.distributions.constraints import Circular, is_real
+from probgen.distributions.constraints import Circular, RotationMatrix, UnitSphere, is_real
 from probgen.distributions.standard import StandardNormal, StandardUniform
 from probgen.distributions.transformed import TransformedDistribution
+from probgen.distributions.uniform import UniformRotation, UniformSphere
 
 __all__ = ["default_base", "flow_on"]
 
@@ -66,7 +67,7 @@ def flow_on(
 
 
 def default_base(bijector: Bijector, event_shape: Sequence[int] | None = None) -> Distribution:
-    """The distribution without parameters on a bijector's domain: standard normal, or uniform if it is bounded.
+    """The distribution without parameters on a bijector's domain: standard normal, or uniform if it is bounded or a manifold.
 
     Args:
         bijector: The bijector.
@@ -89,6 +90,10 @@ def default_base(bijector: Bijector, event_shape: Sequence[int] | None = None) -
     domain = _without_rank(bijector.domain)
     if is_real(domain):
         return StandardNormal(shape)
+    if isinstance(domain, UnitSphere) and len(shape) == 1:
+        return UniformSphere(shape[0] - 1)
+    if isinstance(domain, RotationMatrix) and len(shape) == 2:
+        return UniformRotation()
     if isinstance(domain, Circular):
         return StandardUniform(shape, low=-math.pi, high=math.pi, support=domain)
     if isinstance(domain, type(constraints.unit_interval)):

@@ -1,8 +1,10 @@
-r"""Constraints that torch lacks: the circle, the torus, the unit sphere and products of constraints.
+r"""Constraints that torch lacks: the circle, the torus, the unit sphere, rotation matrices and products of constraints.
 
 * *circular*: angles in :math:`[-\pi, \pi]`, both ends being one point;
 * *torus*: vectors of angles;
 * *unit_sphere*: vectors with :math:`\lVert x \rVert = 1`; densities are taken with respect to surface area;
+* *rotation_matrix*: 3 x 3 matrices with :math:`R^\top R = I`, :math:`\det R = 1`; densities are taken with respect to Haar
+  measure, normalized to one, so the uniform density is 1;
 * *product*: a vector whose consecutive blocks satisfy one constraint each.
 
 Pure torch. ``pyro_bridge.py`` registers them with ``biject_to``, which opens them to NUTS and automatic guides.
@@ -22,11 +24,13 @@ from torch.distributions.constraints import Constraint
 __all__ = [
     "Circular",
     "Product",
+    "RotationMatrix",
     "UnitSphere",
     "circular",
     "interior_point",
     "is_real",
     "product",
+    "rotation_matrix",
     "satisfies",
     "torus",
     "unit_sphere",
@@ -72,6 +76,30 @@ class UnitSphere(Constraint):
 
     def __repr__(self) -> str:
         return "UnitSphere()"
+
+
+class RotationMatrix(Constraint):
+    """Rotations of space as 3 x 3 matrices, up to rounding; use the instance ``rotation_matrix``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.constraints import rotation_matrix
+        >>> rotation_matrix.check(torch.stack([torch.eye(3), -torch.eye(3), 2 * torch.eye(3)]))
+        tensor([ True, False, False])
+    """
+
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        """Whether the columns of each matrix are orthonormal and right-handed."""
+        tolerance = 64 * torch.finfo(value.dtype).eps
+        first, second, third = value.unbind(-1)
+        error = (value.mT @ value - torch.eye(3, dtype=value.dtype, device=value.device)).abs()
+        volume = (torch.linalg.cross(first, second) * third).sum(-1)
+        return cast(Tensor, (error <= tolerance).all(-1).all(-1) & (volume > 0))
+
+    def __repr__(self) -> str:
+        return "RotationMatrix()"
 
 
 class Product(Constraint):
@@ -124,6 +152,7 @@ class Product(Constraint):
 circular = Circular()
 torus = constraints.independent(circular, 1)
 unit_sphere = UnitSphere()
+rotation_matrix = RotationMatrix()
 
 
 def product(*factors: tuple[Constraint, int]) -> Product:

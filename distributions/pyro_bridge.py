@@ -27,8 +27,8 @@ from torch.distributions import (
     transform_to,
 )
 
-from probgen.distributions.bijectors import Bijector, Concat, Conditioned, Stereographic, ToSupport
-from probgen.distributions.constraints import Circular, Product, UnitSphere
+from probgen.distributions.bijectors import Bijector, CayleyRotation, Concat, Conditioned, Stereographic, ToSupport
+from probgen.distributions.constraints import Circular, Product, RotationMatrix, UnitSphere
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.distributions.standard import StandardNormal
 from probgen.distributions.transformed import TransformedDistribution
@@ -43,6 +43,10 @@ def _reals_to_circle(constraint: Circular) -> Transform:
 
 def _reals_to_sphere(constraint: UnitSphere) -> Transform:
     return Stereographic()
+
+
+def _reals_to_rotations(constraint: RotationMatrix) -> Transform:
+    return CayleyRotation()
 
 
 def _reals_to_product(constraint: Product) -> Transform:
@@ -97,6 +101,7 @@ ConditionalTransform.register(Bijector)
 for _registry in (biject_to, transform_to):
     _registry.register(Circular, _reals_to_circle)
     _registry.register(UnitSphere, _reals_to_sphere)
+    _registry.register(RotationMatrix, _reals_to_rotations)
     _registry.register(Product, _reals_to_product)
 register_kl(StandardNormal, StandardNormal)(_kl_standard)
 register_kl(Normal, StandardNormal)(_kl_normal_standard)

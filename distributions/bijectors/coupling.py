@@ -44,7 +44,8 @@ class Coupling(Bijector):
             empty :math:`x_a` it sees the context alone.
         mask: For each coordinate, True if it is copied (belongs to :math:`a`). At least one must be False.
         context_shape: Trailing shape of the context, None if there is none. The context is not clipped: standardize it.
-        input_bound: The bound :math:`\beta` on what the conditioner sees of :math:`x_a`.
+        input_bound: The bound :math:`\beta` on what the conditioner sees of :math:`x_a`; infinite (no clipping) for an element
+            whose domain is bounded.
 
     Raises:
         TypeError: ``element`` is not an elementwise bijector.

@@ -44,7 +44,8 @@ class MaskedAutoregressive(Bijector):
         network: An incremental network, for example ``probgen.nn.MADE``, with ``num_outputs == element.num_free``.
         parallel: The direction that costs one parallel pass: "inverse" (masked autoregressive flow: densities are fast) or
             "forward" (inverse autoregressive flow: sampling is fast; parameters then depend on :math:`x_{<i}`).
-        input_bound: The bound :math:`\beta` on what the network sees. The context is not clipped: standardize it.
+        input_bound: The bound :math:`\beta` on what the network sees; infinite (no clipping) for an element whose domain is
+            bounded. The context is not clipped: standardize it.
 
     Raises:
         TypeError: ``element`` or ``network`` is of another kind.

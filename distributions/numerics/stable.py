@@ -53,7 +53,7 @@ def soft_clip(x: Tensor, bound: float) -> Tensor:
 
     Args:
         x: Values of any shape.
-        bound: The bound :math:`b > 0`.
+        bound: The bound :math:`b > 0`; infinite for no clipping at all.
 
     Example:
         >>> import torch
@@ -61,7 +61,7 @@ def soft_clip(x: Tensor, bound: float) -> Tensor:
         >>> soft_clip(torch.tensor([0.01, 1e6]), bound=5.0)
         tensor([0.0100, 5.0000])
     """
-    return x.mul(1.0 / bound).tanh_().mul(bound)
+    return x if math.isinf(bound) else x.mul(1.0 / bound).tanh_().mul(bound)
 
 
 def sum_rightmost(value: Tensor, dims: int) -> Tensor:

@@ -9,12 +9,15 @@ b(u)` of the domain and free coordinates :math:`\phi` (the simplex without its l
     \log|\det J| = L\big(\partial\, \phi_y(f(b(u))) / \partial u\big) - L\big(\partial\, \phi_x(b(u)) / \partial u\big),
     \qquad L(J) = \tfrac12 \log\det J^\top J,
 
-which is :math:`\log|\det J|` for a square :math:`J`, and the change of surface area on a sphere. Nothing here reads the
-log-determinant that is under test.
+which is :math:`\log|\det J|` for a square :math:`J`, and the change of surface area on a sphere. On the rotations of space all
+nine entries are kept, scaled such that this is the change of normalized Haar measure: for a small rotation :math:`d\omega`,
+:math:`\lVert dR \rVert_F^2 = 2\, |d\omega|^2`, and the total volume in :math:`\omega` is :math:`8 \pi^2`. Nothing here reads
+the log-determinant that is under test.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -27,6 +30,8 @@ from probgen.distributions.testing.points import chart_of, core_constraint, is_f
 __all__ = ["autograd_log_det", "free_coordinates", "jacobian"]
 
 Map = Callable[[Tensor], Tensor]
+
+HAAR_UNIT = (2**1.5 * 8 * math.pi**2) ** (-1 / 3)
 
 
 def jacobian(function: Map, x: Tensor, input_dim: int, output_dim: int) -> Tensor:
@@ -121,6 +126,8 @@ def free_coordinates(constraint: Constraint, value: Tensor) -> Tensor:
     elif isinstance(core, type(constraints.corr_cholesky)):
         row, column = torch.tril_indices(value.shape[-2], value.shape[-1], offset=-1)
         kept, rank = value[..., row, column], 1
+    elif "rotation" in type(core).__name__.lower():
+        kept = HAAR_UNIT * value
     elif core.event_dim == 2 and value.shape[-1] == value.shape[-2]:
         row, column = torch.tril_indices(value.shape[-2], value.shape[-1])
         kept, rank = value[..., row, column], 1

@@ -1,0 +1,1 @@
+"""Elementwise maps of the circle; the circular spline stands with the other splines."""

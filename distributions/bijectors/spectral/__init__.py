@@ -1,0 +1,1 @@
+"""Fixed orthonormal transforms along axes of the event: wavelets and cosines."""

@@ -1,0 +1,196 @@
+r"""Uniform distributions on the sphere and on the rotations of space: bases of flows that stay there.
+
+On :math:`S^d \subset \mathbb R^{d+1}` the density with respect to surface area is :math:`\Gamma(\tfrac{d+1}{2}) / 2
+\pi^{(d+1)/2}`. On the rotations it is taken with respect to Haar measure of total mass one, so it is 1. Draws are normalized
+vectors of independent normal numbers: their law is not changed by any rotation. On circles and tori see ``StandardUniform``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+from torch.distributions.constraints import Constraint
+
+from probgen.distributions._checks import require_event_shape
+from probgen.distributions.base import Distribution
+from probgen.distributions.bijectors import matrix_of_quaternion
+from probgen.distributions.constraints import rotation_matrix, satisfies, unit_sphere
+
+__all__ = ["Uniform", "UniformRotation", "UniformSphere"]
+
+
+class Uniform(Distribution):
+    """One density everywhere on a compact set (abstract): a subclass sets ``_set`` and ``_level`` and writes ``_draw``.
+
+    It holds no tensors and draws in the dtype and on the device of whoever uses it, unless told otherwise.
+
+    Args:
+        event_shape: Shape of one draw.
+        batch_shape: Shape of the batch.
+        dtype: Of the draws; None follows the user of the distribution, else torch's default.
+        device: Of the draws; None follows the user of the distribution, else torch's default.
+        validate_args: As in ``torch.distributions``.
+
+    Example:
+        >>> from probgen.distributions import Uniform, UniformSphere
+        >>> isinstance(UniformSphere(2), Uniform)
+        True
+    """
+
+    has_rsample = True
+    _set: Constraint
+    _level: float
+
+    def __init__(
+        self,
+        event_shape: Sequence[int],
+        batch_shape: Sequence[int] = (),
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.dtype = dtype
+        self.device = device
+        super().__init__(torch.Size(batch_shape), torch.Size(event_shape), validate_args=validate_args)
+
+    def _draw(self, shape: torch.Size) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} does not define `_draw`.")
+
+    @constraints.dependent_property(is_discrete=False)
+    def support(self) -> Constraint:
+        """The set."""
+        return self._set
+
+    def rsample(self, sample_shape: Sequence[int] = torch.Size()) -> Tensor:
+        """Draw ``[*sample_shape, *batch, *event]``; without parameters there is nothing to differentiate."""
+        return self._draw(torch.Size((*sample_shape, *self.batch_shape)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-density in nats, shape ``[*sample, *batch]``; minus infinity outside the support when not validating."""
+        self._check_shape(value)
+        rank = len(self.event_shape)
+        require_event_shape("value", value, rank)
+        if self._checks_values(value):
+            self._check_support(value)
+        flat = value.reshape(*value.shape[: value.dim() - rank], -1).sum(-1)
+        outside = torch.where(flat.isnan(), flat, torch.full_like(flat, -math.inf))
+        log_prob = torch.where(satisfies(self._set, value), torch.full_like(flat, self._level), outside)
+        return log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape))
+
+    def entropy(self) -> Tensor:
+        """Minus the log-density, nats, shape ``[*batch]``."""
+        return torch.full(self.batch_shape, -self._level, dtype=self.dtype or torch.get_default_dtype(), device=self.device)
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
+        """The same law with another batch shape."""
+        return self._expanded(batch_shape, _instance)
+
+    def like(self, reference: Tensor) -> Self:
+        """The same law drawing in the dtype and on the device of ``reference``, where they were left open."""
+        new = self._expanded(self.batch_shape)
+        new.dtype = reference.dtype if self.dtype is None else self.dtype
+        new.device = reference.device if self.device is None else self.device
+        return new
+
+    def _directions(self, shape: torch.Size, size: int) -> Tensor:
+        """Points of a sphere, ``[*shape, size]``."""
+        normal = torch.randn((*shape, size), dtype=self.dtype, device=self.device)
+        return normal / torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(event_shape={tuple(self.event_shape)}, batch_shape={tuple(self.batch_shape)})"
+
+
+class UniformSphere(Uniform):
+    r"""The uniform distribution on :math:`S^d`, of density :math:`\Gamma(\tfrac{d+1}{2}) / 2 \pi^{(d+1)/2}`.
+
+    Args:
+        dim: Dimension :math:`d` of the sphere, at least 1; draws have :math:`d + 1` coordinates.
+        batch_shape: Shape of the batch.
+        dtype: Of the draws; None follows the user of the distribution, else torch's default.
+        device: Of the draws; None follows the user of the distribution, else torch's default.
+        validate_args: As in ``torch.distributions``.
+
+    Raises:
+        ValueError: ``dim`` is less than 1.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import UniformSphere
+        >>> UniformSphere(2).log_prob(torch.tensor([0.6, 0.0, 0.8])).exp() * 4 * torch.pi
+        tensor(1.0000)
+    """
+
+    _set = unit_sphere
+
+    def __init__(
+        self,
+        dim: int,
+        batch_shape: Sequence[int] = (),
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        if dim < 1:
+            raise ValueError(f"`dim` must be at least 1; got {dim}.")
+        half = (dim + 1) / 2
+        self._level = math.lgamma(half) - math.log(2.0) - half * math.log(math.pi)
+        super().__init__((dim + 1,), batch_shape, dtype=dtype, device=device, validate_args=validate_args)
+
+    def _draw(self, shape: torch.Size) -> Tensor:
+        return self._directions(shape, self.event_shape[0])
+
+    @property
+    def mean(self) -> Tensor:
+        """Zero, the center of the ball."""
+        shape = self.batch_shape + self.event_shape
+        return torch.zeros(shape, dtype=self.dtype or torch.get_default_dtype(), device=self.device)
+
+
+class UniformRotation(Uniform):
+    r"""The uniform distribution of rotation matrices: :math:`\log p = 0` with respect to normalized Haar measure.
+
+    Args:
+        batch_shape: Shape of the batch.
+        dtype: Of the draws; None follows the user of the distribution, else torch's default.
+        device: Of the draws; None follows the user of the distribution, else torch's default.
+        validate_args: As in ``torch.distributions``.
+
+    References:
+        Shoemake (1992). Uniform random rotations. https://doi.org/10.1016/B978-0-08-050755-2.50036-1
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions import UniformRotation
+        >>> UniformRotation().log_prob(torch.eye(3)), UniformRotation().sample((5,)).shape
+        (tensor(0.), torch.Size([5, 3, 3]))
+    """
+
+    _set = rotation_matrix
+    _level = 0.0
+
+    def __init__(
+        self,
+        batch_shape: Sequence[int] = (),
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        super().__init__((3, 3), batch_shape, dtype=dtype, device=device, validate_args=validate_args)
+
+    def _draw(self, shape: torch.Size) -> Tensor:
+        return matrix_of_quaternion(self._directions(shape, 4))
+
+    @property
+    def mean(self) -> Tensor:
+        """The zero matrix."""
+        shape = self.batch_shape + self.event_shape
+        return torch.zeros(shape, dtype=self.dtype or torch.get_default_dtype(), device=self.device)
