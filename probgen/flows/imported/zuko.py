@@ -1,6 +1,7 @@
 r"""From zuko: masked autoregressive flows, neural spline flows, NICE and Real NVP.
 
-A zuko flow maps data to noise, :math:`z = t_n(\dots t_1(x))`, ours noise to data: :math:`f = t_1^{-1} \circ \dots \circ t_n^{-1}`.
+A zuko flow maps data to noise, :math:`z = t_n(\dots t_1(x))`, ours noise to data:
+:math:`f = t_1^{-1} \circ \dots \circ t_n^{-1}`.
 """
 
 from __future__ import annotations
