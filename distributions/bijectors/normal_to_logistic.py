@@ -5,7 +5,7 @@ With :math:`a = |x|` and :math:`\ell = \log \Phi(-a) = \log \tfrac12 \operatorna
 .. math::
 
     y = \operatorname{sgn}(x)\,\big(\log(1 - e^{\ell}) - \ell\big), \qquad
-    \log f'(x) = \log \varphi(x) - \ell - \log(1 - e^{\ell}),
+    \log f'(x) = -\log\big(\sqrt{2 \pi}\, \tfrac12 \operatorname{erfcx}(a / \sqrt 2)\big) - \log(1 - e^{\ell}),
 
 an odd map of the line onto itself: linear near zero, :math:`\pm x^2 / 2` far out. A cdf and a quantile after each other
 (``NormalCDF`` and ``LogisticCDF().inv``) are the same function, but pass through a number near one and lose the upper tail at
@@ -64,11 +64,12 @@ class NormalToLogistic(Elementwise):
 
 def _logit_of_normal(x: Tensor) -> tuple[Tensor, Tensor]:
     magnitude = torch.where(x < 0, -x, x)
-    log_tail = torch.log(0.5 * torch.special.erfcx(magnitude * math.sqrt(0.5))) - 0.5 * magnitude * magnitude
+    log_ratio = torch.log(0.5 * torch.special.erfcx(magnitude * math.sqrt(0.5)))
+    log_tail = log_ratio - 0.5 * magnitude * magnitude
     log_rest = log1mexp(-log_tail)
     value = log_rest - log_tail
-    log_density = -0.5 * magnitude * magnitude - 0.5 * math.log(2.0 * math.pi)
-    return torch.where(x < 0, -value, value), log_density - log_tail - log_rest
+    log_slope = -0.5 * math.log(2.0 * math.pi) - log_ratio - log_rest  # the squares have canceled
+    return torch.where(x < 0, -value, value), log_slope
 
 
 def _start(y: Tensor) -> Tensor:
