@@ -35,7 +35,7 @@ from torch.nn import functional
 
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.parameters import Parameter
-from probgen.distributions.numerics.normal_tail import upper_quantile
+from probgen.distributions.numerics.normal_tail import log_upper_tail, upper_quantile
 from probgen.distributions.numerics.stable import log1mexp, soft_clip
 
 __all__ = ["HeavyTail"]
@@ -143,7 +143,8 @@ def _central_inverse(y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _outer_forward(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The map for ``1 <= x <= limit``, from logarithms of probabilities."""
-    level = -torch.special.log_ndtr(-x) - torch.special.log_ndtr(x) - math.log(4.0)
+    tail = log_upper_tail(x)
+    level = -tail - torch.log1p(-tail.exp()) - math.log(4.0)
     exponent = weight * level
     y = _SLOPE * exponent.exp() * (-torch.expm1(-2 * exponent) / (2 * weight)).sqrt()
     return y, _outer_log_slope(x, level, weight)

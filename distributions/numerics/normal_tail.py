@@ -13,10 +13,25 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["upper_quantile"]
+__all__ = ["log_upper_tail", "upper_quantile"]
 
 _STEPS = 3
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
+
+
+def log_upper_tail(z: Tensor) -> Tensor:
+    r"""Return :math:`\log \Phi(-z) = \log \tfrac12 \operatorname{erfcx}(z / \sqrt 2) - z^2 / 2` for :math:`z \ge 0`, elementwise.
+
+    Args:
+        z: At least 0, any shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.normal_tail import log_upper_tail
+        >>> log_upper_tail(torch.tensor([0.0, 40.0]))
+        tensor([  -0.6931, -804.6084])
+    """
+    return (0.5 * torch.special.erfcx(z * math.sqrt(0.5))).log() - 0.5 * z.square()
 
 
 def upper_quantile(level: Tensor) -> Tensor:
@@ -27,8 +42,8 @@ def upper_quantile(level: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> from probgen.distributions.numerics.normal_tail import upper_quantile
-        >>> upper_quantile(-torch.special.log_ndtr(torch.tensor([-0.5, -40.0])))
+        >>> from probgen.distributions.numerics.normal_tail import log_upper_tail, upper_quantile
+        >>> upper_quantile(-log_upper_tail(torch.tensor([0.5, 40.0])))
         tensor([ 0.5000, 40.0000])
     """
     fixed = level.detach()
@@ -41,4 +56,4 @@ def upper_quantile(level: Tensor) -> Tensor:
 
 def _newton(z: Tensor, level: Tensor) -> Tensor:
     hazard = math.sqrt(2 / math.pi) / torch.special.erfcx(z * math.sqrt(0.5))
-    return z + (torch.special.log_ndtr(-z) + level) / hazard
+    return z + (log_upper_tail(z) + level) / hazard

@@ -7,6 +7,7 @@ from probgen.flows.block_neural_autoregressive import block_neural_autoregressiv
 from probgen.flows.continuous import continuous_flow, continuous_image_flow
 from probgen.flows.coupling import coupling_flow
 from probgen.flows.gaussianization import gaussianization_flow
+from probgen.flows.heavy_tails import heavy_tailed_flow
 from probgen.flows.image_coupling import image_real_nvp
 from probgen.flows.image_residual import image_residual_flow
 from probgen.flows.imported import ImportedAffine, ImportedSpline, ReevaluatedNetwork, from_nflows, from_zuko
@@ -15,6 +16,7 @@ from probgen.flows.invertible_convolutions import channel_mixing, glow
 from probgen.flows.invertible_residual import invertible_resnet
 from probgen.flows.learned_noise import DequantizationNoise, dequantization_noise
 from probgen.flows.logistic_mixture_coupling import flow_plus_plus
+from probgen.flows.manifolds import rotation_flow, simplex_flow, sphere_flow
 from probgen.flows.masked_autoregressive import masked_autoregressive_flow
 from probgen.flows.mixed_table import RowNetwork, mixed_table_flow
 from probgen.flows.multi_scale import multi_scale_flow
@@ -24,6 +26,7 @@ from probgen.flows.residual import residual_flow
 from probgen.flows.spline_autoregressive import neural_spline_autoregressive
 from probgen.flows.spline_coupling import neural_spline_coupling
 from probgen.flows.sylvester import sylvester_flow
+from probgen.flows.torus import circular_flow, torus_flow
 from probgen.flows.unconstrained_monotonic import unconstrained_monotonic_flow
 from probgen.flows.waves import wave_glow
 
@@ -36,6 +39,7 @@ __all__ = [
     "autoregressive_flow",
     "block_neural_autoregressive_flow",
     "channel_mixing",
+    "circular_flow",
     "continuous_flow",
     "continuous_image_flow",
     "coupling_flow",
@@ -45,6 +49,7 @@ __all__ = [
     "from_zuko",
     "gaussianization_flow",
     "glow",
+    "heavy_tailed_flow",
     "image_real_nvp",
     "image_residual_flow",
     "inverse_autoregressive_flow",
@@ -60,7 +65,11 @@ __all__ = [
     "radial_flow",
     "real_nvp",
     "residual_flow",
+    "rotation_flow",
+    "simplex_flow",
+    "sphere_flow",
     "sylvester_flow",
+    "torus_flow",
     "unconstrained_monotonic_flow",
     "wave_glow",
 ]

@@ -41,6 +41,7 @@ from probgen.nn.made import MADE
 from probgen.nn.merge_block import MergeBlock, TopDownUpdate
 from probgen.nn.mlp import MLP
 from probgen.nn.noise_embedding import FourierEmbedding, NoiseEmbedding, SinusoidalEmbedding
+from probgen.nn.periodic import Periodic, PeriodicIncremental
 from probgen.nn.residual_block import Downsample, ResidualBlock, Upsample
 from probgen.nn.skip import Skip
 from probgen.nn.text_conditioning import TextConditioning
@@ -85,6 +86,8 @@ __all__ = [
     "MultiHeadAttention",
     "NoiseEmbedding",
     "PatchCritic",
+    "Periodic",
+    "PeriodicIncremental",
     "PixelCNN",
     "PixelCNNPlusPlus",
     "PixelRNN",

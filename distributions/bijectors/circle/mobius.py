@@ -78,6 +78,15 @@ class Mobius(Elementwise):
         """``center``, two numbers."""
         return (Parameter("center", _OpenDisc(), _in_disc, (2,)),)
 
+    @property
+    def sign(self) -> int:
+        """None: on the interval the map jumps at the seam.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no sign: a map of the circle is not monotone on the interval.")
+
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         return _mobius(x, values[0])
 

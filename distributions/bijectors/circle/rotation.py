@@ -52,6 +52,15 @@ class CircularShift(Elementwise):
         """``shift``, any real number."""
         return (real_parameter("shift"),)
 
+    @property
+    def sign(self) -> int:
+        """None: on the interval the map jumps at the seam.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no sign: a map of the circle is not monotone on the interval.")
+
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         y = wrapped(x + values[0])
         return y, torch.zeros_like(y)
@@ -89,8 +98,12 @@ class CircularReflection(Elementwise):
 
     @property
     def sign(self) -> int:
-        """-1: the orientation is reversed."""
-        return -1
+        """None: on the interval the map jumps at the seam.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no sign: a map of the circle is not monotone on the interval.")
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         y = wrapped(2 * values[0] - x)
