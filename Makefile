@@ -63,6 +63,7 @@ demo: $(READY)
 
 bench: $(READY)
 	$(PY) -m pip install -q -c constraints.txt -e ".[bench]"
+	$(PY) -m tests.benchmarks.continuous_flow_steps
 	$(PY) -m tests.benchmarks.vae_steps
 	$(PY) -m tests.benchmarks.adversarial_steps
 	$(PY) -m tests.benchmarks.pixel_cnn_steps

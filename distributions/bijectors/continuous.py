@@ -91,9 +91,10 @@ class ContinuousFlow(Bijector):
     each other.
 
     If the field has a method ``velocity_and_divergence(t, x)`` (or ``(t, x, context)``) that returns :math:`v` and
-    :math:`\nabla \cdot v`, shape ``[N]``, or ``divergence``, which returns the second, it serves as the exact divergence. Otherwise automatic differentiation computes it, at the cost of one backward pass for
-    each coordinate. Hutchinson's estimate costs one for each probe, and makes the log-determinant an unbiased *estimate*
-    (``log_det_kind`` is "unbiased"): probes are drawn anew at each call, independently for each sample, and kept along the way.
+    :math:`\nabla \cdot v`, shape ``[N]``, or ``divergence``, which returns the second, it serves as the exact divergence.
+    Otherwise automatic differentiation computes it, at the cost of one backward pass for each coordinate. Hutchinson's
+    estimate costs one for each probe, and makes the log-determinant an unbiased *estimate* (``log_det_kind`` is "unbiased"):
+    probes are drawn anew at each call, independently for each sample, and kept along the way.
 
     The inverse is that of the flow up to the solver's error (``exact_inverse`` is False). Adaptive steps end with an
     ``IntegrationError`` where they cannot keep their tolerance; they and the adjoint run in full precision under autocast.

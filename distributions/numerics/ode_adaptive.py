@@ -6,11 +6,12 @@ A step of length :math:`h` gives :math:`y_{\text{new}}` of order 5 and the diffe
 
     r_i = \frac{|e_i|}{a + b \max(|y_i|, |y_{\text{new}, i}|) + 8 \epsilon\, |h| \max_j |k_j|}
 
-for the tolerances :math:`a` (``atol``; integrals may have their own) and :math:`b` (``rtol``), where the last term is what rounding (:math:`\epsilon`) of a
-sample's slopes :math:`k` does to :math:`e`, so that no tolerance asks for more than the dtype has. The error :math:`E` of a
-step is the root mean square of the :math:`r_i` within each part of a sample, and then the *largest* over parts and samples: a
-sample is solved as accurately in a large batch as alone, and an easy batch does not dilute a hard sample. The step is accepted
-if :math:`E \le 1`, and the next length is :math:`h \cdot 0.9\, E_n^{-0.7/5} E_{n-1}^{0.4/5}`, within limits.
+for the tolerances :math:`a` (``atol``; integrals may have their own) and :math:`b` (``rtol``), where the last term is what
+rounding (:math:`\epsilon`) of a sample's slopes :math:`k` does to :math:`e`, so that no tolerance asks for more than the dtype
+has. The error :math:`E` of a step is the root mean square of the :math:`r_i` within each part of a sample, and then the
+*largest* over parts and samples: a sample is solved as accurately in a large batch as alone, and an easy batch does not dilute a
+hard sample. The step is accepted if :math:`E \le 1`, and the next length is :math:`h \cdot 0.9\, E_n^{-0.7/5} E_{n-1}^{0.4/5}`,
+within limits.
 
 The last slope of a step is the first of the next, so a step costs six evaluations. Lengths are read as numbers, so this
 solver runs under ``jvp`` and ``grad`` but neither under ``vmap`` nor in one compiled graph, and gradients take the lengths as

@@ -5,9 +5,9 @@ r"""FFJORD: the flow of a free-form vector field, one differential equation from
     \frac{\mathrm dx}{\mathrm dt} = v_\theta(t, x, c), \qquad x(0) = z, \quad f(z) = x(1), \qquad
     \log|\det J| = \int_0^1 \nabla \cdot v_\theta\, \mathrm dt .
 
-Maximum likelihood trains it (``probgen.infer.MaximumLikelihood``, or ``RegularizedLikelihood`` with penalties that keep it easy to
-integrate), and so does flow matching (``probgen.infer.FlowMatching``) without solving anything. The derivations stand in
-``docs/derivations/continuous-flows.md`` and ``docs/derivations/flow-matching.md``.
+Maximum likelihood trains it (``probgen.infer.MaximumLikelihood``, or ``RegularizedLikelihood`` with penalties that keep it
+easy to integrate), and so does flow matching (``probgen.infer.FlowMatching``) without solving anything. The derivations stand
+in ``docs/derivations/continuous-flows.md`` and ``docs/derivations/flow-matching.md``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""Flow matching: the field of a continuous flow by regression, without solving a differential equation.
 
 A pair of a point :math:`z` of the base and a datum :math:`x` has a path :math:`x_s` with velocity :math:`u_s`
-(``interpolation.py``). The field that carries the base to the data is the mean velocity of the paths through a point, and regression
-finds conditional means:
+(``interpolation.py``). The field that carries the base to the data is the mean velocity of the paths through a point, and
+regression finds conditional means:
 
 .. math::
 

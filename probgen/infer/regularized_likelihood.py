@@ -11,8 +11,8 @@ along the way from a datum to the base, the objective is
 
 .. math:: L(\theta) = \frac1N \sum_n \Big( -\log p_\theta(x_n \mid c_n) + \lambda_K K(x_n) + \lambda_B B(x_n) \Big)
 
-in nats. The first penalty wants straight paths at constant speed, the second a field that does not vary around them: together they
-leave the solver little to do. What they cost in likelihood and save in evaluations is measured in
+in nats. The first penalty wants straight paths at constant speed, the second a field that does not vary around them: together
+they leave the solver little to do. What they cost in likelihood and save in evaluations is measured in
 ``docs/derivations/flow-matching.md``.
 """
 
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, cast
 
-import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -61,8 +60,8 @@ class RegularizedLikelihood(Objective):
             estimate is trained on that estimate, which is unbiased for both the likelihood and the Jacobian's norm.
         base: The law that the flow starts from; the standard normal if None.
         kinetic: Weight :math:`\lambda_K \ge 0`; 0.01 is that of the paper.
-        jacobian: Weight :math:`\lambda_B \ge 0`; 0.01 is that of the paper. With an exact divergence its norm takes one backward
-            pass for each coordinate.
+        jacobian: Weight :math:`\lambda_B \ge 0`; 0.01 is that of the paper. With an exact divergence its norm takes one
+            backward pass for each coordinate.
 
     Raises:
         ValueError: a negative weight, or a flow without a continuous part.
@@ -91,7 +90,7 @@ class RegularizedLikelihood(Objective):
         self.kinetic, self.jacobian = kinetic, jacobian
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """The loss of data ``[*batch, *event]``, with a context ``[*batch, *context_shape]`` if the flow takes one: a scalar."""
+        """The loss, a scalar, of data ``[*batch, *event]`` and a context ``[*batch, *context_shape]`` if the flow takes one."""
         nats, kinetic, jacobian = self.terms(x, context)
         total = nats + self.kinetic * kinetic + self.jacobian * jacobian
         return total.sum() / max(total.numel(), 1)

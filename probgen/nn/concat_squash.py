@@ -5,7 +5,8 @@ With features :math:`\tau(t) = (t, \cos k\pi t, \sin k\pi t)_{k \le K}` and a co
 .. math::
 
     h_l = \sigma(a_l), \qquad
-    a_l = (W_l h_{l-1} + b_l) \odot g_l(t, c) + s_l(t, c), \qquad g_l = \mathrm{logistic}(G_l[\tau, c] + e_l), \quad s_l = S_l[\tau, c],
+    a_l = (W_l h_{l-1} + b_l) \odot g_l + s_l, \qquad
+    g_l = \mathrm{logistic}(G_l[\tau(t), c] + e_l), \quad s_l = S_l[\tau(t), c],
 
 from :math:`h_0 = x`; the last layer has no activation, and a gate of time alone. The Jacobian of the whole is a product of
 constant matrices and diagonals, :math:`D_l = \operatorname{diag}(g_l \odot \sigma'(a_l))` and :math:`\Gamma =

@@ -4,8 +4,8 @@ r"""The vector field of FFJORD for images: convolutions that time and context ga
 
     h_l = \sigma\big((W_l * h_{l-1} + b_l) \odot g_l(t, c) + s_l(t, c)\big), \qquad h_0 = x,
 
-with one gate and one shift for each channel (``concat_squash.py``), and without activation in the last layer. The divergence of a
-deep convolutional field has no cheap closed form: Hutchinson's estimate is its companion.
+with one gate and one shift for each channel (``concat_squash.py``), and without activation in the last layer. The divergence
+of a deep convolutional field has no cheap closed form: Hutchinson's estimate is its companion.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class ConcatSquashConv(nn.Module):
         self.context_shape = None if context_shape is None else tuple(context_shape)
         width = 0 if context_shape is None else math.prod(context_shape)
         widths = [channels, *hidden, channels]
-        self.layers = nn.ModuleList(nn.Conv2d(n, m, kernel_size, padding=kernel_size // 2) for n, m in itertools.pairwise(widths))
+        self.layers = nn.ModuleList(
+            nn.Conv2d(n, m, kernel_size, padding=kernel_size // 2) for n, m in itertools.pairwise(widths)
+        )
         self.gates = nn.ModuleList(TimeGate(m, frequencies=frequencies, context_features=width) for m in widths[1:])
 
     def forward(self, t: Tensor, x: Tensor, context: Tensor | None = None) -> Tensor:

@@ -83,7 +83,7 @@ class Worker:
             case = FlowCase(**message)
             flow = self.module.build(case)
             self.operations = flow_operations(flow, case)
-            return {"parameters": flow.parameters}
+            return {"parameters": flow.parameters, **flow.extra}
         if "sampler" in message:
             self.operations = {"sample": self.torch.no_grad()(self.module.build_sampler(SamplerCase(**message)))}
             return {}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from probgen.distributions import TransformedDistribution, standard_normal
 from probgen.distributions.bijectors import ContinuousFlow
 from probgen.distributions.testing import BijectorCase, DistributionCase
+from probgen.flows import continuous_flow
 
 NO_VMAP = "adaptive steps are chosen by value, which vmap does not allow"
 
@@ -61,6 +62,10 @@ BIJECTORS = {
     ),
     "ContinuousFlow(scalar)": BijectorCase(
         lambda: ContinuousFlow(RidgeField(features=1), (), times=(0.0, 0.08), solver="verner8", steps=2)
+    ),
+    "continuous_flow(context)": BijectorCase(
+        lambda: continuous_flow(2, hidden=(6, 5), context_shape=(1,), times=(0.0, 0.1), solver="verner8", steps=2),
+        event_shape=(2,),
     ),
     "ContinuousFlow(adaptive)": BijectorCase(
         lambda: ContinuousFlow(RidgeField(features=4), (1, 2, 2), times=(0.0, 0.05), rtol=1e-14, atol=1e-14),

@@ -25,6 +25,7 @@ from probgen.infer.random_times import COUPLINGS, TimeCoupling, batch_quantiles
 
 __all__ = ["ContinuousTimes", "Steps", "TimeDraws", "TimeSampler", "steps_at"]
 
+
 class TimeDraws(NamedTuple):
     r"""The times of a batch, each of shape ``[count]``.
 

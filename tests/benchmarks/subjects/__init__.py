@@ -6,7 +6,7 @@ Libraries are imported inside the functions, in a worker process of their own: s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -20,11 +20,13 @@ class Flow:
         module: Holds all parameters.
         log_prob: ``[batch, D]`` to ``[batch]``.
         sample: Number of samples to ``[n, D]``.
+        extra: What else the worker answers when it has built the flow.
     """
 
     module: nn.Module
     log_prob: Callable[[Tensor], Tensor]
     sample: Callable[[int], Tensor]
+    extra: dict[str, object] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:
