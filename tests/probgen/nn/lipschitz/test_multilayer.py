@@ -51,12 +51,9 @@ def test_constant_holds_after_training_that_stretches(name):
         optimizer.step()
     largest = jacobian_norms(network, x, context).max()
     assert 0.3 < largest <= 0.9
-    for layer in network.layers:  # the parameters themselves are far outside
-        assert isinstance(layer, (LipschitzLinear, LipschitzConv2d))
-    far = x + 3 * torch.randn_like(x)
-    change = (network(far, context) if context is not None else network(far)) - network(
-        x, *([] if context is None else [context])
-    )
+    assert max(float(layer.weight.flatten(1).norm()) for layer in network.layers) > 1.5  # the weights themselves went far
+    far, function = x + 3 * torch.randn_like(x), network.bind(context)
+    change = function(far) - function(x)
     assert (change.flatten(1).norm(dim=1) <= 0.9 * (far - x).flatten(1).norm(dim=1)).all()
 
 
