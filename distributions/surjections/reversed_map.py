@@ -77,6 +77,9 @@ class ReversedMap(StochasticMap):
         """As that of the base."""
         return self.base.contribution_kind
 
+    def _get_name(self) -> str:
+        return f"{self.base._get_name()}.inv"
+
     @property
     def inv(self) -> StochasticMap:
         """The base."""

@@ -8,8 +8,20 @@ from torch import nn
 from probgen.distributions import Dequantized, StandardNormal, SurjectiveDistribution, SurjectiveLaw, standard_normal
 from probgen.distributions.bijectors import Affine, LowerTriangular, Softplus
 from probgen.distributions.elements import NetworkLaw, NormalElement
-from probgen.distributions.surjections import AbsoluteValue, Argmax, MaxPool, Rounding, Slice, Sort, StochasticLayer
+from probgen.distributions.surjections import (
+    AbsoluteValue,
+    Argmax,
+    CategoricalColumn,
+    ContinuousColumn,
+    IntegerColumn,
+    MaxPool,
+    Rounding,
+    Slice,
+    Sort,
+    StochasticLayer,
+)
 from probgen.distributions.testing import DistributionCase
+from probgen.flows import mixed_table_flow
 
 
 def gaussian(inputs, outputs):
@@ -79,6 +91,15 @@ DISTRIBUTIONS = {
     ),
     "SurjectiveDistribution(stochastic layer)": DistributionCase(
         lambda: SurjectiveDistribution(standard_normal(2), StochasticLayer(gaussian(2, 3), gaussian(3, 2), (2,), (3,)))
+    ),
+    "SurjectiveLaw(mixed table)": DistributionCase(
+        lambda: mixed_table_flow(
+            [ContinuousColumn(1.0, 2.0), IntegerColumn(5.0, 1.0, low=3, high=8), CategoricalColumn(3)],
+            layers=2,
+            bins=4,
+            hidden=(8,),
+            guide_hidden=(8,),
+        )()
     ),
     "SurjectiveLaw": DistributionCase(lambda: SurjectiveLaw(standard_normal(2), [LowerTriangular(2), Rounding()])()),
     "Dequantized(vector, noise)": DistributionCase(

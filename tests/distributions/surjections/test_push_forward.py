@@ -221,7 +221,7 @@ def test_what_is_exact_is_scored_and_what_is_not_raises():
 
 def test_mass_is_not_lost_silently():
     """survae lets a flow on all of R^D stand in front of a sort: its density has less mass than one, its draws are unsorted."""
-    with pytest.raises(ValueError, match=r"ReversedMap is defined on Increasing\(\) only"):
+    with pytest.raises(ValueError, match=r"Sort.inv is defined on Increasing\(\) only"):
         SurjectiveDistribution(standard_normal(3), Sort().inv)
     with pytest.raises(ValueError, match="mass would be lost"):
         Affine() >> AbsoluteValue().inv
