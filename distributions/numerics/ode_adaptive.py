@@ -9,8 +9,8 @@ A step of length :math:`h` gives :math:`y_{\text{new}}` of order 5 and the diffe
 for the tolerances :math:`a` (``atol``; integrals may have their own) and :math:`b` (``rtol``), where the last term is what
 rounding (:math:`\epsilon`) of a sample's slopes :math:`k` does to :math:`e`, so that no tolerance asks for more than the dtype
 has. The error :math:`E` of a step is the root mean square of the :math:`r_i` within each part of a sample, and then the
-*largest* over parts and samples: a sample is solved as accurately in a large batch as alone, and an easy batch does not dilute a
-hard sample. The step is accepted if :math:`E \le 1`, and the next length is :math:`h \cdot 0.9\, E_n^{-0.7/5} E_{n-1}^{0.4/5}`,
+*largest* over parts and samples: a sample is solved as accurately in a large batch as alone, and an easy batch does not dilute
+a hard sample. The step is accepted if :math:`E \le 1`; the next length is :math:`h \cdot 0.9\, E_n^{-0.7/5} E_{n-1}^{0.4/5}`,
 within limits.
 
 The last slope of a step is the first of the next, so a step costs six evaluations. Lengths are read as numbers, so this

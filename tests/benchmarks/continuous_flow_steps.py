@@ -56,9 +56,9 @@ def main(argv: list[str] | None = None) -> Path:
     errors = {name: f"{answer['error_nats']:.0e}" for name, answer in answers.items() if "error_nats" in answer}
     conditions = [
         "512 rows, two hidden layers of 64, rtol 1e-5, atol 1e-6 for points and 1e-4 nats for log-determinants, which is what "
-        "zuko's relaxed trace amounts to; exact divergences; weights of standard deviation 1.5 over the root of the fan-in; one "
-        f"thread; medians of at most {options.rounds} rounds in which the processes take turns. A ratio is zuko's time over ours "
-        "within a round, with its quartiles: above 1, ours is faster. Evaluations are those of the field, rejected steps "
+        "zuko's relaxed trace amounts to; exact divergences; weights of standard deviation 1.5 over the root of the fan-in; "
+        f"one thread; medians of at most {options.rounds} rounds in which processes take turns. A ratio is zuko's time over "
+        "ours within a round, with its quartiles: above 1, ours is faster. Evaluations are those of the field, rejected steps "
         "included; in training those of the way there and of the gradient. Both norms of the error take the worst row; ours is "
         "a root mean square within a row, zuko's a maximum.",
         f"Largest errors of the log-densities at D = {options.dims[-1]} against tolerances of 1e-12 in double precision, in "

@@ -22,32 +22,31 @@ __all__ = ["LossAwareSteps"]
 class LossAwareSteps(TimeSampler):
     r"""Steps drawn with :math:`p_i \propto \sqrt{\mathbb E[L_i^2]}`, estimated from the losses seen in training.
 
-        Uniform until every step has been seen ``history`` times; then the mean of squares of each step's losses, exponentially
-        weighted with that horizon. The history lies in buffers, so it is part of the ``state_dict``. Under data-parallel training
-        each process uses the probabilities it drew with, and the wrapper's broadcast of buffers keeps them equal.
+    Uniform until every step has been seen ``history`` times; then the mean of squares of each step's losses, exponentially
+    weighted with that horizon. The history lies in buffers, so it is part of the ``state_dict``. Under data-parallel training
+    each process uses the probabilities it drew with, and the wrapper's broadcast of buffers keeps them equal.
 
-        Args:
-            grid: The chain.
-            history: How many losses of a step are remembered.
-            uniform_share: Mixed with the uniform law, so that no step is forgotten.
-            coupling: How the steps of a batch hang together.
+    Args:
+        grid: The chain.
+        history: How many losses of a step are remembered.
+        uniform_share: Mixed with the uniform law, so that no step is forgotten.
+        coupling: How the steps of a batch hang together.
 
-        Raises:
-            ValueError: ``history`` is not positive, or the share does not lie in (0, 1).
+    Raises:
+        ValueError: ``history`` is not positive, or the share does not lie in (0, 1).
 
-        References:
-            Nichol, Dhariwal (2021). Improved denoising diffusion probabilistic models. https://arxiv.org/abs/2102.09672
+    References:
+        Nichol, Dhariwal (2021). Improved denoising diffusion probabilistic models. https://arxiv.org/abs/2102.09672
 
-        Example:
-            >>> import torch
-            >>> from probgen.diffusion.objectives import LossAwareSteps
-            >>> from probgen.distributions.chains import TimeGrid
-    from probgen.infer.random_times import TimeCoupling
-            >>> sampler = LossAwareSteps(TimeGrid(2), history=1)
-            >>> draws = sampler.at_quantiles(torch.tensor([0.2, 0.7]).double())
-            >>> sampler.learn(draws, torch.tensor([3.0, 1.0]))
-            >>> [round(p, 3) for p in sampler.law.probs.tolist()]
-            [0.75, 0.25]
+    Example:
+        >>> import torch
+        >>> from probgen.diffusion.objectives import LossAwareSteps
+        >>> from probgen.distributions.chains import TimeGrid
+        >>> sampler = LossAwareSteps(TimeGrid(2), history=1)
+        >>> draws = sampler.at_quantiles(torch.tensor([0.2, 0.7]).double())
+        >>> sampler.learn(draws, torch.tensor([3.0, 1.0]))
+        >>> [round(p, 3) for p in sampler.law.probs.tolist()]
+        [0.75, 0.25]
     """
 
     times: Tensor
