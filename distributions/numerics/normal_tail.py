@@ -20,7 +20,7 @@ _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 def log_upper_tail(z: Tensor) -> Tensor:
-    r"""Return :math:`\log \Phi(-z) = \log \tfrac12 \operatorname{erfcx}(z / \sqrt 2) - z^2 / 2` for :math:`z \ge 0`, elementwise.
+    r"""Return :math:`\log \Phi(-z) = \log \tfrac12 \operatorname{erfcx}(z / \sqrt 2) - z^2 / 2`, elementwise.
 
     Args:
         z: At least 0, any shape.
