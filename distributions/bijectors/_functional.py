@@ -1,7 +1,7 @@
 """A module's hooks as functions of its tensors: what evaluates one layer with numbers that are not its own.
 
-Two things need that: layers whose parameters are slices of stacked ones (``Repeat``), and layers that are evaluated again on the
-way back, when the module may hold other numbers than it did on the way there (``_reversible.py``).
+Two things need that: layers whose parameters are slices of stacked ones (``Repeat``), and layers that are evaluated again on
+the way back, when the module may hold other numbers than it did on the way there (``_reversible.py``).
 """
 
 from __future__ import annotations

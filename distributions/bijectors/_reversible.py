@@ -1,17 +1,18 @@
 r"""Backpropagation without stored activations: inputs are recomputed from outputs, layer by layer.
 
-A chain :math:`z_{k+1} = f_k(z_k)`, :math:`\ell = \sum_k \log|\det J_{f_k}(z_k)|` usually keeps everything that was computed inside
-of every :math:`f_k` until the way back. Since the layers are invertible, the way back can do without: from the last value and the
-gradients :math:`g_n = \partial L / \partial z_n` and :math:`\lambda = \partial L / \partial \ell`, for :math:`k = n-1, \dots, 0`,
+A chain :math:`z_{k+1} = f_k(z_k)`, :math:`\ell = \sum_k \log|\det J_{f_k}(z_k)|` usually keeps everything that was computed
+inside of every :math:`f_k` until the way back. Since the layers are invertible, the way back can do without: from the last
+value and the gradients :math:`g_n = \partial L / \partial z_n`, :math:`\lambda = \partial L / \partial \ell`, for
+:math:`k = n-1, \dots, 0`,
 
 .. math::
 
     z_k = f_k^{-1}(z_{k+1}), \qquad
     (g_k, \nabla_{\theta_k}) = \text{backpropagation of } g_{k+1}^\top f_k(z_k) + \lambda \log|\det J_{f_k}(z_k)|,
 
-so only one layer's activations exist at a time. A training step costs one more inverse and one more forward pass. The input of a
-layer is *kept* instead (one event, not its activations) where recomputing it would be wrong or slow: the inverse is iterative or
-goes coordinate by coordinate, or the layer drew random numbers, which are then drawn again from the same state.
+so only one layer's activations exist at a time. A training step costs one more inverse and one more forward pass. The input
+of a layer is *kept* instead (one event, not its activations) where recomputing it would be wrong or slow: the inverse is
+iterative or goes coordinate by coordinate, or the layer drew random numbers, which are then drawn again from the same state.
 
 References:
     Gomez, Ren, Urtasun, Grosse (2017). The reversible residual network: backpropagation without storing activations.
@@ -232,12 +233,12 @@ def _walked(
             with plan.circumstances(index):
                 before = plan.stages[index].undo(after, context, own)
         slots = [0, *(1 + slot for slot in plan.used(index))]
-        grad, *parts = _stage_gradients(plan, index, before, context, tensors, (grad, weight), (index > 0 or needs[0], needs))
+        grad, *parts = _stage_gradients(plan, index, before, context, tensors, (grad, weight), needs)
         for slot, part in zip(slots, parts, strict=True):
             total = found[slot]
             found[slot] = part if total is None else total if part is None else total + part
         after = before
-    return [grad, *found]
+    return [grad if needs[0] else None, *found]
 
 
 def _stage_gradients(
@@ -247,14 +248,14 @@ def _stage_gradients(
     context: Tensor | None,
     tensors: Sequence[Tensor],
     grads: tuple[Tensor | None, Tensor | None],
-    needs: tuple[bool, Sequence[bool]],
+    needs: Sequence[bool],
 ) -> list[Tensor | None]:
     """Run one stage again and backpropagate: gradients of its input, of the context and of its tensors."""
     with torch.enable_grad(), plan.circumstances(index):
         used = plan.used(index)
-        leaves = {slot: tensors[slot].detach().requires_grad_(needs[1][2 + slot]) for slot in used}
-        value = before.detach().requires_grad_(needs[0])
-        own_context = None if context is None else context.detach().requires_grad_(needs[1][1])
+        leaves = {slot: tensors[slot].detach().requires_grad_(needs[2 + slot]) for slot in used}
+        value = before.detach().requires_grad_()
+        own_context = None if context is None else context.detach().requires_grad_(needs[1])
         given = [leaves.get(slot, tensor) for slot, tensor in enumerate(tensors)]
         results = plan.stages[index].run(value, own_context, plan.tensors(index, given), log_det=plan.log_det)
         pairs = [(out, g.sum_to_size(out.shape)) for out, g in zip(results, grads, strict=False) if g is not None]

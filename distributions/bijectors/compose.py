@@ -8,8 +8,8 @@ Parts may have different event dimensions. The composition's event must be large
 the last part, the rank that the event of the composition needs is the largest that any part asks for, corrected for parts
 that change the rank. Each part's log-determinant is summed over the axes by which its own event is smaller.
 
-Training usually keeps the activations of all parts. Since the parts are invertible, ``reversible=True`` recomputes them from the
-output on the way back, so that memory does not grow with depth (``_reversible.py``).
+Training usually keeps the activations of all parts. Since the parts are invertible, ``reversible=True`` recomputes them from
+the output on the way back, so that memory does not grow with depth (``_reversible.py``).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Compose(Combined):
     The context is passed only to parts that declare one; all such parts must declare the same shape.
 
     With ``reversible``, the way back keeps one part's activations at a time and costs one more inverse and one more forward
-    pass. Gradients (of inputs, contexts, parameters; of any order) are those of the plain composition, at inputs that are off by
-    the rounding of the inverse. A part whose inverse is iterative or slow keeps its input; one that draws random numbers (dropout)
-    keeps its input and draws the same numbers again. A conditioner that updates statistics (batch normalization) updates them on
-    each of the three passes. A tensor that a part uses without holding it as parameter or buffer gets no gradient. Function
-    transforms, compilers and tracing see the plain composition.
+    pass. Gradients (of inputs, contexts, parameters; of any order) are those of the plain composition, at inputs that are off
+    by the rounding of the inverse. A part whose inverse is iterative or slow keeps its input; one that draws random numbers
+    (dropout) keeps its input and draws the same numbers again. A conditioner that updates statistics (batch normalization)
+    updates them on each of the three passes. A tensor that a part uses without holding it as parameter or buffer gets no
+    gradient. Function transforms, compilers and tracing see the plain composition.
 
     Args:
         *parts: Bijectors (or torch transforms, which are lifted), at least one. A part may occur several times; its
@@ -67,7 +67,7 @@ class Compose(Combined):
     """
 
     def __init__(self, *parts: Transform, reversible: bool = False) -> None:
-        flat = [piece for part in parts for piece in _flatten(as_bijector(part), reversible)]
+        flat = [piece for part in parts for piece in _flatten(as_bijector(part), reversible=reversible)]
         super().__init__(flat)
         self.reversible = reversible
         self._event_dims = _event_dims(flat)
@@ -205,7 +205,7 @@ class Compose(Combined):
         return stages if direction == "forward" else stages[::-1]
 
 
-def _flatten(part: Bijector, reversible: bool) -> list[Bijector]:
+def _flatten(part: Bijector, *, reversible: bool) -> list[Bijector]:
     if isinstance(part, Compose) and (reversible or not part.reversible):
         return part._parts
     return [part]

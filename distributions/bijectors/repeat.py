@@ -1,15 +1,16 @@
 r"""One layer many times: :math:`f = g_{\theta_n} \circ \dots \circ g_{\theta_1}` with the parameters stacked.
 
-The layers of a deep flow differ in their parameters only. ``Repeat`` keeps one module whose tensors are ``[n, ...]``, and runs it
-with each slice in turn: a state of few large tensors, whatever the depth (optimizers and copies are quicker), and one program to
-compile. A compiler that sees the whole chain unrolls it, so its time grows with :math:`n`; ``compile_layers`` compiles the one
-layer, and every layer of every depth runs that program.
+The layers of a deep flow differ in their parameters only. ``Repeat`` keeps one module whose tensors are ``[n, ...]``, and runs
+it with each slice in turn: a state of few large tensors, whatever the depth, and one program to compile. A compiler that sees
+the whole chain unrolls it, so its time grows with :math:`n`; ``compile_layers`` compiles the one layer, and every layer runs
+that program.
 """
 
 from __future__ import annotations
 
 import copy
 import types
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -41,8 +42,8 @@ class Repeat(Wrapper):
         reversible: Recompute activations from outputs when gradients are taken; see ``Compose``.
 
     Raises:
-        ValueError: ``count`` is not positive, the layers differ in more than the values of their tensors, or a layer's domain is
-            not its codomain.
+        ValueError: ``count`` is not positive, the layers differ in more than the values of their tensors, or a layer's domain
+            is not its codomain.
 
     References:
         Bradbury et al. (2018). JAX: composable transformations of Python+NumPy programs (``lax.scan``).
@@ -164,6 +165,8 @@ class Repeat(Wrapper):
         stages = stages if direction == "forward" else stages[::-1]
         if self.reversible and may_run_reversibly(stages, value, context):
             return run_reversibly(stages, value, context, log_det=log_det)
+        if self._runner.active and torch.is_grad_enabled() and not value.requires_grad:
+            value = value.detach().requires_grad_()  # as for all later layers: another program otherwise
         total: list[Tensor] = []
         for stage in stages:
             value, *terms = stage.run(value, context, stage.tensors, log_det=log_det)
@@ -193,15 +196,22 @@ class _Runner:
         self.options = options
         self._programs: dict[tuple[str, bool], Callable[..., Any]] = {}
 
+    @property
+    def active(self) -> bool:
+        """Whether layers are run compiled here: not inside another compiler or a function transform."""
+        return self.options is not None and values_readable()
+
     def __call__(self, module: nn.Module, hook: str, tensors: Mapping[str, Tensor], *args: Any) -> Any:
-        if self.options is None or not values_readable():
+        if not self.active:
             return call_hook(module, hook, tensors, *args)
         before = Distribution._validate_args
         try:  # torch.compile turns the validation of arguments off for the process
             key = (hook, module.training)
             if key not in self._programs:
                 self._programs[key] = torch.compile(_own_code(hook_of(module, hook)), **self.options)
-            return self._programs[key](dict(tensors), *args)
+            with warnings.catch_warnings():  # dynamo asks slices whether they have a gradient
+                warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
+                return self._programs[key](dict(tensors), *args)
         finally:
             if Distribution._validate_args is not before:
                 Distribution.set_default_validate_args(before)
