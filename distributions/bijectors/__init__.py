@@ -73,6 +73,7 @@ from probgen.distributions.bijectors.spherical_coordinates import SphereRotation
 from probgen.distributions.bijectors.splines import CircularSpline, CubicSpline, LinearSpline, RationalQuadraticSpline
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
 from probgen.distributions.bijectors.support import ToSupport
+from probgen.distributions.bijectors.surgery import freeze, inserted, set_reversible
 from probgen.distributions.bijectors.sylvester import Sylvester
 from probgen.distributions.bijectors.triangular import LowerTriangular
 from probgen.distributions.bijectors.wrapper import Wrapper
@@ -176,8 +177,11 @@ __all__ = [
     "checkerboard_mask",
     "embedding_size",
     "fork",
+    "freeze",
     "half_mask",
+    "inserted",
     "matrix_of_quaternion",
     "positive_parameter",
     "real_parameter",
+    "set_reversible",
 ]
