@@ -178,8 +178,15 @@ class CategoricalColumn(Column):
 def require_positive(scale: float) -> None:
     """Check the scale of a column.
 
+    Args:
+        scale: What must be positive.
+
     Raises:
         ValueError: it is not positive.
+
+    Example:
+        >>> from probgen.distributions.surjections.columns import require_positive
+        >>> require_positive(2.0)
     """
     if not scale > 0:
         raise ValueError(f"`scale` must be positive; got {scale}.")
