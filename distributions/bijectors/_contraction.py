@@ -171,7 +171,7 @@ class _Recomputed(torch.autograd.Function):
         return value, log_dets
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, value_gradient: Tensor, log_det_gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, context, weights, probes, *held = ctx.saved_tensors
         with torch.enable_grad():

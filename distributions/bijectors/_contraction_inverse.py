@@ -104,7 +104,7 @@ class _Implicit(torch.autograd.Function):
         return x
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, context, *held = ctx.saved_tensors
         with torch.enable_grad():

@@ -85,4 +85,5 @@ def _mixed(images: list[Tensor], residuals: list[Tensor], ridge: float) -> Tenso
     gram = slopes.mT @ slopes
     gram = gram + ridge * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     alpha = torch.linalg.solve(gram, slopes.mT @ residuals[-1].unsqueeze(-1))
-    return images[-1] - (moves @ alpha).squeeze(-1)
+    step: Tensor = images[-1] - (moves @ alpha).squeeze(-1)
+    return step

@@ -2,9 +2,9 @@ r"""Linear maps whose norm cannot exceed a coefficient, whatever their parameter
 
 .. math:: x \mapsto \frac{c}{\max(c, \hat\sigma(W))}\, W x + b, \qquad \hat\sigma(W) \ge \sigma(W)
 
-with the bound :math:`\hat\sigma` of ``probgen.nn.lipschitz.bounds``. A matrix that is small enough stays as it is. There is no
-state besides the parameters: no vector that one step of a power iteration moves in training, and that is out of date after a
-jump of the weights.
+with the bound :math:`\hat\sigma` of ``probgen.nn.lipschitz.bounds``. A matrix that is small enough stays as it is;
+matrices start orthogonal, so that none of the constant is given away. There is no state besides the parameters: no vector that
+one step of a power iteration moves in training, and that is out of date after a jump of the weights.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class LipschitzLinear(nn.Module):
     def __init__(self, in_features: int, out_features: int, *, lipschitz: float = 1.0, iterations: int = 6) -> None:
         super().__init__()
         inner = nn.Linear(in_features, out_features)
+        nn.init.orthogonal_(inner.weight)
         self.weight, self.bias = inner.weight, inner.bias
         self.lipschitz, self.iterations = _positive(lipschitz), iterations
 
@@ -100,6 +101,7 @@ class LipschitzConv2d(nn.Module):
         if kernel < 1 or kernel % 2 == 0:
             raise ValueError(f"`kernel` must be odd; got {kernel}.")
         inner = nn.Conv2d(in_channels, out_channels, kernel, padding="same")
+        nn.init.orthogonal_(inner.weight)
         self.weight, self.bias = inner.weight, inner.bias
         self.size, self.lipschitz, self.iterations = tuple(size), _positive(lipschitz), iterations
 

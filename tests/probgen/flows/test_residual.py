@@ -23,11 +23,11 @@ def test_every_part_is_a_contraction_and_the_log_det_that_of_the_map():
 def test_training_by_roulette_improves_the_density_and_keeps_the_inverse():
     """Two heaps: the exact density of the trained parameters, and 1e-5 in single precision after training."""
     torch.manual_seed(0)
-    data = torch.randn(256, 2) * 0.3 + torch.tensor([2.0, 0.0]) * torch.randn(256, 1).sign()
-    flow = residual_flow(2, layers=4, hidden=(32, 32))
+    data = torch.randn(128, 2) * 0.3 + torch.tensor([2.0, 0.0]) * torch.randn(128, 1).sign()
+    flow = residual_flow(2, layers=3, hidden=(32,))
     flow.initialize_from(data)
     law = TransformedDistribution(standard_normal(2), flow, allow_estimate=True)
-    exact = residual_flow(2, layers=4, hidden=(32, 32), log_det="exact")
+    exact = residual_flow(2, layers=3, hidden=(32,), log_det="exact")
 
     def score():
         exact.load_state_dict(flow.state_dict())
@@ -36,7 +36,7 @@ def test_training_by_roulette_improves_the_density_and_keeps_the_inverse():
 
     before = score()
     optimizer = torch.optim.Adam(flow.parameters(), lr=1e-2)
-    for _ in range(60):
+    for _ in range(50):
         optimizer.zero_grad()
         (-law.log_prob(data).mean()).backward()
         optimizer.step()
@@ -59,13 +59,13 @@ def test_the_first_recipe_says_when_it_is_biased(features, kind):
 def test_image_flow_in_two_levels_with_classes():
     torch.manual_seed(0)
     flow = image_residual_flow((1, 4, 4), levels=2, layers=1, channels=4, context_shape=(3,), log_det="exact")
-    x, label = torch.randn(2, 1, 4, 4), torch.eye(3)[:2]
-    flow.initialize_from(x, label)
+    x, label = torch.randn(1, 1, 4, 4), torch.eye(3)[:1]
+    flow.initialize_from(torch.randn(8, 1, 4, 4), torch.eye(3)[torch.arange(8) % 3])
     z, ildj = flow.inverse_and_log_det(x, label)
     jacobian = torch.stack(
         [torch.func.jacrev(lambda v, c=c: flow.inverse(v[None], c[None])[0])(v) for v, c in zip(x, label, strict=True)]
     )
-    assert torch.allclose(ildj, torch.linalg.slogdet(jacobian.reshape(2, 16, 16))[1], atol=1e-4)
+    assert torch.allclose(ildj, torch.linalg.slogdet(jacobian.reshape(1, 16, 16))[1], atol=1e-4)
     assert torch.allclose(flow(z, label), x, atol=1e-4)
 
 
