@@ -16,6 +16,7 @@ from probgen.metrics.modes import ClassCoverage, ModeCoverage, class_coverage, m
 from probgen.metrics.pretrained import PretrainedFeatures, imagenet_features
 from probgen.metrics.sliced import sliced_wasserstein_distance
 from probgen.metrics.two_sample import TwoSampleReport, classifier_two_sample_test
+from probgen.metrics.typicality import TypicalityReport, typicality_test
 
 __all__ = [
     "ClassCoverage",
@@ -28,6 +29,7 @@ __all__ = [
     "PixelFeatures",
     "PretrainedFeatures",
     "TwoSampleReport",
+    "TypicalityReport",
     "accuracy",
     "auroc",
     "bits_per_dim",
@@ -46,4 +48,5 @@ __all__ = [
     "reverse_kl_floor",
     "sliced_wasserstein_distance",
     "train_classifier_features",
+    "typicality_test",
 ]
