@@ -42,6 +42,7 @@ def main(argv: list[str] | None = None) -> Path:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.continuous_flow_steps", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--dims", type=int, nargs="+", default=[6, 21, 43])
+    parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--note", default="", help="a sentence on the machine")
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/flow_continuous.json"))
     options = parser.parse_args(argv)
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> Path:
     processes = start(list(NAMES), threads=1, own=sys.executable)
     try:
         for dim in options.dims:
-            built, answers = build(processes, FlowCase("continuous", dim, 512))
+            built, answers = build(processes, FlowCase("continuous", dim, options.batch))
             for operation in ("log_prob", "train", "sample"):
                 seconds = taken(built, operation, options.rounds)
                 for name, own in seconds.items():
@@ -63,12 +64,12 @@ def main(argv: list[str] | None = None) -> Path:
             process.close()
     errors = {name: f"{answer['error_nats']:.0e}" for name, answer in answers.items() if "error_nats" in answer}
     conditions = [
-        "512 rows, two hidden layers of 64, rtol 1e-5, atol 1e-6 for points and 1e-4 nats for log-determinants, which is what "
-        "zuko's relaxed trace amounts to; exact divergences; weights of standard deviation 1.5 over the root of the fan-in; "
+        f"{options.batch} rows, two hidden layers of 64, rtol 1e-5, atol 1e-6 for points, 1e-4 nats for log-determinants, as "
+        "zuko's relaxed trace has it; exact divergences; weights of standard deviation 1.5 over the root of the fan-in; "
         f"processor time of one thread; medians of {options.rounds} rounds in which processes take turns. A ratio is zuko's "
         "time over ours within a round, with its quartiles: above 1, ours is faster. Evaluations are those of the field, "
-        "rejected steps included; in training those of the way there and of the gradient. Both norms of the error take the worst row; "
-        "ours is a root mean square within a row, zuko's a maximum.",
+        "rejected steps included; in training those of the way there and of the gradient. Both norms of the error take the "
+        "worst row; ours is a root mean square within a row, zuko's a maximum.",
         f"Largest errors of the log-densities at D = {options.dims[-1]} against tolerances of 1e-9 in double precision, in "
         "nats: " + ", ".join(f"{NAMES[name]} {error}" for name, error in errors.items()) + ".",
         *([options.note] if options.note else []),
