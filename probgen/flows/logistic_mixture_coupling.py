@@ -24,6 +24,7 @@ from probgen.distributions.bijectors import (
 from probgen.flows.invertible_convolutions import channel_mixing
 from probgen.flows.multi_scale import multi_scale_flow
 from probgen.nn.flows import GatedConditioner
+from probgen.nn.image_shape import image_sizes
 
 __all__ = ["flow_plus_plus"]
 
@@ -72,6 +73,9 @@ def flow_plus_plus(
         >>> z.shape, torch.allclose(flow(z), x, atol=1e-4)
         (torch.Size([5, 16]), True)
     """
+    sizes = image_sizes(event_shape, name="event_shape")
+    if min(layers) < 0 or not any(layers) or (layers[2] and sizes[1] * sizes[2] < 8):
+        raise ValueError(f"`layers` must not be negative, and checkerboards need two positions; got {layers} for {sizes}.")
     options = {"hidden": hidden, "blocks": blocks, "heads": heads, "dropout": dropout, "context_shape": context_shape}
     free = MixtureOfLogisticsCDF(components).num_free
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from probgen.nn.attention import MultiHeadAttention, differentiable_attention
@@ -103,7 +102,7 @@ class _GatedConvolution(nn.Module):
         change = self.second(self.dropout(concatenated_elu(self.first(concatenated_elu(x)))))
         if self.context is not None and context is not None:
             change = change + self.context(context)
-        return self.norm(x + F.glu(change, 1))  # type: ignore[no-any-return]
+        return self.norm(x + _gated(change, 1))  # type: ignore[no-any-return]
 
 
 class _GatedAttention(nn.Module):
@@ -118,5 +117,11 @@ class _GatedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = self.attention(x.flatten(2).mT + self.positions)
-        change = F.glu(self.gate(rows), -1).mT.unflatten(2, x.shape[2:])
+        change = _gated(self.gate(rows), -1).mT.unflatten(2, x.shape[2:])
         return self.norm(x + change)  # type: ignore[no-any-return]
+
+
+def _gated(x: Tensor, dim: int) -> Tensor:
+    """A gated linear unit, by operations of which function transforms know the derivatives."""
+    signal, gate = x.chunk(2, dim)
+    return signal * torch.sigmoid(gate)
