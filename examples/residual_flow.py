@@ -93,7 +93,7 @@ def rows_of(name: str, seconds: float, *, smoke: bool) -> str:
     own = float(estimate.stderr.square().mean().sqrt()) / len(noisy) ** 0.5
     return (
         f"{data.name}, {x.shape[1]} columns with noise: {nats:.2f} ± {stderr:.2f} nats a test row, of which the estimate's "
-        f"error is {own:.3f}; a Gaussian {float(baseline):.2f}; {steps} steps; inverse within {inversion_error(flow, noisy):.0e}"
+        f"error is {own:.3f}; a Gaussian {float(baseline):.2f}; {steps} steps; inverse {inversion_error(flow, noisy):.0e}"
     )
 
 
