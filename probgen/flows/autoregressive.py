@@ -38,7 +38,10 @@ def autoregressive_flow(
 
     Args:
         features: How many coordinates; 1 works.
-        element: The elementwise bijector; every layer gets its own parameters from its network.
+        element: The elementwise bijector; every layer gets its own parameters from its network. Among them ``Affine`` (MAF),
+            ``RationalQuadraticSpline`` (NSF), ``SumOfSquares`` (SOS flow: ``element=SumOfSquares(2, 2)``), ``Bernstein``,
+            ``MixtureOfLogisticsCDF`` (Flow++), ``DeepSigmoid``, ``DenseSigmoid`` and ``MonotoneNetwork`` (NAF),
+            ``IntegralNetwork`` (UNAF).
         context_shape: Trailing shape of the context, None if there is none.
         layers: How many layers.
         hidden: Widths of the network's hidden layers.
