@@ -1,9 +1,11 @@
 """Dequantization loses nothing, and its volume bookkeeping is right."""
 
+import math
+
 import pytest
 import torch
 
-from probgen.data import dequantize, from_logits, quantize, to_logits
+from probgen.data import dequantize, from_logits, logit_preprocessing, quantize, to_logits
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256, 65536])
@@ -42,3 +44,20 @@ def test_errors():
         dequantize(torch.zeros(2), 0)
     with pytest.raises(ValueError, match="at most 419430"):
         dequantize(torch.zeros(2), 2**20)
+
+
+def test_logit_preprocessing_is_the_bijector_of_to_logits():
+    v = torch.rand(5, 3)
+    y, log_det = to_logits(v, 0.1)
+    f = logit_preprocessing(0.1, levels=17)
+    z, ildj = f.inverse_and_log_det(17 * v)
+    assert torch.allclose(z, y, atol=1e-5)
+    assert torch.allclose(ildj.sum(-1), log_det - 3 * math.log(17), atol=1e-4)
+    p = 0.1 + 0.8 * v
+    assert torch.allclose(y, p.log() - (1 - p).log(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("options", "message"), [({"alpha": 0.5}, "`alpha` must lie"), ({"levels": 0}, "`levels` must be")])
+def test_wrong_preprocessing_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        logit_preprocessing(**options)
