@@ -45,6 +45,9 @@ def _product_coupling(context: int = 0) -> ProductCoupling:
 
 
 SEAM = {"scalar_maps_are_monotone": "a map of the circle increases around the circle; on the interval it jumps at the seam"}
+REACH = {
+    "pushforward_has_mass_one": "power tails hold mass beyond the 550 deviations of the quadrature; test_heavy_tail goes on"
+}
 STRAIGHT_THROUGH = {
     "gradients_match_finite_differences": "a straight-through gradient is that of another function, as the class says",
 }
@@ -55,8 +58,8 @@ BIJECTORS = {
     "CircularReflection": BijectorCase(lambda: CircularReflection(shape=(3,)), exempt=SEAM),
     "Mobius": BijectorCase(lambda: Mobius(shape=(3,)), exempt=SEAM),
     "Mobius(given)": BijectorCase(lambda: Mobius(torch.tensor([[0.5, 0.0], [-0.3, 0.8], [0.0, 0.0]])), exempt=SEAM),
-    "HeavyTail": BijectorCase(lambda: HeavyTail(shape=(3,))),
-    "HeavyTail(given)": BijectorCase(lambda: HeavyTail(0.2, torch.tensor([0.01, 0.5, 2.0]))),
+    "HeavyTail": BijectorCase(lambda: HeavyTail(shape=(3,)), exempt=REACH),
+    "HeavyTail(given)": BijectorCase(lambda: HeavyTail(0.2, torch.tensor([0.01, 0.5, 2.0])), exempt=REACH),
     "SphericalCoordinates(circle)": BijectorCase(lambda: SphericalCoordinates(1), (1,)),
     "SphericalCoordinates": BijectorCase(lambda: SphericalCoordinates(2), (2,)),
     "SphericalCoordinates(4)": BijectorCase(lambda: SphericalCoordinates(4), (4,)),
@@ -88,9 +91,11 @@ BIJECTORS = {
             "single_precision_reaches_the_tails": "torch's log-det is the log of that difference: -inf in float32 from x = 104",
         },
     ),
-    "heavy_tailed_flow": BijectorCase(lambda: heavy_tailed_flow(2, layers=2, bins=4, hidden=(8,), activation=nn.Tanh), (2,)),
+    "heavy_tailed_flow": BijectorCase(
+        lambda: heavy_tailed_flow(2, layers=2, bins=4, hidden=(8,), activation=nn.Tanh), (2,), exempt=REACH
+    ),
     "heavy_tailed_flow(context)": BijectorCase(
-        lambda: heavy_tailed_flow(2, context_shape=(2,), layers=0, hidden=(8,), activation=nn.Tanh), (2,)
+        lambda: heavy_tailed_flow(2, context_shape=(2,), layers=0, hidden=(8,), activation=nn.Tanh), (2,), exempt=REACH
     ),
     "LearnedPermutation": BijectorCase(lambda: LearnedPermutation(3), (3,), exempt=STRAIGHT_THROUGH),
 }
