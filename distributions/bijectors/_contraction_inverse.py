@@ -33,6 +33,7 @@ __all__ = ["invert_implicitly", "invert_with_newton"]
 
 _ATTACHED = 3  # two Newton steps and the final residual
 _TOLERANCE = 64.0
+_STOP = 2.0
 
 
 def invert_with_newton(contraction: Contraction, y: Tensor, context: Tensor | None, evaluations: int) -> Tensor:
@@ -42,7 +43,7 @@ def invert_with_newton(contraction: Contraction, y: Tensor, context: Tensor | No
         contraction: The network.
         y: Targets ``[N, *event]``.
         context: Their context.
-        evaluations: How often the network is evaluated in all.
+        evaluations: How often the network is evaluated in all, at most.
 
     Example:
         >>> import torch
@@ -52,6 +53,10 @@ def invert_with_newton(contraction: Contraction, y: Tensor, context: Tensor | No
         tensor([[0.6840]])
     """
     x = _search(contraction, y, context, evaluations - _ATTACHED)
+    if not torch.is_grad_enabled() and forward_ad._current_level < 0 and values_readable(y):
+        found = _accepted(contraction, x, y, context)  # nothing is differentiated: Newton's steps are for the stragglers
+        if not bool(found.isnan().any()):
+            return found
     for _ in range(_ATTACHED - 1):
         value, matrix = contraction.jacobian(x, context)
         residual = (x + value - y).flatten(1) if x.dim() > 1 else (x + value - y).unsqueeze(-1)
@@ -130,6 +135,7 @@ def _fixed_point(function: Any, start: Tensor, evaluations: int) -> Tensor:
         lambda flat: function(flat.reshape(shape)).reshape(flat.shape),
         start.reshape(shape[0], math.prod(shape[1:])),
         evaluations=evaluations,
+        tolerance=_STOP,
     )
     return found.reshape(shape)
 

@@ -77,7 +77,7 @@ class Residual(Bijector):
         recompute: Store nothing but the input, and evaluate the network again in the backward pass. First derivatives only.
         newton: Give the inverse derivatives by attached Newton steps with the whole Jacobian, or else first derivatives by the
             implicit function theorem. None: Newton's for at most 32 coordinates.
-        evaluations: How often an inverse evaluates the network, at least 5.
+        evaluations: How often an inverse evaluates the network at most; at least 5.
         context_shape: Trailing shape of the context; that which the network declares as ``context_shape`` if None.
 
     Raises:

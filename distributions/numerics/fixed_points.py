@@ -9,8 +9,8 @@ Let :math:`\Phi` be a contraction, :math:`|\Phi(x) - \Phi(x')| \le \kappa |x - x
 the point at which the residual would vanish if :math:`\Phi` were affine on the span of the last points (for an affine
 :math:`\Phi` it is GMRES). Every row has its own :math:`\alpha`. The least squares problem is solved by its normal equations on
 columns of length one, with a ridge of ten units of rounding. A row whose residual has more than doubled is sent back to the
-best point so far and takes a plain step from there; the best point is what is returned. Nothing branches on values, so
-``vmap`` and ``torch.compile`` work.
+best point so far and takes a plain step from there; the best point is what is returned. Nothing branches on values in function
+transforms and compiled programs; elsewhere a search may stop when every row is done.
 """
 
 from __future__ import annotations
@@ -20,20 +20,29 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from probgen.distributions._checks import values_readable
+
 __all__ = ["accelerated_fixed_point"]
 
 
 def accelerated_fixed_point(
-    function: Callable[[Tensor], Tensor], start: Tensor, *, evaluations: int = 22, memory: int = 8
+    function: Callable[[Tensor], Tensor],
+    start: Tensor,
+    *,
+    evaluations: int = 22,
+    memory: int = 8,
+    tolerance: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Look for :math:`x = \Phi(x)`, row by row.
 
     Args:
         function: The contraction :math:`\Phi`, ``[*batch, D] -> [*batch, D]``; rows must not depend on each other. It is called
-            exactly ``evaluations`` times.
+            ``evaluations`` times.
         start: Where to start, ``[*batch, D]``.
         evaluations: How often ``function`` is called, at least 2.
         memory: How many differences are kept, at least 1.
+        tolerance: Where values may be read (eager mode, no function transform), stop as soon as every residual is at most this
+            many units of rounding, relative to one plus the point's length. None: never stop early.
 
     Returns:
         The best point that was visited, ``[*batch, D]``, and the length of its residual, ``[*batch]``.
@@ -65,6 +74,10 @@ def accelerated_fixed_point(
         better = (size < least).unsqueeze(-1)
         best, best_image = torch.where(better, x, best), torch.where(better, image, best_image)
         least = torch.where(better.squeeze(-1), size, least)
+        if tolerance is not None and values_readable(start):
+            limit = tolerance * torch.finfo(start.dtype).eps * (1.0 + torch.linalg.vector_norm(best, dim=-1))
+            if not bool((least > limit).any()):
+                break
         images, residuals = [*images, image][-memory - 1 :], [*residuals, residual][-memory - 1 :]
         if count == 0:
             x = image

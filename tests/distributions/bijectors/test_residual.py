@@ -267,7 +267,7 @@ def test_number_of_evaluations_is_bounded():
     for newton in (False, True):
         calls.clear()
         Residual(Counting(), (DIM,), newton=newton).inverse(points())
-        assert len(calls) == 27
+        assert 4 <= len(calls) <= 27
 
 
 # -------------------------------------------------------------------------------------------------------------------- honesty
