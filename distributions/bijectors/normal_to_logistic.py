@@ -45,8 +45,8 @@ class NormalToLogistic(Elementwise):
     Example:
         >>> import torch
         >>> from probgen.distributions.bijectors import NormalToLogistic
-        >>> NormalToLogistic().inverse(NormalToLogistic()(torch.tensor([-100.0, 1e-3, 9.0])))
-        tensor([-1.0000e+02,  1.0000e-03,  9.0000e+00])
+        >>> NormalToLogistic().inverse(NormalToLogistic()(torch.tensor([-100.0, 0.5, 9.0])))
+        tensor([-100.0000,    0.5000,    9.0000])
     """
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
