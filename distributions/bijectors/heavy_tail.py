@@ -16,7 +16,8 @@ with :math:`\lambda` of the side on which :math:`z` lies. With :math:`L = -\log(
 It is smooth on each side and twice continuously differentiable at zero, where its slope is one. For :math:`z \sim N(0, 1)`,
 :math:`P(y > t) \sim c\, t^{-1/\lambda}`: the tail index is :math:`\nu = 1 / \lambda`, that of a Student law. For
 :math:`\lambda = 1/2` the law *is* Student's with :math:`\nu = 2`, of scale :math:`\sqrt{\pi}/2`; as :math:`\lambda \to 0`,
-:math:`1 - e^2 = e^{-2 y^2 / \pi}` is Pólya's approximation of the normal law, so the map comes close to the identity (within 0.06 for :math:`|z| \le 2`).
+:math:`1 - e^2 = e^{-2 y^2 / \pi}` is Pólya's approximation of the normal law, so the map comes close to the identity
+(within 0.06 for :math:`|z| \le 2`).
 
 A map with power tails has no finite slope. Here it continues linearly from :math:`z_0 = \sqrt{64 / \lambda}` on, that is from
 :math:`|y| > 10^{13}`: no input overflows, and no draw gets there. The derivation stands in
