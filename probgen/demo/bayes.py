@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from probgen.demo.problem import CLASSES, PIXELS, Problem
 from probgen.demo.registry import DigitModel
+from probgen.distributions.numerics.bayes import log_posterior
 from probgen.nn import MLP
 
 __all__ = ["Reweighted", "class_posterior", "reweight", "train_classifier"]
@@ -50,7 +51,7 @@ def class_posterior(model: DigitModel, problem: Problem, v: Tensor) -> Tensor:
     """
     frequency = torch.bincount(problem.train.labels, minlength=CLASSES) / len(problem.train)
     log_likelihood = torch.stack([model.log_prob(v, torch.full((len(v),), k)) for k in range(CLASSES)], -1)
-    return (log_likelihood + frequency.log()).log_softmax(-1)
+    return log_posterior(log_likelihood, frequency)
 
 
 def train_classifier(problem: Problem, *, steps: int, seed: int) -> nn.Module:

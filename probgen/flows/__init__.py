@@ -14,6 +14,7 @@ from probgen.flows.imported import ImportedAffine, ImportedSpline, ReevaluatedNe
 from probgen.flows.inverse_autoregressive import inverse_autoregressive_flow
 from probgen.flows.invertible_convolutions import channel_mixing, glow
 from probgen.flows.invertible_residual import invertible_resnet
+from probgen.flows.latent_space import attribute_vector, class_posterior, data_between, moved_along, tempered
 from probgen.flows.learned_noise import DequantizationNoise, dequantization_noise
 from probgen.flows.logistic_mixture_coupling import flow_plus_plus
 from probgen.flows.manifolds import rotation_flow, simplex_flow, sphere_flow
@@ -36,13 +37,16 @@ __all__ = [
     "ImportedSpline",
     "ReevaluatedNetwork",
     "RowNetwork",
+    "attribute_vector",
     "autoregressive_flow",
     "block_neural_autoregressive_flow",
     "channel_mixing",
     "circular_flow",
+    "class_posterior",
     "continuous_flow",
     "continuous_image_flow",
     "coupling_flow",
+    "data_between",
     "dequantization_noise",
     "flow_plus_plus",
     "from_nflows",
@@ -56,6 +60,7 @@ __all__ = [
     "invertible_resnet",
     "masked_autoregressive_flow",
     "mixed_table_flow",
+    "moved_along",
     "multi_scale_flow",
     "neural_autoregressive_flow",
     "neural_spline_autoregressive",
@@ -69,6 +74,7 @@ __all__ = [
     "simplex_flow",
     "sphere_flow",
     "sylvester_flow",
+    "tempered",
     "torus_flow",
     "unconstrained_monotonic_flow",
     "wave_glow",

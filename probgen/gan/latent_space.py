@@ -8,7 +8,6 @@ d` unless that is declined.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from probgen.distributions import ImplicitDistribution
 from probgen.distributions.numerics.interpolation import linear, spherical
+from probgen.distributions.numerics.noise_arithmetic import combined_noise, typical_length
 
 __all__ = ["combined_noise", "draws_between", "mean_noise", "typical_length"]
 
@@ -94,48 +94,3 @@ def mean_noise(
         if scores.shape != (num_draws,):
             raise ValueError(f"`score` must return one number for each of {num_draws} draws; got {tuple(scores.shape)}.")
         return noise[scores.topk(num_kept).indices].mean(0)
-
-
-def combined_noise(noises: Sequence[Tensor], weights: Sequence[float], *, rescaled: bool = True) -> Tensor:
-    r"""Arithmetic on noise, :math:`\sum_i w_i z_i`: with weights (1, -1, 1), "A' is to A as ? is to B".
-
-    Args:
-        noises: Vectors ``[*batch, d]``.
-        weights: One number w for each.
-        rescaled: Bring the result to the length :math:`\sqrt d` of typical noise.
-
-    Returns:
-        Shape ``[*batch, d]``.
-
-    Raises:
-        ValueError: there is no noise, or the numbers of noises and weights differ.
-
-    Example:
-        >>> import torch
-        >>> from probgen.gan import combined_noise
-        >>> combined_noise([torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0])], [1.0, -1.0]).norm()  # the root of 2
-        tensor(1.4142)
-    """
-    if not noises or len(noises) != len(weights):
-        raise ValueError(f"`noises` and `weights` must be as many, at least one; got {len(noises)} and {len(weights)}.")
-    total = torch.stack([weight * noise for weight, noise in zip(weights, torch.broadcast_tensors(*noises), strict=True)]).sum(
-        0
-    )
-    return typical_length(total) if rescaled else total
-
-
-def typical_length(noise: Tensor) -> Tensor:
-    r"""Noise in the same direction, with the length :math:`\sqrt d` that standard normal noise has; 0 stays 0.
-
-    Args:
-        noise: Vectors ``[*batch, d]``.
-
-    Example:
-        >>> import torch
-        >>> from probgen.gan import typical_length
-        >>> typical_length(torch.tensor([[3.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]))
-        tensor([[2., 0., 0., 0.],
-                [0., 0., 0., 0.]])
-    """
-    length = torch.linalg.vector_norm(noise, dim=-1, keepdim=True)
-    return noise * (math.sqrt(noise.shape[-1]) / torch.where(length > 0, length, torch.ones_like(length)))
