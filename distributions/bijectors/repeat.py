@@ -211,7 +211,8 @@ class _Runner:
                 self._programs[key] = torch.compile(_own_code(hook_of(module, hook)), **self.options)
             with warnings.catch_warnings():  # dynamo asks slices whether they have a gradient
                 warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
-                return self._programs[key](dict(tensors), *args)
+                laid_out = [arg.contiguous() if isinstance(arg, Tensor) else arg for arg in args]  # one layout, one program
+                return self._programs[key](dict(tensors), *laid_out)
         finally:
             if Distribution._validate_args is not before:
                 Distribution.set_default_validate_args(before)

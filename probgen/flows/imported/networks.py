@@ -38,7 +38,8 @@ class MaskedLayer(nn.Module):
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         self.weight = nn.Parameter(layer.weight.detach().clone())
-        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
+        bias: Tensor | None = layer.bias
+        self.bias = None if bias is None else nn.Parameter(bias.detach().clone())
         mask = getattr(layer, "mask", None)
         self.register_buffer("mask", None if mask is None else mask.detach().to(self.weight).clone())
 
@@ -130,14 +131,14 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         if not self.residual:
-            return self.activation(self.layers[0](x))
+            return self.activation(cast(Tensor, self.layers[0](x)))
         h = self.layers[0](self.activation(x))
         if self.context is not None and not self.gated:
             h = h + self.context(context)
         h = self.layers[1](self.activation(h))
         if self.context is not None and self.gated:
             h = F.glu(torch.cat([h, self.context(context)], -1), -1)
-        return x + h
+        return x + cast(Tensor, h)
 
 
 class ReevaluatedNetwork(IncrementalNetwork):
@@ -214,7 +215,7 @@ class ReevaluatedNetwork(IncrementalNetwork):
         missing = self.features - seen.shape[-1]
         values = F.pad(seen, (0, missing)).index_select(-1, cast(Tensor, self._rank))
         chosen = torch.tensor(self._levels[level], device=seen.device)
-        return self(values, context).index_select(-2, chosen)  # type: ignore[no-any-return]
+        return cast(Tensor, self(values, context)).index_select(-2, chosen)
 
 
 def layers_of(network: nn.Module) -> nn.Sequential:

@@ -58,13 +58,14 @@ def from_nflows(flow: nn.Module) -> TransformedDistribution:
     """
     if not (hasattr(flow, "_transform") and hasattr(flow, "_distribution")):
         raise ValueError(f"`flow` must be an nflows flow, with `_transform` and `_distribution`; got {type(flow).__name__}.")
-    base, embedding = flow._distribution, getattr(flow, "_embedding_net", None)
+    base: Any = flow._distribution
+    embedding = getattr(flow, "_embedding_net", None)
     if type(base).__name__ != "StandardNormal":
         raise ValueError(f"the base must be a StandardNormal; got {type(base).__name__}.")
     if embedding is not None and type(embedding).__name__ != "Identity":
         raise ValueError(f"a flow with an embedding of its context cannot be imported; got {type(embedding).__name__}.")
     parts = _flat(flow._transform)
-    features = int(torch.Size(base._shape).numel())  # type: ignore[arg-type]
+    features = int(torch.Size(base._shape).numel())
     return TransformedDistribution(standard_normal(features), Compose(*(part.inv for part in reversed(parts))))
 
 

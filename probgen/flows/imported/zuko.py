@@ -75,7 +75,7 @@ def _layer(layer: Any) -> Bijector:
         mask = [bool(flag) for flag in layer.mask.tolist()]
         element = _element(layer)
         network = layers_of(layer.hyper)
-        context = network[0].weight.shape[1] - sum(mask)  # type: ignore[union-attr, index]
+        context = network[0].weight.shape[1] - sum(mask)  # type: ignore[index]
         shape = (int(context),) if context else None
         return Coupling(element, network, mask, context_shape=shape, input_bound=torch.inf)
     raise ValueError(f"{name} cannot be imported from zuko{' (with an adjacency)' if name.startswith('Masked') else ''}.")
