@@ -286,7 +286,9 @@ def test_a_biased_log_det_makes_no_density():
     assert trained.log_prob(points()).shape == (5,)
 
 
+@pytest.mark.statistical(false_alarm=1e-9)
 def test_an_unbiased_log_det_gives_estimates_with_errors():
+    """Each of five estimates of 1000 draws is within 6.5 standard errors of the exact value."""
     f = Residual(steep(lipschitz=0.6), (DIM,), log_det="roulette")
     assert (f.log_det_kind, (f.inv >> f).log_det_kind, f.static_graph) == ("unbiased", "unbiased", False)
     law = TransformedDistribution(standard_normal(DIM), f.inv)
