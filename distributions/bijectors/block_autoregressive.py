@@ -205,12 +205,14 @@ class BlockAutoregressive(Bijector):
 
     def _masked(self, index: int, like: Tensor) -> Tensor:
         """The blocks below the diagonal, ``[D, out, D, in]``, zero elsewhere."""
-        return (self.mixing[index] * self._below[:, None, :, None]).to(like.dtype)
+        weight: Tensor = self.mixing[index] * self._below[:, None, :, None]
+        return weight.to(like.dtype)
 
     def _mixed(self, index: int, seen: Tensor) -> Tensor:
         """What earlier coordinates add, ``[*batch, D, out]``, from their units ``seen`` ``[*batch, D, in]``."""
         weight = self._masked(index, seen).flatten(2).flatten(0, 1)
-        return (seen.flatten(-2) @ weight.mT).unflatten(-1, (self.features, -1))
+        mixed: Tensor = (seen.flatten(-2) @ weight.mT).unflatten(-1, (self.features, -1))
+        return mixed
 
 
 def _hidden(x: Tensor, blocks: list[Tensor], known: list[Tensor]) -> list[Tensor]:

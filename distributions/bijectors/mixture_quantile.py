@@ -120,7 +120,8 @@ class MixtureQuantile(Amortized):
 
     def _table(self, like: Tensor, context: Tensor | None) -> Tensor:
         """Unconstrained parameters ``[*context_batch, features, 3 * components]``."""
-        return self._raw(like, context).unflatten(-1, (self.features, self.mixture.num_free))
+        table: Tensor = self._raw(like, context).unflatten(-1, (self.features, self.mixture.num_free))
+        return table
 
 
 def _raw_of_quantiles(rows: Tensor, components: int) -> Tensor:

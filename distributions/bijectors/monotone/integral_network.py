@@ -124,7 +124,8 @@ class IntegralNetwork(NetworkElement):
             signal: The signal :math:`c`, ``[*batch, signal]``.
         """
         offset = self._function.offset(signal)
-        return self._function(x.clamp(-self.bound, self.bound)[..., None], offset[..., None, :])[0].squeeze(-1)
+        value: Tensor = self._function(x.clamp(-self.bound, self.bound)[..., None], offset[..., None, :])[0]
+        return value.squeeze(-1)
 
     @property
     def _function(self) -> _PositiveFunction:
@@ -213,10 +214,10 @@ class _PositiveFunction(nn.Module):
         weight = self.first.weight[:, 0]
         h = torch.tanh(t[..., None] * weight + offset)
         slope = (1.0 - h * h) * weight
-        for layer in list(self.layers)[:-1]:
+        *between, last = cast(list[nn.Linear], list(self.layers))
+        for layer in between:
             h = torch.tanh(layer(h))
             slope = (1.0 - h * h) * F.linear(slope, layer.weight)
-        last = self.layers[-1]
         bent = torch.tanh(last(h).squeeze(-1) / _LARGEST_EXPONENT)
         exponent = _LARGEST_EXPONENT * bent + self.level
         steepness = torch.sigmoid(exponent) * (1.0 - bent * bent)

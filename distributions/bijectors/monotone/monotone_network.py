@@ -90,7 +90,8 @@ class MonotoneNetwork(NetworkElement):
         return signal_parameters(self.signal_size)
 
     def _value_and_log_slope(self, x: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
-        return self._network(x, self._network.offsets(signal))
+        value, log_slope = self._network(x, self._network.offsets(signal))
+        return value, log_slope
 
     @property
     def _network(self) -> _PositiveNetwork:
