@@ -208,7 +208,7 @@ class _Runner:
         try:  # torch.compile turns the validation of arguments off for the process
             key = (hook, module.training)
             if key not in self._programs:
-                self._programs[key] = torch.compile(_own_code(hook_of(module, hook)), **self.options)
+                self._programs[key] = torch.compile(_own_code(hook_of(module, hook)), **(self.options or {}))
             with warnings.catch_warnings():  # dynamo asks slices whether they have a gradient
                 warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
                 laid_out = [arg.contiguous() if isinstance(arg, Tensor) else arg for arg in args]  # one layout, one program
