@@ -26,6 +26,8 @@ from probgen.nn.flows import ResidualConditioner
 
 __all__ = ["image_real_nvp"]
 
+Shape = tuple[int, int, int]
+
 _CHANNEL_COUPLINGS = 3
 _CHECKERBOARDS = 3
 _LAST_CHECKERBOARDS = 4
@@ -68,33 +70,27 @@ def image_real_nvp(
         torch.Size([5, 1, 8, 8])
     """
 
-    def channels(shape: tuple[int, int, int], index: int) -> list[Bijector]:
-        size, *grid = shape
-        half = (size // 2, size - size // 2)
+    def network(inputs: int, outputs: int, grid: tuple[int, ...], width: int) -> ResidualConditioner:
+        size = (grid[0], grid[1])
+        return ResidualConditioner(inputs, 2 * outputs, size, hidden=width, blocks=blocks, context_shape=context_shape)
+
+    def channels(shape: Shape, index: int) -> list[Bijector]:
+        half = (shape[0] // 2, shape[0] - shape[0] // 2)
         parts: list[Bijector] = []
         for number in range(_CHANNEL_COUPLINGS):
-            flip = number % 2 == 1
-            network = ResidualConditioner(
-                half[0],
-                2 * half[1],
-                (grid[0], grid[1]),
-                hidden=hidden * 2 ** (index + 1),
-                blocks=blocks,
-                context_shape=context_shape,
-            )
-            coupling = SplitCoupling(Affine(), network, half, flip=flip, context_shape=context_shape)
-            parts += [coupling, ActNorm((size, 1, 1))]
+            conditioner = network(*half, shape[1:], hidden * 2 ** (index + 1))
+            coupling = SplitCoupling(Affine(), conditioner, half, flip=number % 2 == 1, context_shape=context_shape)
+            parts += [coupling, ActNorm((shape[0], 1, 1))]
         return parts
 
-    def checkerboards(shape: tuple[int, int, int], index: int) -> list[Bijector]:
-        size, *grid = shape
+    def checkerboards(shape: Shape, index: int) -> list[Bijector]:
         parts: list[Bijector] = []
         for number in range(_LAST_CHECKERBOARDS if index == levels - 1 else _CHECKERBOARDS):
-            network = ResidualConditioner(
-                size, 2 * size, (grid[0], grid[1]), hidden=hidden * 2**index, blocks=blocks, context_shape=context_shape
+            conditioner, mask = (
+                network(shape[0], shape[0], shape[1:], hidden * 2**index),
+                checkerboard_mask(shape, flip=number % 2 == 1),
             )
-            mask = checkerboard_mask(shape, flip=number % 2 == 1)
-            parts += [MaskedCoupling(Affine(), network, mask, context_shape=context_shape), ActNorm((size, 1, 1))]
+            parts += [MaskedCoupling(Affine(), conditioner, mask, context_shape=context_shape), ActNorm((shape[0], 1, 1))]
         return parts
 
     return multi_scale_flow(

@@ -34,7 +34,7 @@ from probgen.distributions.bijectors import (
 from probgen.flows.multi_scale import SplitPrior, multi_scale_flow
 from probgen.nn.flows import ConvConditioner
 
-__all__ = ["Mixing", "channel_mixing", "glow"]
+__all__ = ["channel_mixing", "glow"]
 
 Mixing = Literal["plain", "lu", "qr", "permutation"]
 

@@ -33,7 +33,7 @@ from probgen.distributions.bijectors import (
 from probgen.nn.flows import GridContext, ZeroConv2d
 from probgen.nn.image_shape import image_sizes
 
-__all__ = ["SplitPrior", "multi_scale_flow"]
+__all__ = ["multi_scale_flow"]
 
 Shape = tuple[int, int, int]
 SplitPrior = Literal["learned", "standard"]
