@@ -74,7 +74,7 @@ class Crops:
 
 def build(frames: int, *, smoke: bool) -> Bijector:
     """The flow for waves of this many frames; its parameters are the same for every length."""
-    size = {"steps": 4, "channels": 8, "layers": 2} if smoke else {"steps": 12, "channels": 64, "layers": 6}
+    size = {"steps": 4, "channels": 8, "layers": 2} if smoke else {"steps": 8, "channels": 48, "layers": 6}
     return wave_glow(frames * HOP, context_shape=(BANDS, frames), **size)
 
 
@@ -160,7 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="a few seconds on the embedded clips")
     parser.add_argument("--seconds", type=float, default=600.0, help="processor time of the training")
-    parser.add_argument("--frames", type=int, default=32, help=f"frames of a crop, {HOP} samples each")
+    parser.add_argument("--frames", type=int, default=16, help=f"frames of a crop, {HOP} samples each")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
     parser.add_argument("--clip", type=float, default=100.0, help="largest norm of a gradient, in nats a wave")

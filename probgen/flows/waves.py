@@ -38,12 +38,13 @@ def wave_glow(
     channels: int = 256,
     layers: int = 8,
     kernel_size: int = 3,
+    features: int = 64,
 ) -> Bijector:
     r"""The flow of Prenger et al. (2019), from a flat latent ``[length]`` to a wave ``[length]``.
 
     Its parameters do not depend on the length: build it again for another length and load the state. All samples of a wave are
-    drawn at once; temperatures below one (the paper draws with 0.6) are a base of smaller deviation. Call ``initialize_from`` with
-    a batch of waves before training: it takes their scale.
+    drawn at once; temperatures below one (the paper draws with 0.6) are a base of smaller deviation. Call ``initialize_from``
+    with a batch of waves before training: it takes their scale.
 
     Args:
         length: Samples of a wave, a multiple of ``group``.
@@ -56,6 +57,7 @@ def wave_glow(
         channels: Hidden channels of the networks (the paper: 512, later 256).
         layers: Layers of the networks.
         kernel_size: Length of their kernels, odd.
+        features: How many features of every position a spectrogram becomes, by a transposed convolution.
 
     Returns:
         A bijector of :math:`\mathbb{R}^\mathrm{length}`, exact and fast both ways.
@@ -80,8 +82,8 @@ def wave_glow(
             "`length` must be a multiple of `group`, sizes positive, and two channels left at the end; "
             f"got length {length}, group {group}, {steps} steps, {early_size} channels out every {early_every}."
         )
-    positions, told = length // group, _embedding(length, group, context_shape)
-    inner_shape = context_shape if told is None else (told[1], positions)
+    positions, told = length // group, _embedding(length // group, features, context_shape)
+    inner_shape = context_shape if told is None else (features, positions)
 
     def step(width: int) -> list[Bijector]:
         sizes = (width // 2, width - width // 2)
@@ -98,14 +100,16 @@ def wave_glow(
         if index and index % early_every == 0:
             flow = FactorOut(flow, (early_size, positions))
     flow = Compose(flow, Squeeze((group,)).inv, ActNorm((1, 1)), Reshape((1, length), (length,)))
-    return flow if told is None or context_shape is None else EmbeddedContext(flow, told[0], context_shape)
+    return flow if told is None or context_shape is None else EmbeddedContext(flow, told, context_shape)
 
 
-def _embedding(length: int, group: int, context_shape: Sequence[int] | None) -> tuple[UpsampledFrames, int] | None:
-    """The network that brings a spectrogram to the flow's rate, and how many features a position then has."""
+def _embedding(positions: int, features: int, context_shape: Sequence[int] | None) -> UpsampledFrames | None:
+    """The network that brings a spectrogram to the flow's rate; None where there is none."""
     if context_shape is None or len(context_shape) != 2:
         return None
-    features, frames = context_shape
-    if length % frames:
-        raise ValueError(f"`length` must be a multiple of the number of frames; got {length} and {frames}.")
-    return UpsampledFrames(features, hop=length // frames, group=group), features * group
+    bands, frames = context_shape
+    if positions % frames:
+        raise ValueError(
+            f"`length` must be a multiple of `group` times the number of frames; got {positions} groups, {frames}."
+        )
+    return UpsampledFrames(bands, features, factor=positions // frames)

@@ -65,7 +65,7 @@ class DilatedConditioner(nn.Module):
         if context_shape is not None and len(context_shape) not in (1, 2):
             raise ValueError(f"`context_shape` must be (channels, length) or (channels,); got {tuple(context_shape)}.")
         self.entry = NormalizedConv1d(in_channels, channels, 1)
-        self.context = None if context_shape is None else nn.Conv1d(context_shape[0], 2 * channels * layers, 1, bias=False)
+        self.context = None if context_shape is None else nn.Linear(context_shape[0], 2 * channels * layers, bias=False)
         self.gates = nn.ModuleList(
             NormalizedConv1d(channels, 2 * channels, kernel_size, dilation=2**index) for index in range(layers)
         )
@@ -93,5 +93,5 @@ class DilatedConditioner(nn.Module):
         """What each layer is told of the context, from one product for all."""
         if self.context is None or context is None:
             return [0.0] * layers
-        told: Tensor = self.context(context if context.dim() == 3 else context.unsqueeze(-1))
+        told = self.context.weight @ (context if context.dim() == 3 else context.unsqueeze(-1))
         return told.chunk(layers, dim=1)

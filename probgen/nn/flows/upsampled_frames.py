@@ -1,9 +1,12 @@
 r"""Frames of features brought to the rate of grouped samples by a transposed convolution.
 
-A spectrogram has one column every ``hop`` samples; a flow of waves works on groups of ``group`` samples. A transposed
-convolution of stride ``hop`` gives every sample its features, and the features of a group stand side by side:
+A spectrogram has one column every ``hop`` samples; a flow of waves works on groups of ``group`` samples, ``hop / group`` groups
+a frame. A transposed convolution of that stride gives every group its features,
 
-.. math:: [C, F] \to [C, hF] \to [gC, hF / g] .
+.. math:: [C, F] \to [C', F \cdot \mathrm{hop} / \mathrm{group}] .
+
+To give every *sample* features and to put those of a group side by side, as the paper does, is the same map with a kernel that
+is cut out of a longer one.
 """
 
 from __future__ import annotations
@@ -16,16 +19,16 @@ __all__ = ["UpsampledFrames"]
 
 
 class UpsampledFrames(nn.Module):
-    """From frames ``[N, channels, frames]`` to features of groups ``[N, channels * group, frames * hop / group]``.
+    """From frames ``[N, in_features, frames]`` to features of positions ``[N, out_features, frames * factor]``.
 
     Args:
-        channels: Features of a frame.
-        hop: Samples from a frame to the next one, a multiple of ``group``.
-        group: Samples of a group.
-        width: Length of the transposed convolution in hops; an even number or one.
+        in_features: Features of a frame.
+        out_features: Features of a position.
+        factor: Positions of a frame.
+        width: Length of the transposed convolution in frames; ``(width - 1) * factor`` is even.
 
     Raises:
-        ValueError: a size is not positive, or ``group`` does not divide ``hop``.
+        ValueError: a size is not positive, or the kernel cannot be centered.
 
     References:
         Prenger, Valle, Catanzaro (2019). WaveGlow: a flow-based generative network for speech synthesis.
@@ -34,21 +37,18 @@ class UpsampledFrames(nn.Module):
     Example:
         >>> import torch
         >>> from probgen.nn.flows import UpsampledFrames
-        >>> UpsampledFrames(5, hop=16, group=8)(torch.zeros(2, 5, 3)).shape
-        torch.Size([2, 40, 6])
+        >>> UpsampledFrames(5, 12, factor=8)(torch.zeros(2, 5, 3)).shape
+        torch.Size([2, 12, 24])
     """
 
-    def __init__(self, channels: int, *, hop: int, group: int, width: int = 4) -> None:
+    def __init__(self, in_features: int, out_features: int, *, factor: int, width: int = 4) -> None:
         super().__init__()
-        require_sizes(channels=channels, hop=hop, group=group, width=width)
-        kernel = width * hop
-        if hop % group or (kernel - hop) % 2:
-            raise ValueError(f"`group` must divide `hop`, and the kernel must be centered; got {group}, {hop}, width {width}.")
-        self.group = group
-        self.convolution = nn.ConvTranspose1d(channels, channels, kernel, stride=hop, padding=(kernel - hop) // 2)
+        require_sizes(in_features=in_features, out_features=out_features, factor=factor, width=width)
+        beyond = (width - 1) * factor
+        if beyond % 2:
+            raise ValueError(f"the kernel must be centered, (width - 1) * factor even; got width {width}, factor {factor}.")
+        self.convolution = nn.ConvTranspose1d(in_features, out_features, width * factor, stride=factor, padding=beyond // 2)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """From ``[N, channels, frames]`` to ``[N, channels * group, frames * hop / group]``."""
-        samples: Tensor = self.convolution(frames)
-        groups = samples.unflatten(-1, (samples.shape[-1] // self.group, self.group))
-        return groups.movedim(-1, 2).flatten(1, 2)
+        """From ``[N, in_features, frames]`` to ``[N, out_features, frames * factor]``."""
+        return self.convolution(frames)  # type: ignore[no-any-return]

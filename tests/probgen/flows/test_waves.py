@@ -10,7 +10,7 @@ from probgen.flows import wave_glow
 
 def _flow(length=64, **options):
     torch.manual_seed(0)
-    flow = wave_glow(length, **{"steps": 5, "early_every": 2, "channels": 8, "layers": 2} | options)
+    flow = wave_glow(length, **{"steps": 5, "early_every": 2, "channels": 8, "layers": 2, "features": 6} | options)
     for module in flow.modules():
         if isinstance(module, SplitCoupling):
             torch.nn.init.normal_(module.conditioner.output.weight, std=0.05)
