@@ -249,7 +249,7 @@ def require_no_lost_mass(left: str, made: Constraint, right: StochasticMap) -> N
     """
     if is_real(made) and not is_real(right.domain):
         raise ValueError(
-            f"{right._get_name()} is defined on {right.domain} only, but {left} gives all real numbers: mass would be lost. "
+            f"{type(right).__name__} is defined on {right.domain} only, but {left} gives all real numbers: mass would be lost. "
             "Put a bijector onto that set between them (`ToSupport`, `Exp`, `Softplus`)."
         )
 

@@ -125,7 +125,8 @@ class MixedColumns(Surjection):
         return torch.cat([u for u, _ in pairs], -1), log_det
 
     def _blocks(self, u: Tensor) -> tuple[Tensor, ...]:
-        return u.split([column.width for column in self.columns], -1)
+        blocks: tuple[Tensor, ...] = u.split([column.width for column in self.columns], -1)
+        return blocks
 
     def _require(self, length: int, wanted: int) -> None:
         if length != wanted:

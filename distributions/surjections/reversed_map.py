@@ -78,7 +78,7 @@ class ReversedMap(StochasticMap):
         return self.base.contribution_kind
 
     def _get_name(self) -> str:
-        return f"{self.base._get_name()}.inv"
+        return f"{type(self.base).__name__}.inv"
 
     @property
     def inv(self) -> StochasticMap:

@@ -64,7 +64,8 @@ def mel_spectrogram(
     pieces = padded.unfold(-1, window, hop) * torch.hann_window(window, dtype=audio.dtype, device=audio.device)
     magnitude = torch.fft.rfft(pieces).abs()
     power = magnitude @ mel_filters(rate=rate, window=window, bands=bands).to(magnitude)
-    return power.clamp(min=floor).log().mT.reshape(*audio.shape[:-1], bands, frames)
+    logarithms: Tensor = power.clamp(min=floor).log().mT
+    return logarithms.reshape(*audio.shape[:-1], bands, frames)
 
 
 def mel_filters(*, rate: float, window: int, bands: int) -> Tensor:

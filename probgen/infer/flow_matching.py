@@ -160,7 +160,7 @@ class FlowMatching(Objective):
                 raise ValueError(f"`start` must hold one point for each of {len(x)} data; got shape {tuple(start.shape)}.")
             return start.reshape(len(x), *shape)
         base = standard_normal(shape).like(x) if self.base is None else self.base
-        return cast(Tensor, base.sample(torch.Size((len(x),)))).to(x)
+        return base.sample(torch.Size((len(x),))).to(x)
 
     def _positions(self, count: int, like: Tensor) -> Tensor:
         """A position s in [0, 1] for every datum."""
@@ -168,7 +168,7 @@ class FlowMatching(Objective):
         if isinstance(self.times, str):
             return quantiles.to(like)
         margin = 1e-9
-        return cast(Tensor, self.times.icdf(quantiles.clamp(margin, 1 - margin))).to(like)
+        return self.times.icdf(quantiles.clamp(margin, 1 - margin)).to(like)
 
     def extra_repr(self) -> str:
         """The settings."""

@@ -18,7 +18,7 @@ they leave the solver little to do. What they cost in likelihood and save in eva
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from torch import Tensor
 from torch.distributions import Distribution
@@ -119,7 +119,7 @@ class RegularizedLikelihood(Objective):
                 x, log_det = inverse_through([part], x, given, batch_dims)  # type: ignore[assignment]
             ildj = ildj + log_det
         base = standard_normal(x.shape[batch_dims:]).like(x) if self.base is None else self.base
-        return LikelihoodTerms(-cast(Tensor, base.log_prob(x)) - ildj, kinetic, jacobian)
+        return LikelihoodTerms(-base.log_prob(x) - ildj, kinetic, jacobian)
 
     def extra_repr(self) -> str:
         """The weights."""

@@ -176,7 +176,7 @@ class ConcatSquashMLP(nn.Module):
             context: Shape ``[N, *context_shape]``.
         """
         velocity, slopes, gate = self._run(t, x, context, slopes=True)
-        weights = [layer.weight for layer in self.layers]
+        weights: list[Tensor] = [layer.weight for layer in self.layers]  # type: ignore[misc]
         if len(gate) == 1 and 1 <= len(slopes) <= 2:  # the last diagonal is the same for all rows
             around = weights[0] @ (gate.mT * weights[-1])
             if len(slopes) == 1:
