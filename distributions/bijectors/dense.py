@@ -65,7 +65,9 @@ class DenseLinear(Linear):
 
     def _solve(self, y: Tensor) -> Tensor:
         rows = y.reshape(-1, self.features)
-        return torch.linalg.solve(self.weight.to(y.dtype).mT, rows, left=False).reshape(y.shape)
+        x: Tensor = torch.linalg.solve(self.weight.to(y.dtype).mT, rows, left=False)
+        return x.reshape(y.shape)
 
     def _log_determinant(self, like: Tensor) -> Tensor:
-        return torch.linalg.slogdet(self.weight.to(like.dtype)).logabsdet
+        log_det: Tensor = torch.linalg.slogdet(self.weight.to(like.dtype)).logabsdet
+        return log_det

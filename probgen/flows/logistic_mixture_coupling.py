@@ -76,16 +76,27 @@ def flow_plus_plus(
     sizes = image_sizes(event_shape, name="event_shape")
     if min(layers) < 0 or not any(layers) or (layers[2] and sizes[1] * sizes[2] < 8):
         raise ValueError(f"`layers` must not be negative, and checkerboards need two positions; got {layers} for {sizes}.")
-    options = {"hidden": hidden, "blocks": blocks, "heads": heads, "dropout": dropout, "context_shape": context_shape}
     free = MixtureOfLogisticsCDF(components).num_free
+
+    def network(inputs: int, outputs: int, shape: tuple[int, int, int]) -> GatedConditioner:
+        return GatedConditioner(
+            inputs,
+            outputs * free,
+            shape[1:],
+            hidden=hidden,
+            blocks=blocks,
+            heads=heads,
+            dropout=dropout,
+            context_shape=context_shape,
+        )
 
     def checkerboards(shape: tuple[int, int, int], count: int) -> list[Bijector]:
         parts: list[Bijector] = []
         for number in range(count):
-            network = GatedConditioner(shape[0], shape[0] * free, shape[1:], **options)
+            conditioner = network(shape[0], shape[0], shape)
             mask = checkerboard_mask(shape, flip=number % 2 == 1)
             parts += _layer(
-                MaskedCoupling(MixtureOfLogisticsCDF(components), network, mask, context_shape=context_shape), shape
+                MaskedCoupling(MixtureOfLogisticsCDF(components), conditioner, mask, context_shape=context_shape), shape
             )
         return parts
 
@@ -93,9 +104,9 @@ def flow_plus_plus(
         half = (shape[0] // 2, shape[0] - shape[0] // 2)
         parts = checkerboards(shape, layers[2])
         for number in range(layers[1]):
-            network = GatedConditioner(half[0], half[1] * free, shape[1:], **options)
+            conditioner = network(half[0], half[1], shape)
             element, flip = MixtureOfLogisticsCDF(components), number % 2 == 1
-            parts += _layer(SplitCoupling(element, network, half, flip=flip, context_shape=context_shape), shape)
+            parts += _layer(SplitCoupling(element, conditioner, half, flip=flip, context_shape=context_shape), shape)
         return parts
 
     return multi_scale_flow(

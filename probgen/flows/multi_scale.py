@@ -143,7 +143,8 @@ class _TopNetwork(nn.Module):
     def forward(self, context: Tensor) -> Tensor:
         batch, (channels, height, width) = context.shape[:-1], self.shape
         raw: Tensor = self.context(context.reshape(-1, *self.context_shape)).expand(-1, -1, height, width)
-        return raw.unflatten(1, (channels, 2)).movedim(2, -1).reshape(*batch, 2 * channels * height * width)
+        ordered: Tensor = raw.unflatten(1, (channels, 2)).movedim(2, -1)
+        return ordered.reshape(*batch, 2 * channels * height * width)
 
 
 def _zero_context(context_shape: Sequence[int], channels: int, grid: tuple[int, int]) -> GridContext:

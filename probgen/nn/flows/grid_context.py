@@ -74,4 +74,5 @@ def _blocks(x: Tensor, factors: tuple[int, ...]) -> Tensor:
     if height == width == 1:
         return x
     cut = x.unflatten(3, (-1, width)).unflatten(2, (-1, height))
-    return cut.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+    blocks: Tensor = cut.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+    return blocks
