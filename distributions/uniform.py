@@ -101,7 +101,8 @@ class Uniform(Distribution):
     def _directions(self, shape: torch.Size, size: int) -> Tensor:
         """Points of a sphere, ``[*shape, size]``."""
         normal = torch.randn((*shape, size), dtype=self.dtype, device=self.device)
-        return normal / torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
+        length: Tensor = torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
+        return normal / length
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(event_shape={tuple(self.event_shape)}, batch_shape={tuple(self.batch_shape)})"

@@ -70,7 +70,7 @@ class HeavyTail(Elementwise):
         >>> f = HeavyTail(left=0.1, right=0.5)
         >>> y = f(torch.tensor([-5.0, 0.0, 5.0]))
         >>> y, f.inverse(y)
-        (tensor([-10.7764,   0.0000, 827.6276]), tensor([-5.0000,  0.0000,  5.0000]))
+        (tensor([ -10.6425,    0.0000, 1170.4492]), tensor([-5.,  0.,  5.]))
     """
 
     def __init__(
@@ -107,9 +107,12 @@ class HeavyTail(Elementwise):
         size = torch.where(y < 0, -y, y)
         central = size < 1
         x, log_slope = _central_inverse(torch.where(central, y, 0.5), weight)
-        inner = torch.minimum(torch.where(central, 2.0, size), _outer_forward(_limit(weight), weight)[0])
-        outer, outer_slope = _outer_inverse(inner, weight)
-        outer = outer + outer_slope.exp() * (torch.where(central, inner, size) - inner)
+        limit = _limit(weight)
+        edge, edge_slope = _outer_forward(limit, weight)
+        beyond = size > edge
+        outer, outer_slope = _outer_inverse(torch.minimum(torch.where(central, 2.0, size), edge), weight)
+        outer = torch.where(beyond, limit + (size - edge) * torch.exp(-edge_slope), outer)
+        outer_slope = torch.where(beyond, -edge_slope, outer_slope)
         x = torch.where(central, x, torch.where(y < 0, -outer, outer))
         return x, torch.where(central, log_slope, outer_slope)
 

@@ -88,7 +88,7 @@ class LearnedPermutation(Bijector):
 
     def extra_repr(self) -> str:
         """Size and temperature."""
-        return f"features={self.domain_shape[0]}, temperature={self.temperature}"
+        return f"features={self.scores.shape[-1]}, temperature={self.temperature}"
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         order = best_assignment(self.scores)

@@ -153,4 +153,5 @@ class SphereRotation(Bijector):
     def _reflected(self, x: Tensor, *, transpose: bool) -> Tensor:
         with full_precision(x):
             y = reflect(x, self.vectors.to(x.dtype), transpose=transpose)
-            return y / torch.linalg.vector_norm(y, dim=-1, keepdim=True)
+            length: Tensor = torch.linalg.vector_norm(y, dim=-1, keepdim=True)
+            return y / length

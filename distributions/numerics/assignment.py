@@ -13,7 +13,7 @@ from torch import Tensor
 __all__ = ["best_assignment", "sinkhorn"]
 
 
-@torch.library.custom_op("probgen::best_assignment", mutates_args=())  # type: ignore[untyped-decorator]
+@torch.library.custom_op("probgen::best_assignment", mutates_args=())
 def _best_assignment(scores: Tensor) -> Tensor:
     from scipy.optimize import linear_sum_assignment
 
@@ -23,12 +23,12 @@ def _best_assignment(scores: Tensor) -> Tensor:
     return (torch.stack(columns) if columns else empty).to(scores.device, torch.long).reshape(scores.shape[:-1])
 
 
-@_best_assignment.register_fake  # type: ignore[untyped-decorator]
+@_best_assignment.register_fake
 def _(scores: Tensor) -> Tensor:
     return scores.new_empty(scores.shape[:-1], dtype=torch.long)
 
 
-@_best_assignment.register_vmap  # type: ignore[untyped-decorator]
+@_best_assignment.register_vmap
 def _(info: object, in_dims: tuple[int | None], scores: Tensor) -> tuple[Tensor, int]:
     return _best_assignment(scores.movedim(in_dims[0] or 0, 0)), 0
 

@@ -28,10 +28,11 @@ def log_upper_tail(z: Tensor) -> Tensor:
     Example:
         >>> import torch
         >>> from probgen.distributions.numerics.normal_tail import log_upper_tail
-        >>> log_upper_tail(torch.tensor([0.0, 40.0]))
-        tensor([  -0.6931, -804.6084])
+        >>> log_upper_tail(torch.tensor([0.0, 4.0]))
+        tensor([ -0.6931, -10.3601])
     """
-    return (0.5 * torch.special.erfcx(z * math.sqrt(0.5))).log() - 0.5 * z.square()
+    scaled: Tensor = torch.special.erfcx(z * math.sqrt(0.5))
+    return (0.5 * scaled).log() - 0.5 * z.square()
 
 
 def upper_quantile(level: Tensor) -> Tensor:
@@ -55,5 +56,5 @@ def upper_quantile(level: Tensor) -> Tensor:
 
 
 def _newton(z: Tensor, level: Tensor) -> Tensor:
-    hazard = math.sqrt(2 / math.pi) / torch.special.erfcx(z * math.sqrt(0.5))
+    hazard: Tensor = math.sqrt(2 / math.pi) / torch.special.erfcx(z * math.sqrt(0.5))
     return z + (log_upper_tail(z) + level) / hazard
