@@ -12,6 +12,7 @@ then a squeeze, channel couplings and checkerboards again, an actnorm and a 1x1 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from probgen.distributions.bijectors import (
     ActNorm,
@@ -78,22 +79,12 @@ def flow_plus_plus(
         raise ValueError(f"`layers` must not be negative, and checkerboards need two positions; got {layers} for {sizes}.")
     free = MixtureOfLogisticsCDF(components).num_free
 
-    def network(inputs: int, outputs: int, shape: tuple[int, int, int]) -> GatedConditioner:
-        return GatedConditioner(
-            inputs,
-            outputs * free,
-            shape[1:],
-            hidden=hidden,
-            blocks=blocks,
-            heads=heads,
-            dropout=dropout,
-            context_shape=context_shape,
-        )
+    network = partial(GatedConditioner, hidden=hidden, blocks=blocks, heads=heads, dropout=dropout, context_shape=context_shape)
 
     def checkerboards(shape: tuple[int, int, int], count: int) -> list[Bijector]:
         parts: list[Bijector] = []
         for number in range(count):
-            conditioner = network(shape[0], shape[0], shape)
+            conditioner = network(shape[0], shape[0] * free, shape[1:])
             mask = checkerboard_mask(shape, flip=number % 2 == 1)
             parts += _layer(
                 MaskedCoupling(MixtureOfLogisticsCDF(components), conditioner, mask, context_shape=context_shape), shape
@@ -104,7 +95,7 @@ def flow_plus_plus(
         half = (shape[0] // 2, shape[0] - shape[0] // 2)
         parts = checkerboards(shape, layers[2])
         for number in range(layers[1]):
-            conditioner = network(half[0], half[1], shape)
+            conditioner = network(half[0], half[1] * free, shape[1:])
             element, flip = MixtureOfLogisticsCDF(components), number % 2 == 1
             parts += _layer(SplitCoupling(element, conditioner, half, flip=flip, context_shape=context_shape), shape)
         return parts
