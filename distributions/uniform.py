@@ -20,6 +20,7 @@ from probgen.distributions._checks import require_event_shape
 from probgen.distributions.base import Distribution
 from probgen.distributions.bijectors import matrix_of_quaternion
 from probgen.distributions.constraints import rotation_matrix, satisfies, unit_sphere
+from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["Uniform", "UniformRotation", "UniformSphere"]
 
@@ -78,7 +79,7 @@ class Uniform(Distribution):
         require_event_shape("value", value, rank)
         if self._checks_values(value):
             self._check_support(value)
-        flat = value.reshape(*value.shape[: value.dim() - rank], -1).sum(-1)
+        flat = sum_rightmost(value, rank)
         outside = torch.where(flat.isnan(), flat, torch.full_like(flat, -math.inf))
         log_prob = torch.where(satisfies(self._set, value), torch.full_like(flat, self._level), outside)
         return log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape))

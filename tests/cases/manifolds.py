@@ -102,7 +102,7 @@ BIJECTORS = {
 
 DISTRIBUTIONS = {
     "UniformSphere": DistributionCase(lambda: UniformSphere(2)),
-    "UniformSphere(circle)": DistributionCase(lambda: UniformSphere(1, (3,))),
+    "UniformSphere(batch)": DistributionCase(lambda: UniformSphere(2, (3,))),
     "UniformRotation": DistributionCase(UniformRotation),
     "flow_on(torus, torus_flow)": DistributionCase(lambda: flow_on(torus, torus_flow(2, layers=2, bins=4, hidden=(8,)))),
     "flow_on(sphere, sphere_flow)": DistributionCase(
