@@ -214,7 +214,8 @@ def main(argv: list[str] | None = None) -> Measured:
     steps, seconds = train(law, data, options, batch, rate)
     law.eval()
     bits = score(law, data, conditional=options.classes)
-    tag = "_".join([options.data, options.model, *(["classes"] if options.classes else []), *(["noise"] if options.noise else [])])
+    extras = [name for name in ("classes", "noise") if getattr(options, name)]
+    tag = "_".join([options.data, options.model, *extras])
     draw(law, data, options.out / f"image_flow_{tag}.png", conditional=options.classes)
     row = [NAMES.get(data.name, data.name), options.model, "learned" if options.noise else "uniform"]
     row += ["the class" if options.classes else "nothing", str(bits)]
