@@ -12,7 +12,6 @@ white noise, and a linear predictor of order 16 with normal residuals.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from scipy.io import wavfile
 from torch import Tensor
 
 from probgen.data import DataNotFoundError, SpokenDigits, load_spoken_digits, mel_spectrogram
-from probgen.demo import software
+from probgen.demo import Measured, software
 from probgen.distributions import TransformedDistribution, TransformedLaw, standard_normal
 from probgen.distributions.bijectors import Bijector
 from probgen.flows import wave_glow
@@ -141,6 +140,13 @@ def distance(made: Tensor, clip: Tensor) -> Tensor:
     return 20.0 / math.log(10.0) * difference.square().mean().sqrt()
 
 
+def loud_noise(clip: Tensor) -> Tensor:
+    """White noise with the loudness of the clip, frame by frame: what the distance is of a draw that only follows that."""
+    frames = len(clip) // HOP
+    loudness = clip[: frames * HOP].reshape(frames, HOP).square().mean(1, keepdim=True).sqrt()
+    return (loudness * torch.randn(frames, HOP, generator=torch.Generator().manual_seed(5))).flatten()
+
+
 def draw(out: Path, pictures: dict[str, Tensor]) -> None:
     """The spectrograms, one under the other."""
     import matplotlib.pyplot as plt
@@ -164,6 +170,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
     parser.add_argument("--clip", type=float, default=100.0, help="largest norm of a gradient, in nats a wave")
+    parser.add_argument("--condition", default="", help="a sentence about the machine, kept with the figures")
     parser.add_argument("--out", type=Path, default=Path("speech_flow"))
     arguments = parser.parse_args()
     if arguments.smoke:
@@ -196,26 +203,36 @@ def main() -> None:
     drawn = {t: [speak(flow, clip, t, smoke=arguments.smoke) for clip in clips] for t in (0.6, 1.0)}
     rates = [len(wave) / seconds for wave, seconds in drawn[0.6]]
     told_nothing = {name: predictor_bits(train, test, order) for name, order in (("white noise", 0), ("predictor", 16))}
-    result = {
-        "software": software(),
-        "steps": len(history.losses),
-        "seconds": budget.spent,
-        "parameters": sum(parameter.numel() for parameter in flow.parameters()),
-        "bits given the spectrogram": [float(v) for v in mean_and_error(bits)],
-        **{name: [float(v) for v in mean_and_error(found)] for name, found in told_nothing.items()},
-        "samples a second": sorted(rates)[len(rates) // 2],
-        **{
-            f"log-mel distance, temperature {t}, dB": float(
-                torch.stack([distance(wave, clip) for (wave, _), clip in zip(pairs, clips, strict=True)]).mean()
-            )
-            for t, pairs in drawn.items()
-        },
-        "round trip": float(
-            (reconstruct(flow, clips[0], smoke=arguments.smoke) - clips[0][: len(clips[0]) // HOP * HOP]).abs().max()
-        ),
-    }
-    (arguments.out / "speech_flow.json").write_text(json.dumps(result, indent=1))
-    print(json.dumps(result, indent=1))
+    measured = Measured(
+        f"Spoken digits by WaveGlow, {arguments.seconds / 60:.0f} minutes of one core",
+        [
+            f"Two speakers, 8 kHz, 16 bits; {len(train)} clips for training, {len(test)} test clips; crops of "
+            f"{arguments.frames * HOP} samples, spectrograms of {BANDS} mel bands every {HOP} samples. {software()}.",
+            arguments.condition,
+        ],
+    )
+    parameters = sum(parameter.numel() for parameter in flow.parameters())
+    training = f"{len(history.losses)} steps, {budget.spent:.0f} CPU s, {parameters:,} parameters"
+    rows = [[name, "nothing", str(mean_and_error(found)), ""] for name, found in told_nothing.items()]
+    rows.append(["WaveGlow", "the spectrogram", str(mean_and_error(bits)), training])
+    caption = (
+        "Bits a sample of 16 bits; ± one standard error over clips. Given the spectrogram they are no code length of the sound."
+    )
+    print(measured.add(caption, ["law", "told", "bits a sample", "training"], rows))
+    distances = {f"WaveGlow, temperature {t}": [wave for wave, _ in pairs] for t, pairs in drawn.items()}
+    distances["white noise as loud"] = [loud_noise(clip) for clip in clips]
+    rows = [
+        [name, f"{float(torch.stack([distance(w, c) for w, c in zip(waves, clips, strict=True)]).mean()):.1f}"]
+        for name, waves in distances.items()
+    ]
+    caption = f"Distance of the log-mel spectrogram of draws from the one that was told, decibels, {len(clips)} test clips."
+    print(measured.add(caption, ["draws", "dB"], rows))
+    back = reconstruct(flow, clips[0], smoke=arguments.smoke)
+    error = float((back - clips[0][: len(back)]).abs().max())
+    rows = [[f"{sorted(rates)[len(rates) // 2]:,.0f}", f"{sorted(rates)[len(rates) // 2] / RATE:.1f}", f"{error:.1e}"]]
+    caption = "Drawing a clip, processor time of one thread; and the largest error of a recorded clip to the latent and back."
+    print(measured.add(caption, ["samples a second", "seconds of sound a second", "there and back"], rows))
+    measured.write(arguments.out / "flows_speech.json")
     for index, (clip, (wave, _)) in enumerate(zip(clips, drawn[0.6], strict=True)):
         wavfile.write(arguments.out / f"clip{index}_recorded.wav", RATE, clip.numpy())
         wavfile.write(arguments.out / f"clip{index}_drawn.wav", RATE, wave.numpy())
@@ -223,7 +240,7 @@ def main() -> None:
         arguments.out,
         {
             "recorded": clips[0],
-            "to the latent and back": reconstruct(flow, clips[0], smoke=arguments.smoke),
+            "to the latent and back": back,
             "drawn for its spectrogram, temperature 0.6": drawn[0.6][0][0],
             "temperature 1": drawn[1.0][0][0],
         },
