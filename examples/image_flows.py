@@ -24,7 +24,7 @@ import probgen as pg
 from probgen.data import Batches, load_digits, load_fashion_mnist, load_mnist, load_or_stand_in, logit_preprocessing
 from probgen.demo import Measured, software
 from probgen.distributions import DequantizedLaw
-from probgen.distributions.bijectors import Bijector, Compose, Reshape
+from probgen.distributions.bijectors import ActNorm, Bijector, Compose, Reshape
 from probgen.infer import EMA, MaximumLikelihood, TimeBudget, fit
 from probgen.metrics import MeanError, bits_per_dim
 from probgen.plot import image_grid
@@ -38,7 +38,7 @@ SMALL = {
     "glow": ({"levels": 2, "steps": 8, "hidden": 64}, 64, 2e-3),
     "real_nvp": ({"levels": 2, "hidden": 24, "blocks": 2}, 64, 2e-3),
     "flow_plus_plus": ({"hidden": 24, "blocks": 1, "components": 8}, 64, 2e-3),
-    "spline": ({"layers": 8, "hidden": (128, 128)}, 128, 1e-3),
+    "spline": ({"layers": 8, "hidden": (128, 128), "dropout": 0.2}, 128, 1e-3),
     "nice": ({"hidden": (256,) * 3}, 128, 1e-3),
 }
 LARGE = {
@@ -52,12 +52,12 @@ HEADER = ["data", "flow", "noise", "given", "test bits/dim", "published", "param
 
 
 def build(model: str, options: dict[str, object], event_shape: tuple[int, ...], classes: int) -> Bijector:
-    """A flow from the flat latent to images; flows on vectors get a shape."""
+    """A flow from the flat latent to images; flows on vectors get a shape, and standardized pixels."""
     context = (classes,) if classes else None
     if model in ("nice", "spline"):
         recipe = {"nice": pg.flows.nice, "spline": pg.flows.neural_spline_coupling}[model]
         size = math.prod(event_shape)
-        return Compose(recipe(size, context_shape=context, **options), Reshape((size,), event_shape))
+        return Compose(recipe(size, context_shape=context, **options), ActNorm((size,)), Reshape((size,), event_shape))
     recipe = {"glow": pg.flows.glow, "real_nvp": pg.flows.image_real_nvp, "flow_plus_plus": pg.flows.flow_plus_plus}[model]
     return recipe(event_shape, context_shape=context, **options)
 
