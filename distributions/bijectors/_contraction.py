@@ -8,7 +8,7 @@ then, when the weights are known, and not in advance for their sum.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,8 @@ from torch.func import vmap
 
 from probgen.distributions._checks import values_readable
 from probgen.distributions.numerics.divergence import coordinate_probes, jacobian_products, pulled_back
-from probgen.distributions.numerics.log_det_series import log_det_series
+from probgen.distributions.numerics.layered_map import LayeredJacobian, LayeredMap
+from probgen.distributions.numerics.log_det_series import log_det_series, shrinking_log_det_series
 from probgen.distributions.numerics.random_truncation import RandomTruncation
 from probgen.distributions.numerics.stable import sum_rightmost
 
@@ -72,7 +73,24 @@ class Contraction(NamedTuple):
             rows: Points ``[N, *event]``.
             context: Their context.
         """
-        return _shifted_jacobian(self.at(context), rows, self.event_dim)
+        layered = self._layered(rows, context)
+        if layered is None:
+            return _shifted_jacobian(*jacobian_products(self.at(context), rows, coordinate_probes(rows, self.event_dim)))
+        value, product = layered
+        return _shifted_jacobian(value, product(coordinate_probes(rows, self.event_dim)))
+
+    def pulled_back(self, rows: Tensor, context: Tensor | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        r"""The value and :math:`v \mapsto J^\top v` for ``[N, *event]``, for many products without history.
+
+        Args:
+            rows: Points ``[N, *event]``.
+            context: Their context.
+        """
+        layered = self._layered(rows, context)
+        if layered is not None:
+            return layered
+        value, pull_back = pulled_back(self.at(context), rows)
+        return value, lambda vector: pull_back(vector)[0]
 
     def exact(self, rows: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """The value and the log-determinant ``[1, N]`` from the whole Jacobian.
@@ -126,7 +144,18 @@ class Contraction(NamedTuple):
         value, product = self._products(rows, context, len(probes))
         return value, self._attached(product, weights, probes)
 
+    def _layered(self, rows: Tensor, context: Tensor | None) -> tuple[Tensor, LayeredJacobian] | None:
+        """The value and the Jacobian by its factors, if the network has them."""
+        function = self.at(context)
+        if not isinstance(function, LayeredMap) or not function.has_slopes:
+            return None
+        value, jacobian = function.linearized(rows)
+        return _checked(value, rows), jacobian
+
     def _products(self, rows: Tensor, context: Tensor | None, count: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        layered = self._layered(rows, context)
+        if layered is not None:
+            return layered
         if count == 1 and torch.is_grad_enabled() and values_readable(rows) and forward_ad._current_level < 0:
             return _recorded_product(self.at(context), rows)
         value, pull_back = pulled_back(self.at(context), rows)
@@ -135,7 +164,11 @@ class Contraction(NamedTuple):
         return value, vmap(lambda vector: pull_back(vector)[0])
 
     def _sum(self, product: Callable[[Tensor], Tensor], series: Series) -> tuple[Tensor, Tensor]:
-        return log_det_series(product, series.probes, series.terms, series.law, event_dim=self.event_dim)
+        probes, terms, law, _ = series
+        shrinks = isinstance(product, LayeredJacobian) and len(probes) == 1 and not torch.is_grad_enabled()
+        if shrinks and isinstance(terms, Tensor) and law is not None:
+            return shrinking_log_det_series(cast(LayeredJacobian, product), probes, terms, law, event_dim=self.event_dim)
+        return log_det_series(product, probes, terms, law, event_dim=self.event_dim)
 
     def _attached(self, product: Callable[[Tensor], Tensor], weights: Tensor, probes: Tensor) -> Tensor:
         return sum_rightmost(product(weights) * probes, self.event_dim)
@@ -190,9 +223,7 @@ class _Recomputed(torch.autograd.Function):
 def _recorded_product(function: Callable[[Tensor], Tensor], rows: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """As ``pulled_back`` for one vector, by autograd itself: faster, and hooks on saved tensors see it."""
     point = rows if rows.requires_grad else rows.detach().requires_grad_()
-    value = function(point).to(rows.dtype)
-    if value.shape != rows.shape:
-        raise ValueError(f"`network` must keep the shape {tuple(rows.shape)}; it gave {tuple(value.shape)}.")
+    value = _checked(function(point), rows)
 
     def product(vectors: Tensor) -> Tensor:
         if not value.requires_grad:
@@ -205,8 +236,14 @@ def _recorded_product(function: Callable[[Tensor], Tensor], rows: Tensor) -> tup
     return value, product
 
 
-def _shifted_jacobian(function: Callable[[Tensor], Tensor], rows: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    value, products = jacobian_products(function, rows, coordinate_probes(rows, rank))
-    size = len(products)
-    matrix = products.reshape(size, rows.shape[0], size).movedim(0, 1)
-    return value, matrix + torch.eye(size, dtype=rows.dtype, device=rows.device)
+def _checked(value: Tensor, rows: Tensor) -> Tensor:
+    if value.shape != rows.shape:
+        raise ValueError(f"`network` must keep the shape {tuple(rows.shape)}; it gave {tuple(value.shape)}.")
+    return value.to(rows.dtype)
+
+
+def _shifted_jacobian(value: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
+    """The value and the identity plus the matrices with rows ``[D, N, *event]`` (ones where they are the same)."""
+    size, rows = len(products), len(value)
+    matrix = products.reshape(size, -1, size).expand(size, rows, size).movedim(0, 1)
+    return value, matrix + torch.eye(size, dtype=value.dtype, device=value.device)

@@ -25,7 +25,6 @@ from torch.autograd.function import once_differentiable
 
 from probgen.distributions._checks import values_readable
 from probgen.distributions.bijectors._contraction import Contraction
-from probgen.distributions.numerics.divergence import pulled_back
 from probgen.distributions.numerics.fixed_points import accelerated_fixed_point
 from probgen.distributions.numerics.stable import sum_rightmost
 
@@ -114,9 +113,9 @@ class _Implicit(torch.autograd.Function):
         x, context, *held = ctx.saved_tensors
         with torch.enable_grad():
             bound = None if context is None else context.detach().requires_grad_(context.is_floating_point())
-            value, pull_back = pulled_back(ctx.contraction.at(bound), x.detach())
+            value, pull_back = ctx.contraction.pulled_back(x.detach(), bound)
             with torch.no_grad():
-                weights = _fixed_point(lambda w: gradient - pull_back(w)[0], gradient, ctx.evaluations)
+                weights = _fixed_point(lambda w: gradient - pull_back(w), gradient, ctx.evaluations)
             inputs = [tensor for tensor in (bound, *held) if tensor is not None and tensor.requires_grad]
             found = torch.autograd.grad(value, inputs, -weights, allow_unused=True) if inputs else ()
         gradients = {id(tensor): one for tensor, one in zip(inputs, found, strict=True)}

@@ -10,11 +10,13 @@ the point at which the residual would vanish if :math:`\Phi` were affine on the 
 :math:`\Phi` it is GMRES). Every row has its own :math:`\alpha`. The least squares problem is solved by its normal equations on
 columns of length one, with a ridge of ten units of rounding. A row whose residual has more than doubled is sent back to the
 best point so far and takes a plain step from there; the best point is what is returned. Nothing branches on values in function
-transforms and compiled programs; elsewhere a search may stop when every row is done.
+transforms and compiled programs; elsewhere a search may stop when every row is done, and takes Picard's steps, which cost
+nothing but the evaluation, as long as their rate brings the worst row to its goal within half of the evaluations left.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -37,12 +39,13 @@ def accelerated_fixed_point(
 
     Args:
         function: The contraction :math:`\Phi`, ``[*batch, D] -> [*batch, D]``; rows must not depend on each other. It is called
-            ``evaluations`` times.
+            at most ``evaluations`` times.
         start: Where to start, ``[*batch, D]``.
         evaluations: How often ``function`` is called, at least 2.
         memory: How many differences are kept, at least 1.
         tolerance: Where values may be read (eager mode, no function transform), stop as soon as every residual is at most this
-            many units of rounding, relative to one plus the point's length. None: never stop early.
+            many units of rounding, relative to one plus the point's length, and take plain steps while they are fast enough.
+            None: never stop early.
 
     Returns:
         The best point that was visited, ``[*batch, D]``, and the length of its residual, ``[*batch]``.
@@ -67,6 +70,7 @@ def accelerated_fixed_point(
     x, images, residuals = start, list[Tensor](), list[Tensor]()
     best = best_image = start
     least = torch.full_like(start[..., 0], torch.inf) if start.shape[-1] else start.new_zeros(start.shape[:-1])
+    early, worst = tolerance is not None and values_readable(start), math.inf
     for count in range(evaluations):
         image = function(x)
         residual = image - x
@@ -74,18 +78,32 @@ def accelerated_fixed_point(
         better = (size < least).unsqueeze(-1)
         best, best_image = torch.where(better, x, best), torch.where(better, image, best_image)
         least = torch.where(better.squeeze(-1), size, least)
-        if tolerance is not None and values_readable(start):
+        plain = count == 0
+        if early:
             limit = tolerance * torch.finfo(start.dtype).eps * (1.0 + torch.linalg.vector_norm(best, dim=-1))
-            if not bool((least > limit).any()):
+            previous, (worst, reached) = worst, _largest(size / limit, least / limit)
+            if reached <= 1.0:
                 break
+            plain = plain or _soon(worst, previous, evaluations - count - 1)
         images, residuals = [*images, image][-memory - 1 :], [*residuals, residual][-memory - 1 :]
-        if count == 0:
+        if plain:
             x = image
             continue
         step = _mixed(images, residuals, ridge)
         lost = ~(size <= 2.0 * least).unsqueeze(-1) | ~step.isfinite().all(-1, keepdim=True)
         x = torch.where(lost, best_image, step)
     return best, least
+
+
+def _largest(*sizes: Tensor) -> list[float]:
+    return torch.stack([size.max() if size.numel() else size.new_zeros(()) for size in sizes]).tolist()
+
+
+def _soon(worst: float, previous: float, left: int) -> bool:
+    """Whether plain steps at the last rate bring the worst residual (goal: one) home in half of what is left."""
+    if not 1.0 < worst < previous < math.inf:
+        return worst <= 1.0
+    return math.log(worst) <= 0.5 * left * math.log(previous / worst)
 
 
 def _mixed(images: list[Tensor], residuals: list[Tensor], ridge: float) -> Tensor:

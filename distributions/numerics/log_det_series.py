@@ -24,10 +24,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from probgen.distributions.numerics.layered_map import LayeredJacobian
 from probgen.distributions.numerics.random_truncation import RandomTruncation
 from probgen.distributions.numerics.stable import sum_rightmost
 
-__all__ = ["log_det_series", "truncation_bound"]
+__all__ = ["log_det_series", "shrinking_log_det_series", "truncation_bound"]
 
 
 def log_det_series(
@@ -62,18 +63,60 @@ def log_det_series(
         (tensor([1.5000]), tensor([[0.6667]]))
     """
     lead = probes.shape[: probes.dim() - event_dim]
-    value, weights, vector = probes.new_zeros(lead), torch.zeros_like(probes), probes
+    weights, products, vector = torch.zeros_like(probes), torch.zeros_like(probes), probes
     count = terms if isinstance(terms, int) else (int(terms.max()) if terms.numel() else 0)
     for k in range(1, count + 1):
-        factor: Tensor | float = (-1.0) ** (k + 1)
+        sign = (-1.0) ** (k + 1)
         if isinstance(terms, Tensor):
-            factor = factor * (terms >= k).to(probes.dtype) / (1.0 if law is None else law.survival(k))
-            weights = weights + factor.reshape(*lead, *(1,) * event_dim) * vector
+            taken = (terms >= k).to(probes.dtype) * (sign / (1.0 if law is None else law.survival(k)))
+            factor = taken.reshape(*lead, *(1,) * event_dim)
+            weights = torch.addcmul(weights, factor, vector)
+            vector = transposed_product(vector)
+            products = torch.addcmul(products, factor, vector, value=1.0 / k)
         else:
-            weights = weights + factor * vector
-        vector = transposed_product(vector)
-        value = value + factor / k * sum_rightmost(vector * probes, event_dim)
-    return value, weights
+            weights = torch.add(weights, vector, alpha=sign)
+            vector = transposed_product(vector)
+            products = torch.add(products, vector, alpha=sign / k)
+    return sum_rightmost(products * probes, event_dim), weights
+
+
+def shrinking_log_det_series(
+    jacobian: LayeredJacobian, probes: Tensor, terms: Tensor, law: RandomTruncation, *, event_dim: int = 1
+) -> tuple[Tensor, Tensor]:
+    """The same as ``log_det_series`` for one probe and random numbers of terms, without history, computing no term in vain.
+
+    Rows are sorted by their numbers of terms, and those that have had their last one leave the batch: the cost follows the mean
+    of the numbers, not the largest. Every row keeps the number that was drawn for it.
+
+    Args:
+        jacobian: Multiplies with the transposed Jacobian.
+        probes: The probe ``[1, N, *event]``.
+        terms: Numbers of terms ``[1, N]``.
+        law: Where they come from.
+        event_dim: The rank of an event.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.layered_map import LayeredJacobian
+        >>> from probgen.distributions.numerics.log_det_series import log_det_series, shrinking_log_det_series
+        >>> from probgen.distributions.numerics.random_truncation import RandomTruncation
+        >>> half, law = LayeredJacobian((lambda v: 0.5 * v,), ()), RandomTruncation(1)
+        >>> probes, terms = torch.ones(1, 3, 1), torch.tensor([[2, 5, 1]])
+        >>> shrinking_log_det_series(half, probes, terms, law)[0], log_det_series(half, probes, terms, law)[0]
+        (tensor([[0.2500, 0.4167, 0.5000]]), tensor([[0.2500, 0.4167, 0.5000]]))
+    """
+    order = terms[0].argsort(descending=True)
+    left = terms[0].bincount().flip(0).cumsum(0).flip(0)[1:].tolist()  # how many rows have at least one, two, ... terms
+    jacobian, start = jacobian.ordered(order), probes[0].index_select(0, order)
+    weights, products, vector = torch.zeros_like(start), torch.zeros_like(start), start
+    for k, count in enumerate(left, 1):
+        factor, vector = (-1.0) ** (k + 1) / law.survival(k), vector[:count]
+        weights[:count].add_(vector, alpha=factor)
+        vector = jacobian.first(count)(vector)
+        products[:count].add_(vector, alpha=factor / k)
+    value = sum_rightmost(products * start, event_dim)
+    back = order.argsort()
+    return value.index_select(0, back).unsqueeze(0), weights.index_select(0, back).unsqueeze(0)
 
 
 def truncation_bound(lipschitz: float, dimension: int, terms: int) -> float:

@@ -63,7 +63,18 @@ class LipSwish(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map any tensor, element by element."""
-        return x * torch.sigmoid(F.softplus(self.beta) * x) / 1.1
+        return x * (torch.sigmoid(F.softplus(self.beta) * x) / 1.1)
+
+    def value_and_slope(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        r"""The values and the slopes :math:`s\,(1 + \beta x\,(1 - s)) / 1.1`, :math:`s = 1/(1 + e^{-\beta x})`.
+
+        Args:
+            x: Any tensor.
+        """
+        steepness = F.softplus(self.beta) * x
+        rise = torch.sigmoid(steepness)
+        part = rise / 1.1
+        return x * part, part * (1.0 + torch.addcmul(steepness, steepness, rise, value=-1.0))
 
 
 def require_one_lipschitz(activation: nn.Module) -> nn.Module:

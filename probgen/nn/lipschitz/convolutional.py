@@ -6,12 +6,14 @@ As ``LipschitzMLP``, with convolutions whose norm is bounded in the Fourier basi
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from probgen.distributions.numerics.layered_map import LayeredMap
 from probgen.nn.flows.grid_context import GridContext
 from probgen.nn.lipschitz.activations import LipSwish, require_one_lipschitz
 from probgen.nn.lipschitz.layers import LipschitzConv2d
@@ -79,30 +81,34 @@ class LipschitzConvNet(nn.Module):
             else nn.ModuleList(GridContext(self.context_shape, width, size) for width in widths[1:])
         )
 
-    def bind(self, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+    def bind(self, context: Tensor | None = None) -> LayeredMap:
         """The network for one context, as a function of ``x``; kernels are bounded once, for all calls.
 
         Args:
             context: ``[N, *context_shape]``, where the network takes one.
 
         Returns:
-            A function from ``[N, C, H, W]`` to ``[N, C, H, W]``.
+            A function from ``[N, C, H, W]`` to ``[N, C, H, W]``, which has its Jacobian by its factors.
         """
         weights: list[Tensor] = [layer.bounded_weight() for layer in self.layers]  # type: ignore[operator]
         biases: list[Tensor] = [layer.bias for layer in self.layers]  # type: ignore[misc]
         shifts = [None] * len(weights) if self.contexts is None else [part(context) for part in self.contexts]
 
-        def network(x: Tensor) -> Tensor:
-            for index, (weight, bias, shift) in enumerate(zip(weights, biases, shifts, strict=True)):
-                x = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-                if shift is not None:
-                    x = x + shift
-                if index < len(self.activations):
-                    x = self.activations[index](x)
-            return x
-
-        return network
+        layers = tuple(functools.partial(_affine, *each) for each in zip(weights, biases, shifts, strict=True))
+        transposes = tuple(functools.partial(_transposed, weight) for weight in weights)
+        return LayeredMap(layers, transposes, tuple(self.activations))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Map ``x`` ``[N, C, H, W]``, with a context ``[N, *context_shape]`` where one is taken, to ``[N, C, H, W]``."""
         return self.bind(context)(x)
+
+
+def _affine(weight: Tensor, bias: Tensor, shift: Tensor | None, x: Tensor) -> Tensor:
+    value = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+    return value if shift is None else value + shift
+
+
+def _transposed(weight: Tensor, vectors: Tensor) -> Tensor:
+    flat = vectors.reshape(-1, *vectors.shape[-3:])
+    product = F.conv_transpose2d(flat, weight, padding=weight.shape[-1] // 2)
+    return product.reshape(*vectors.shape[:-3], *product.shape[1:])

@@ -7,6 +7,7 @@ network is a contraction of :math:`x`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from probgen.distributions.numerics.layered_map import LayeredMap
 from probgen.nn._context import declared_context_shape, flat_context
 from probgen.nn.lipschitz.activations import LipSwish, require_one_lipschitz
 from probgen.nn.lipschitz.layers import LipschitzLinear
@@ -73,14 +75,14 @@ class LipschitzMLP(nn.Module):
         numbers = 0 if self.context_shape is None else math.prod(self.context_shape)
         self.context = None if self.context_shape is None else nn.Linear(numbers, sum(self.widths), bias=False)
 
-    def bind(self, context: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+    def bind(self, context: Tensor | None = None) -> LayeredMap:
         """The network for one context, as a function of ``x``; weights are bounded once, for all calls.
 
         Args:
             context: ``[*batch, *context_shape]``, where the network takes one.
 
         Returns:
-            A function from ``[*batch, D]`` to ``[*batch, D]``.
+            A function from ``[*batch, D]`` to ``[*batch, D]``, which has its Jacobian by its factors.
         """
         weights = [layer.bounded_weight() for layer in self.layers]  # type: ignore[operator]
         shifts: list[Tensor] = [layer.bias for layer in self.layers]  # type: ignore[misc]
@@ -88,16 +90,19 @@ class LipschitzMLP(nn.Module):
             rows = flat_context(type(self).__name__, context, self.context_shape, ())
             shifts = [own + more for own, more in zip(shifts, self.context(rows).split(self.widths, -1), strict=True)]
 
-        def network(x: Tensor) -> Tensor:
-            for index, (weight, shift) in enumerate(zip(weights, shifts, strict=True)):
-                x = F.linear(x, weight, shift) if shift.dim() == 1 else F.linear(x, weight) + shift
-                if index < len(self.activations):
-                    x = self.activations[index](x)
-            return x
-
-        return network
+        layers = tuple(functools.partial(_affine, weight, shift) for weight, shift in zip(weights, shifts, strict=True))
+        transposes = tuple(functools.partial(_times, weight) for weight in weights)
+        return LayeredMap(layers, transposes, tuple(self.activations))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Map ``x`` ``[*batch, D]``, with a context ``[*batch, *context_shape]`` where one is taken, to ``[*batch, D]``."""
         flat_context(type(self).__name__, context, self.context_shape, x.shape[:-1])
         return self.bind(context)(x)
+
+
+def _affine(weight: Tensor, shift: Tensor, x: Tensor) -> Tensor:
+    return F.linear(x, weight, shift) if shift.dim() == 1 else F.linear(x, weight) + shift
+
+
+def _times(weight: Tensor, vectors: Tensor) -> Tensor:
+    return vectors @ weight

@@ -58,3 +58,14 @@ def test_wrong_shapes_are_refused():
         spectral_norm_bound(torch.zeros(3))
     with pytest.raises(ValueError, match="`weight` must be"):
         convolution_norm_bound(torch.zeros(3, 3), (4, 4))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-38, 1e30])
+def test_bounds_hold_at_any_scale_with_finite_gradients(scale):
+    torch.manual_seed(0)
+    matrix = (scale * torch.randn(20, 30)).requires_grad_()
+    bound = spectral_norm_bound(matrix)
+    (gradient,) = torch.autograd.grad(bound, matrix)
+    norm = torch.linalg.matrix_norm(matrix.detach().double(), 2)
+    assert norm * (1 - 1e-6) <= bound.double() <= 1.05 * norm
+    assert torch.allclose((gradient * matrix.detach()).sum().double(), bound.double(), rtol=1e-3)  # Euler's identity
