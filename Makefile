@@ -19,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --timeout 600 -q
 help:
 	@echo "make test        the fast suite with all doctests (8 minutes on two cores at most)"
 	@echo "make test-long   everything: every law on every class, statistical and inductor tests"
-	@echo "make demo        train flows on the embedded digits and write a page of results"
+	@echo "make demo        train a model of each family on the embedded digits, write a page of results"
 	@echo "make lint | types | docs | examples | bench | wheel | coverage"
 	@echo "make ci          what has to pass: lint, types, test, docs, examples, wheel"
 	@echo "make format      ruff format and ruff check --fix"

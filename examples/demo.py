@@ -1,6 +1,6 @@
 """The main job: models of real digits, unconditional and by class; bits/dim, Bayes' rule, reweighting, outliers, a page.
 
-python examples/demo.py             about seven minutes; writes out/demo.html
+python examples/demo.py             four to five minutes on two quiet cores; writes out/demo.html
 python examples/demo.py --smoke     a few seconds: everything runs, nothing is learned
 """
 

@@ -19,11 +19,13 @@ from probgen.demo.diffusion_pictures import (
 )
 from probgen.demo.draw_quality import DrawQuality, digit_features, draw_quality, quality_of
 from probgen.demo.evaluation import Scores, evaluate, held_out_log_prob
-from probgen.demo.families import ENTRIES, FlowModel
+from probgen.demo.families import ENTRIES
 from probgen.demo.few_steps import SAMPLERS, Judge, SampleQuality, measure, noise_table, solver_table
 from probgen.demo.flow_likelihood import FlowBits, flow_bits, flow_log_prob
+from probgen.demo.flow_model import FlowModel
 from probgen.demo.gan_model import GANModel, adversarial, digits_gan
 from probgen.demo.gaussian_mixture import fit_gaussian_mixture
+from probgen.demo.image_flow_model import digits_glow, glow_model, glow_pictures
 from probgen.demo.measured import Measured, software
 from probgen.demo.page import interpolation, write_page
 from probgen.demo.plane import PlaneFit, fit_plane
@@ -67,6 +69,7 @@ __all__ = [
     "digits_autoregressive",
     "digits_diffusion",
     "digits_gan",
+    "digits_glow",
     "digits_vae",
     "draw_quality",
     "evaluate",
@@ -77,6 +80,8 @@ __all__ = [
     "flow_log_prob",
     "forward_chain",
     "gaussian",
+    "glow_model",
+    "glow_pictures",
     "guidance_strengths",
     "held_out_log_prob",
     "inpainted",

@@ -80,8 +80,9 @@ def write_page(results: Results, path: str | Path) -> Path:
         if results.models[name].kind != "none":
             line = image_grid(square(interpolation(results, name)), columns=10)
             page.figure(line, "Latent interpolation between test images.")
-        for caption, rows in results.models[name].pictures().items():
-            page.figure(image_grid(square(rows.flatten(0, 1)), columns=rows.shape[1], size=0.5), caption)
+        for model in dict.fromkeys((results.models[name], results.conditional[name])):
+            for caption, rows in model.pictures().items():
+                page.figure(image_grid(square(rows.flatten(0, 1)), columns=rows.shape[1], size=0.5), caption)
     page.heading("Classification by Bayes' rule, and reweighting")
     page.table(*results.class_table())
     page.heading("Outliers: AUROC of log p(x)")

@@ -84,9 +84,14 @@ class Problem:
 
     @property
     def to_pixels(self) -> Bijector:
-        """The fixed last layer of every flow: standardized logits to pixels, onto a box a little larger than the unit cube."""
+        """The fixed last layer of flows on vectors: standardized logits to pixels."""
+        return Affine(self.loc, self.scale) >> self.from_logits
+
+    @property
+    def from_logits(self) -> Bijector:
+        """The fixed last layer of every flow: logits to pixels, onto a box a little larger than the unit cube."""
         widen = Affine(-ALPHA / (1 - 2 * ALPHA), 1 / (1 - 2 * ALPHA))
-        return Compose(Affine(self.loc, self.scale), Lift(torch.distributions.SigmoidTransform()), widen)
+        return Compose(Lift(torch.distributions.SigmoidTransform()), widen)
 
     def noisy(self, x: Tensor, seed: int) -> Tensor:
         """Dequantize integer images ``[n, 64]`` with noise fixed by ``seed``."""

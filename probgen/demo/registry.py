@@ -95,7 +95,7 @@ class Entry:
     Example:
         >>> from probgen.demo import ENTRIES
         >>> list(ENTRIES)[:4]
-        ['spline coupling', 'spline autoregressive', 'autoregressive', 'variational autoencoder']
+        ['spline coupling', 'spline autoregressive', 'Glow', 'autoregressive']
     """
 
     name: str

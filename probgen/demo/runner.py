@@ -39,7 +39,7 @@ def run(settings: Settings, *, report: Report | None = None, progress: bool = Tr
         >>> from probgen.demo import Settings, run
         >>> results = run(Settings.smoke(), progress=False)  # doctest: +SKIP
         >>> list(results.models)[2:]  # doctest: +SKIP
-        ['autoregressive', 'variational autoencoder', 'diffusion', 'adversarial network']
+        ['Glow', 'autoregressive', 'variational autoencoder', 'diffusion', 'adversarial network']
     """
     say = report or (lambda line: None)
     results = Results(settings, load_problem(settings))
