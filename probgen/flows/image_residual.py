@@ -7,6 +7,7 @@ map of whole images is bounded. No coupling, no 1x1 convolution: every pixel mov
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from torch import nn
@@ -77,27 +78,22 @@ def image_residual_flow(
     if layers < 1:
         raise ValueError(f"`layers` must be positive; got {layers}.")
 
+    network = partial(
+        LipschitzConvNet,
+        channels=channels,
+        kernels=kernels,
+        lipschitz=lipschitz,
+        activation=activation,
+        context_shape=context_shape,
+    )
+    layer = partial(
+        Residual, log_det=log_det, terms=terms, truncation=truncation, evaluation_terms=evaluation_terms, recompute=recompute
+    )
+
     def level_layers(shape: tuple[int, int, int], _level: int) -> list[Bijector]:
         parts: list[Bijector] = []
         for _ in range(layers):
-            network = LipschitzConvNet(
-                shape,
-                channels=channels,
-                kernels=kernels,
-                lipschitz=lipschitz,
-                activation=activation,
-                context_shape=context_shape,
-            )
-            layer = Residual(
-                network,
-                shape,
-                log_det=log_det,
-                terms=terms,
-                truncation=truncation,
-                evaluation_terms=evaluation_terms,
-                recompute=recompute,
-            )
-            parts += [layer.inv, ActNorm((shape[0], 1, 1))]
+            parts += [layer(network(shape), shape).inv, ActNorm((shape[0], 1, 1))]
         return parts
 
     return multi_scale_flow(

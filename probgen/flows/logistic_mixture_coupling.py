@@ -75,10 +75,11 @@ def flow_plus_plus(
         (torch.Size([5, 16]), True)
     """
     sizes = image_sizes(event_shape, name="event_shape")
-    if min(layers) < 0 or not any(layers) or (layers[2] and sizes[1] * sizes[2] < 8):
-        raise ValueError(f"`layers` must not be negative, and checkerboards need two positions; got {layers} for {sizes}.")
+    if len(layers) != 3 or min(layers) < 0 or not any(layers) or (layers[2] and sizes[1] * sizes[2] < 8):
+        raise ValueError(
+            f"`layers` must be three numbers, none negative, and checkerboards need two positions; got {layers} for {sizes}."
+        )
     free = MixtureOfLogisticsCDF(components).num_free
-
     network = partial(GatedConditioner, hidden=hidden, blocks=blocks, heads=heads, dropout=dropout, context_shape=context_shape)
 
     def checkerboards(shape: tuple[int, int, int], count: int) -> list[Bijector]:
@@ -86,9 +87,8 @@ def flow_plus_plus(
         for number in range(count):
             conditioner = network(shape[0], shape[0] * free, shape[1:])
             mask = checkerboard_mask(shape, flip=number % 2 == 1)
-            parts += _layer(
-                MaskedCoupling(MixtureOfLogisticsCDF(components), conditioner, mask, context_shape=context_shape), shape
-            )
+            element = MixtureOfLogisticsCDF(components)
+            parts += _layer(MaskedCoupling(element, conditioner, mask, context_shape=context_shape), shape)
         return parts
 
     def coarse(shape: tuple[int, int, int], _level: int) -> list[Bijector]:
@@ -100,13 +100,10 @@ def flow_plus_plus(
             parts += _layer(SplitCoupling(element, conditioner, half, flip=flip, context_shape=context_shape), shape)
         return parts
 
-    return multi_scale_flow(
-        event_shape,
-        1,
-        coarse_layers=coarse,
-        fine_layers=lambda shape, _level: checkerboards(shape, layers[0]),
-        context_shape=context_shape,
-    )
+    def fine(shape: tuple[int, int, int], _level: int) -> list[Bijector]:
+        return checkerboards(shape, layers[0])
+
+    return multi_scale_flow(event_shape, 1, coarse_layers=coarse, fine_layers=fine, context_shape=context_shape)
 
 
 def _layer(coupling: Bijector, shape: tuple[int, int, int]) -> list[Bijector]:

@@ -80,11 +80,7 @@ def residual_flow(
     parts: list[Bijector] = []
     for _ in range(layers):
         network = LipschitzMLP(
-            features,
-            hidden=hidden,
-            lipschitz=lipschitz,
-            activation=activation,
-            context_features=0 if context_shape is None else context_shape,
+            features, hidden=hidden, lipschitz=lipschitz, activation=activation, context_features=context_shape or 0
         )
         layer = Residual(
             network,
