@@ -77,10 +77,11 @@ def residual_flow(
     """
     if features < 1 or layers < 1:
         raise ValueError(f"`features` and `layers` must be positive; got {features} and {layers}.")
+    told = 0 if context_shape is None else context_shape
     parts: list[Bijector] = []
     for _ in range(layers):
         network = LipschitzMLP(
-            features, hidden=hidden, lipschitz=lipschitz, activation=activation, context_features=context_shape or 0
+            features, hidden=hidden, lipschitz=lipschitz, activation=activation, context_features=told
         )
         layer = Residual(
             network,
