@@ -70,7 +70,7 @@ def accelerated_fixed_point(
     x, images, residuals = start, list[Tensor](), list[Tensor]()
     best = best_image = start
     least = torch.full_like(start[..., 0], torch.inf) if start.shape[-1] else start.new_zeros(start.shape[:-1])
-    early, worst = tolerance is not None and values_readable(start), math.inf
+    worst = math.inf
     for count in range(evaluations):
         image = function(x)
         residual = image - x
@@ -79,7 +79,7 @@ def accelerated_fixed_point(
         best, best_image = torch.where(better, x, best), torch.where(better, image, best_image)
         least = torch.where(better.squeeze(-1), size, least)
         plain = count == 0
-        if early:
+        if tolerance is not None and values_readable(start):
             limit = tolerance * torch.finfo(start.dtype).eps * (1.0 + torch.linalg.vector_norm(best, dim=-1))
             previous, (worst, reached) = worst, _largest(size / limit, least / limit)
             if reached <= 1.0:
