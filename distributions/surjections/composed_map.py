@@ -195,8 +195,9 @@ class ComposedMap(StochasticMap):
 
     @property
     def contribution_kind(self) -> LogDetKind:  # type: ignore[override]
-        """Exact if every part's contribution is."""
-        return "exact" if all(part.contribution_kind == "exact" for part in self._parts) else "unbiased"
+        """Exact if every part's contribution is, biased if one is."""
+        kinds = {part.contribution_kind for part in self._parts}
+        return "biased" if "biased" in kinds else "unbiased" if "unbiased" in kinds else "exact"
 
     def forward_shape(self, shape: Sequence[int]) -> torch.Size:
         """Shape of ``x``, part after part."""

@@ -95,10 +95,10 @@ class PushForward(Distribution):
 
     @property
     def log_prob_kind(self) -> LogProbKind:  # type: ignore[override]
-        """That of the base; "lower" where the map has guides."""
+        """That of the base; "lower" where the map has guides, "none" where a log-determinant in it is biased."""
         kind = log_prob_kind_of(self._base)
-        if kind == "none":
-            return kind
+        if kind == "none" or self.transform.contribution_kind == "biased":
+            return "none"
         if self.transform.draws_inverse or kind == "lower":
             return "lower"
         return "unbiased" if "unbiased" in (kind, self.transform.contribution_kind) else "exact"
@@ -188,7 +188,9 @@ class PushForward(Distribution):
             log_prob = self._exact_log_prob(x)
             return Estimate(log_prob, torch.zeros_like(log_prob), "exact")
         if kind == "none":
-            raise DensityUnavailable(type(self).__name__, "its base has none", "samples")
+            biased = self.transform.contribution_kind == "biased"
+            reason = "a log-determinant in its map is a biased estimate" if biased else "its base has none"
+            raise DensityUnavailable(type(self).__name__, reason, "samples")
         if self.transform.draws_inverse and self.transform.contribution_kind == "exact" and self._base_kind == "exact":
             return log_mean_exp_estimate(self.log_weights(x, num_draws))
         return self._mean_estimate(x, num_draws)
@@ -239,7 +241,8 @@ class PushForward(Distribution):
 
     def _mean_estimate(self, value: Tensor, num_draws: int) -> Estimate:
         """Averages of log-weights, where these are themselves estimates: an exponential would turn the bound around."""
-        repeated = value.expand(num_draws, *value.shape)
+        batch = torch.broadcast_shapes(value.shape[: value.dim() - len(self.event_shape)], self.batch_shape)
+        repeated = value.expand(num_draws, *batch, *self.event_shape)
         weights = self.log_weights(repeated, 1)[0]
         spread = weights.detach().std(0) if num_draws > 1 else torch.full_like(weights[0], math.nan)
         return Estimate(

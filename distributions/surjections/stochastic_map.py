@@ -58,7 +58,7 @@ class StochasticMap(nn.Module):
         draws_inverse: True if :math:`z` is drawn given :math:`x`; then there is only a bound.
         has_rsample: True if :math:`x` is a differentiable function of :math:`z`, of the parameters and of noise without any.
         inverse_has_rsample: The same of :math:`z` given :math:`x`.
-        contribution_kind: "exact", or "unbiased" if a log-determinant in it is a random estimate.
+        contribution_kind: "exact", or "unbiased" or "biased" if a log-determinant in it is such an estimate.
 
     References:
         Nielsen, Jaini, Hoogeboom, Winther, Welling (2020). SurVAE flows: surjections to bridge the gap between VAEs and flows.

@@ -33,6 +33,7 @@ from probgen.distributions.surjections import (
     StochasticLayer,
     as_map,
 )
+from probgen.flows import residual_flow
 
 DOUBLE = torch.float64
 
@@ -271,6 +272,19 @@ def test_an_estimated_determinant_is_averaged_not_exponentiated():
     assert SurjectiveDistribution(standard_normal(), flow).log_prob_kind == "unbiased"
 
 
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_biased_log_determinant_is_no_density_and_no_bound(guided):
+    flow = residual_flow(2, layers=1, hidden=(4,), log_det="truncated")
+    law = SurjectiveDistribution(standard_normal(2), [flow, Rounding()] if guided else [flow, Exp()], allow_estimate=True)
+    assert law.transform.contribution_kind == "biased"
+    assert law.log_prob_kind == "none"
+    for call in (law.log_prob, law.bound, law.log_prob_estimate):
+        with pytest.raises(DensityUnavailable):
+            call(torch.ones(3, 2))
+    with pytest.raises(DensityUnavailable, match="biased"):
+        law.bound(torch.ones(3, 2))
+
+
 # ------------------------------------------------------------------------------------------------------------ context, batches
 
 
@@ -396,3 +410,15 @@ def test_a_report_names_the_bound():
     assert ">=" in str(law.report(law.sample((50,)), num_draws=4)) or "bound" in str(law.report(law.sample((50,))))
     transformed = TransformedDistribution(standard_normal(2), LowerTriangular(2))
     assert SurjectiveDistribution(transformed, Sort()).bound(torch.tensor([0.0, 1.0])).isfinite()
+
+
+@pytest.mark.parametrize("num_draws", [1, 3, 5])
+def test_estimates_of_estimates_keep_the_batch_of_the_law(num_draws):
+    torch.manual_seed(0)
+    flow = residual_flow(2, layers=1, hidden=(4,), log_det="roulette", context_shape=(3,))
+    context, x = torch.randn(5, 3), torch.randn(2)
+    law = SurjectiveDistribution(standard_normal(3), Slice(2, 1) >> flow, context=context, allow_estimate=True)
+    found = law.log_prob_estimate(x, num_draws)
+    assert found.value.shape == found.stderr.shape == (5,)
+    assert law.log_prob_estimate(x.expand(7, 1, 2), num_draws).value.shape == (7, 5)
+    assert found.value.detach().unique().numel() == 5  # every context has a score of its own
