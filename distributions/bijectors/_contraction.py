@@ -88,7 +88,7 @@ class Contraction(NamedTuple):
         """
         layered = self._layered(rows, context)
         if layered is not None:
-            return layered[0], layered[1]
+            return layered[0], cast("Callable[[Tensor], Tensor]", layered[1])
         value, pull_back = pulled_back(self.at(context), rows)
         return value, lambda vector: pull_back(vector)[0]
 
@@ -155,7 +155,7 @@ class Contraction(NamedTuple):
     def _products(self, rows: Tensor, context: Tensor | None, count: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         layered = self._layered(rows, context)
         if layered is not None:
-            return layered[0], layered[1]
+            return layered[0], cast("Callable[[Tensor], Tensor]", layered[1])
         if count == 1 and torch.is_grad_enabled() and values_readable(rows) and forward_ad._current_level < 0:
             return _recorded_product(self.at(context), rows)
         value, pull_back = pulled_back(self.at(context), rows)
