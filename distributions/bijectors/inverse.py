@@ -89,7 +89,12 @@ class Inverse(Wrapper):
         return self.base._forward(y, context)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Inverse) and other.base == self.base
+        return isinstance(other, Inverse) and _base_of(other) == _base_of(self)
 
     def __hash__(self) -> int:
-        return hash((Inverse, self.base))
+        return hash((Inverse, _base_of(self)))
+
+
+def _base_of(inverse: Inverse) -> object:
+    """The wrapped bijector, past attribute access: torch.export replaces that while it traces, and asks there for a hash."""
+    return vars(inverse)["_modules"]["base"]
