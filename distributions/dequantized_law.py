@@ -11,6 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from probgen.distributions._checks import require_context
 from probgen.distributions.bijectors import Bijector
 from probgen.distributions.dequantized import Dequantized
 from probgen.distributions.standard import standard_normal
@@ -30,7 +31,8 @@ class DequantizedLaw(nn.Module):
         base: The law of the latent; None for the standard normal on the bijector's ``domain_shape``.
 
     Raises:
-        ValueError: there is no base, and the bijector does not fix its ``domain_shape``.
+        TypeError: ``bijector`` is no bijector.
+        ValueError: there is no base, and the bijector does not fix its ``domain_shape``; or ``levels`` is not positive.
 
     References:
         Theis, van den Oord, Bethge (2016). A note on the evaluation of generative models. https://arxiv.org/abs/1511.01844
@@ -56,6 +58,10 @@ class DequantizedLaw(nn.Module):
         base: Distribution | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(bijector, Bijector):
+            raise TypeError(f"`bijector` must be a Bijector; got {type(bijector).__name__}.")
+        if levels is not None and levels < 1:
+            raise ValueError(f"`levels` must be at least 1; got {levels}.")
         if base is None and bijector.domain_shape is None:
             raise ValueError("`base` must be given where the bijector does not fix its `domain_shape`; got None.")
         self.bijector = bijector
@@ -75,8 +81,9 @@ class DequantizedLaw(nn.Module):
             context: Shape ``[*batch, *context_shape]``, if the flow takes one.
 
         Raises:
-            ContextError: the flow takes no context, or one of another shape.
+            ContextError: the flow takes no context, needs one, or one of another shape.
         """
+        require_context(type(self).__name__, context, self.context_shape, ())
         bijector = self.bijector if context is None else self.bijector.condition(context)
         law = TransformedDistribution(self.base, bijector)
         return Dequantized(law, self.levels, noise=self.noise, allow_estimate=True)

@@ -31,7 +31,9 @@ class TransformedLaw(ConditionalDistribution):
         allow_estimate: As in ``TransformedDistribution``: score by an estimate where the log-determinant is one.
 
     Raises:
-        ContextError: the base is a function and nobody says what the context looks like, or bijector and caller disagree.
+        TypeError: ``bijector`` is no bijector.
+        ContextError: the base is a function and nobody says what the context looks like, bijector and caller disagree, or
+            nobody takes the context.
 
     References:
         Rezende, Mohamed (2015). Variational inference with normalizing flows. https://arxiv.org/abs/1505.05770
@@ -54,12 +56,16 @@ class TransformedLaw(ConditionalDistribution):
         allow_estimate: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(bijector, Bijector):
+            raise TypeError(f"`bijector` must be a Bijector; got {type(bijector).__name__}.")
         declared = bijector.context_shape
+        if declared is None and context_shape is not None and isinstance(base, TorchDistribution):
+            raise ContextError("`context_shape` is given, but neither `base` nor `bijector` takes a context.")
         if declared is None and context_shape is None and not isinstance(base, TorchDistribution):
             raise ContextError("`context_shape` must be given: `base` is a function of it and the bijector takes none.")
-        if declared is not None and context_shape is not None and declared != context_shape:
+        if declared is not None and context_shape is not None and declared != tuple(context_shape):
             raise ContextError(f"`context_shape` must be that of the bijector, {declared}; got {context_shape}.")
-        self.context_shape = context_shape if declared is None else declared
+        self.context_shape = declared if declared is not None or context_shape is None else tuple(context_shape)
         self.base = base
         self.bijector = bijector
         self.allow_estimate = allow_estimate

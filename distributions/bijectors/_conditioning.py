@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
@@ -16,8 +16,10 @@ __all__ = [
     "DEFAULT_INPUT_BOUND",
     "bounded_inputs",
     "flat_context",
+    "in_precision_of",
     "prepared_element",
     "require_bound",
+    "require_same_sets",
     "require_width",
     "vector_of",
 ]
@@ -57,6 +59,16 @@ def require_bound(bound: float) -> float:
     return float(bound)
 
 
+def require_same_sets(element: object) -> None:
+    """Check that an element maps a set onto itself, so that some coordinates may be copied; other objects pass.
+
+    Raises:
+        ValueError: its domain is not its codomain.
+    """
+    if isinstance(element, Elementwise) and repr(element.domain) != repr(element.codomain):
+        raise ValueError(f"`element` must have equal domain and codomain; got {element.domain} and {element.codomain}.")
+
+
 def require_width(owner: str, raw: Tensor, width: int) -> Tensor:
     """Check how many numbers a conditioner gives for one event.
 
@@ -66,6 +78,26 @@ def require_width(owner: str, raw: Tensor, width: int) -> Tensor:
     if raw.shape[-1] != width:
         raise ValueError(f"the conditioner of {owner} must give {width} numbers for an event; got {raw.shape[-1]}.")
     return raw
+
+
+def in_precision_of(network: nn.Module, value: Tensor) -> Tensor:
+    """A floating-point tensor in the dtype of a network's first parameter: data in float64 may meet a network in float32.
+
+    Integers stay as they are, since a network may look them up in a table.
+
+    Args:
+        network: What is to see the tensor.
+        value: The tensor.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.bijectors._conditioning import in_precision_of
+        >>> in_precision_of(torch.nn.Linear(2, 1), torch.zeros(2, dtype=torch.float64)).dtype
+        torch.float32
+    """
+    known = value.is_floating_point() and isinstance(network, nn.Module)
+    first = next(network.parameters(), None) if known else None
+    return value if first is None or first.dtype == value.dtype or not first.is_floating_point() else value.to(first.dtype)
 
 
 def vector_of(constraint: Constraint) -> Constraint:

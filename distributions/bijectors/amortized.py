@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.distributions import constraints
 
-from probgen.distributions.bijectors._conditioning import flat_context, require_width
+from probgen.distributions.bijectors._conditioning import flat_context, in_precision_of, require_width
 from probgen.distributions.bijectors.base import Bijector
 
 __all__ = ["Amortized"]
@@ -72,7 +72,7 @@ class Amortized(Bijector):
         """The unconstrained parameters ``[*context_batch, num_raw]`` in the dtype of ``like``, or wider."""
         if self.conditioner is None or context is None or self.context_shape is None:
             return self.raw_parameters.to(like.dtype)
-        emitted: Tensor = self.conditioner(flat_context(context, self.context_shape))
+        emitted: Tensor = self.conditioner(in_precision_of(self.conditioner, flat_context(context, self.context_shape)))
         return self.raw_parameters.to(like.dtype) + require_width(type(self).__name__, emitted, self.num_raw).to(like.dtype)
 
 

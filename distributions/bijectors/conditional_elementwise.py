@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.bijectors._conditioning import flat_context, prepared_element, require_width
+from probgen.distributions.bijectors._conditioning import flat_context, in_precision_of, prepared_element, require_width
 from probgen.distributions.bijectors.base import Bijector, Direction
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.numerics.stable import sum_rightmost
@@ -112,7 +112,7 @@ class ConditionalElementwise(Bijector):
         if context is None or self.context_shape is None:
             raise TypeError("ConditionalElementwise needs a context.")  # checked with shapes by the public methods
         shape = (*self.event_shape, self.element.num_free)
-        raw: Tensor = self.conditioner(flat_context(context, self.context_shape))
+        raw: Tensor = self.conditioner(in_precision_of(self.conditioner, flat_context(context, self.context_shape)))
         return require_width("ConditionalElementwise", raw, math.prod(shape)).unflatten(-1, shape)  # type: ignore[no-any-return]
 
 

@@ -23,6 +23,7 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions.bijectors._conditioning import (
     DEFAULT_INPUT_BOUND,
     bounded_inputs,
+    in_precision_of,
     prepared_element,
     require_bound,
     require_width,
@@ -154,7 +155,8 @@ class Coupling(Bijector):
     def _raw(self, copied: Tensor, context: Tensor | None) -> Tensor:
         """The conditioner's output ``[*batch, n_b, num_free]``."""
         count, free = len(self.mask) - self._copied, self.element.num_free
-        raw: Tensor = self.conditioner(bounded_inputs(copied, self.input_bound, context, self.context_shape))
+        seen = bounded_inputs(copied, self.input_bound, context, self.context_shape)
+        raw: Tensor = self.conditioner(in_precision_of(self.conditioner, seen))
         return require_width("Coupling", raw, count * free).unflatten(-1, (count, free))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:

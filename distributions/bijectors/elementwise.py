@@ -40,7 +40,8 @@ class Elementwise(Bijector):
 
     Raises:
         TypeError: a given name is not a declared parameter.
-        ValueError: a given value has a wrong trailing shape or violates the parameter's constraint.
+        ValueError: a given value has a wrong trailing shape, violates the parameter's constraint, or its batch shape does not
+            broadcast with those of the others.
 
     Example:
         >>> import torch
@@ -66,6 +67,7 @@ class Elementwise(Bijector):
                 self.register_parameter(f"raw_{name}", nn.Parameter(torch.zeros((*shape, *parameter.shape))))
             else:
                 self._store(parameter, value)
+        self._require_one_batch()
 
     # ------------------------------------------------------------------------------------------------ what an author writes
 
@@ -180,6 +182,15 @@ class Elementwise(Bijector):
             stored = getattr(self, parameter.name if parameter.name in self._given else f"raw_{parameter.name}")
             shapes.append(stored.shape[: stored.dim() - len(parameter.shape)])
         return torch.broadcast_shapes(*shapes) if shapes else torch.Size()
+
+    def _require_one_batch(self) -> None:
+        try:
+            self._parameter_batch()
+        except RuntimeError:
+            shapes = {name: tuple(tensor.shape) for name, tensor in [*self.named_parameters(), *self.named_buffers()]}
+            raise ValueError(
+                f"the batch shapes of the parameters of {type(self).__name__} must broadcast; got {shapes}."
+            ) from None
 
     def _store(self, parameter: Parameter, value: Tensor | float) -> None:
         """Keep a given value under its name: a learnable one as parameter, any other as buffer."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from probgen.distributions.bijectors._conditioning import in_precision_of
 from probgen.distributions.bijectors.base import Bijector
 from probgen.distributions.bijectors.wrapper import Wrapper
 
@@ -42,9 +43,9 @@ class EmbeddedContext(Wrapper):
     """
 
     def __init__(self, base: Bijector, network: nn.Module, context_shape: Sequence[int]) -> None:
+        super().__init__(base)
         if base.context_shape is None:
             raise ValueError(f"`base` must take a context; {type(base).__name__} takes none.")
-        super().__init__(base)
         self.network = network
         self._context_shape = tuple(context_shape)
 
@@ -75,7 +76,8 @@ class EmbeddedContext(Wrapper):
             raise TypeError("EmbeddedContext needs a context.")  # checked with shapes by the public methods
         cut = context.dim() - len(self._context_shape)
         batch, wanted = context.shape[:cut], self.base.context_shape or ()
-        embedded: Tensor = self.network(context.reshape(math.prod(batch), *self._context_shape))
+        rows = context.reshape(math.prod(batch), *self._context_shape)
+        embedded: Tensor = self.network(in_precision_of(self.network, rows))
         if tuple(embedded.shape[1:]) != wanted:
             raise ValueError(f"`network` must give contexts [N, {', '.join(map(str, wanted))}]; got {tuple(embedded.shape)}.")
         return embedded.reshape(*batch, *wanted)

@@ -23,6 +23,7 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions.bijectors._conditioning import (
     DEFAULT_INPUT_BOUND,
     flat_context,
+    in_precision_of,
     prepared_element,
     require_width,
 )
@@ -135,7 +136,8 @@ class ProductCoupling(Bijector):
             seen.append(extra.to(blocks[0].dtype))
         empty = blocks[0].new_zeros((*batch, 0))
         count, free = self._product.sizes[self.index], self.element.num_free
-        raw: Tensor = self.conditioner(torch.cat([empty, *(piece.expand(*batch, -1) for piece in seen)], -1))
+        joined = torch.cat([empty, *(piece.expand(*batch, -1) for piece in seen)], -1)
+        raw: Tensor = self.conditioner(in_precision_of(self.conditioner, joined))
         return require_width("ProductCoupling", raw, count * free).unflatten(-1, (count, free))  # type: ignore[no-any-return]
 
     def _merged(self, blocks: list[Tensor], moved: Tensor) -> Tensor:

@@ -236,7 +236,10 @@ class Residual(Bijector):
     def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         rows, context, batch = as_rows(x, context, self.event_shape, self.context_shape)
         with full_precision(rows):
-            value = rows + self._contraction.at(context)(rows)
+            change = self._contraction.at(context)(rows)
+            if change.shape != rows.shape:
+                raise ValueError(f"`network` must keep the shape {tuple(rows.shape)}; it gave {tuple(change.shape)}.")
+            value = rows + change
         return value.reshape(*batch, *self.event_shape)
 
     def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:

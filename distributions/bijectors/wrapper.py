@@ -20,6 +20,9 @@ class Wrapper(Bijector):
     Args:
         base: The wrapped bijector.
 
+    Raises:
+        TypeError: ``base`` is no bijector.
+
     Example:
         >>> from probgen.distributions.bijectors import Exp, Independent, Wrapper
         >>> f = Independent(Exp(), 1)
@@ -29,6 +32,8 @@ class Wrapper(Bijector):
 
     def __init__(self, base: Bijector) -> None:
         super().__init__()
+        if not isinstance(base, Bijector):
+            raise TypeError(f"`base` of {type(self).__name__} must be a Bijector; got {type(base).__name__}.")
         self.base = base
 
     @property

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from probgen.distributions._checks import values_readable
+
 __all__ = ["log_posterior"]
 
 
@@ -23,7 +25,7 @@ def log_posterior(log_likelihood: Tensor, prior: Tensor | None = None) -> Tensor
         Normalized log-probabilities ``[*batch, K]``.
 
     Raises:
-        ValueError: the prior has another shape.
+        ValueError: the prior has another shape, a negative number, or only zeros.
 
     Example:
         >>> import torch
@@ -35,5 +37,7 @@ def log_posterior(log_likelihood: Tensor, prior: Tensor | None = None) -> Tensor
         return log_likelihood.log_softmax(-1)
     if prior.shape != log_likelihood.shape[-1:]:
         raise ValueError(f"`prior` must have the shape {list(log_likelihood.shape[-1:])}; got {list(prior.shape)}.")
+    if values_readable(prior) and not bool((prior >= 0).all() & (prior.sum() > 0)):
+        raise ValueError(f"`prior` must not be negative, and not zero everywhere; got {prior.tolist()}.")
     share = (prior / prior.sum()).to(log_likelihood)
     return torch.log_softmax(log_likelihood + share.log(), -1)

@@ -16,7 +16,7 @@ from torch.distributions import Distribution as TorchDistribution
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.surjections.surjection import RemainderLaw, Surjection
+from probgen.distributions.surjections.surjection import RemainderLaw, Surjection, require_event_dim
 
 __all__ = ["AbsoluteValue"]
 
@@ -49,7 +49,7 @@ class AbsoluteValue(Surjection):
         self, law: RemainderLaw | None = None, *, event_dim: int = 0, context_shape: tuple[int, ...] | None = None
     ) -> None:
         super().__init__(law, context_shape)
-        self.event_dim = event_dim
+        self.event_dim = require_event_dim(event_dim)
         self.inverse_has_rsample = law is None  # a learned sign has no derivative
 
     @property

@@ -25,7 +25,7 @@ from torch.distributions.constraints import Constraint
 from torch.nn.functional import one_hot
 
 from probgen.distributions.surjections.argmax_cells import CellKind, cell_coordinates, cell_point
-from probgen.distributions.surjections.surjection import RemainderLaw, Surjection
+from probgen.distributions.surjections.surjection import RemainderLaw, Surjection, require_event_dim
 
 __all__ = ["Argmax"]
 
@@ -79,7 +79,7 @@ class Argmax(Surjection):
             raise ValueError(f"`cell` must be 'threshold' or 'gumbel'; got {cell!r}.")
         self.categories = categories
         self.cell = cell
-        self.event_dim = event_dim
+        self.event_dim = require_event_dim(event_dim)
 
     @property
     def domain(self) -> Constraint:  # type: ignore[override]

@@ -12,6 +12,8 @@ every value, both standardized, so that one flow can make all columns of a row a
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +24,7 @@ from torch.nn.functional import one_hot
 
 from probgen.distributions.surjections.argmax_cells import CellKind, cell_coordinates, cell_point
 
-__all__ = ["CategoricalColumn", "Column", "ContinuousColumn", "require_positive"]
+__all__ = ["CategoricalColumn", "Column", "ContinuousColumn", "require_columns", "require_finite", "require_positive"]
 
 
 class Column:
@@ -74,7 +76,7 @@ class ContinuousColumn(Column):
         scale: How far they spread, such as their standard deviation; positive.
 
     Raises:
-        ValueError: ``scale`` is not positive.
+        ValueError: ``loc`` is not finite, or ``scale`` not positive.
 
     Example:
         >>> import torch
@@ -88,6 +90,7 @@ class ContinuousColumn(Column):
     num_coordinates = 0
 
     def __post_init__(self) -> None:
+        require_finite(self.loc)
         require_positive(self.scale)
 
     @property
@@ -175,6 +178,48 @@ class CategoricalColumn(Column):
         return one_hot(v.long(), self.categories).to(v.dtype)
 
 
+def require_columns(columns: Sequence[object]) -> tuple[Column, ...]:
+    """Check a table's columns.
+
+    Args:
+        columns: What each column holds.
+
+    Raises:
+        ValueError: there are none.
+        TypeError: something else is among them.
+
+    Example:
+        >>> from probgen.distributions.surjections import ContinuousColumn
+        >>> from probgen.distributions.surjections.columns import require_columns
+        >>> len(require_columns([ContinuousColumn()]))
+        1
+    """
+    if not columns:
+        raise ValueError("`columns` must hold at least one column; got none.")
+    found = tuple(column for column in columns if isinstance(column, Column))
+    if len(found) < len(columns):
+        wrong = [type(column).__name__ for column in columns if not isinstance(column, Column)]
+        raise TypeError(f"`columns` must hold columns such as `ContinuousColumn()`; got {wrong}.")
+    return found
+
+
+def require_finite(loc: float) -> None:
+    """Check the location of a column.
+
+    Args:
+        loc: What must be a finite number.
+
+    Raises:
+        ValueError: it is none.
+
+    Example:
+        >>> from probgen.distributions.surjections.columns import require_finite
+        >>> require_finite(-2.0)
+    """
+    if not math.isfinite(loc):
+        raise ValueError(f"`loc` must be finite; got {loc}.")
+
+
 def require_positive(scale: float) -> None:
     """Check the scale of a column.
 
@@ -188,5 +233,5 @@ def require_positive(scale: float) -> None:
         >>> from probgen.distributions.surjections.columns import require_positive
         >>> require_positive(2.0)
     """
-    if not scale > 0:
-        raise ValueError(f"`scale` must be positive; got {scale}.")
+    if not 0 < scale < math.inf:
+        raise ValueError(f"`scale` must be positive and finite; got {scale}.")

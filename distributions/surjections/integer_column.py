@@ -19,7 +19,7 @@ from torch.distributions.constraints import Constraint
 from torch.nn.functional import logsigmoid, softplus
 
 from probgen.distributions.numerics.stable import softplus_inverse
-from probgen.distributions.surjections.columns import Column, require_positive
+from probgen.distributions.surjections.columns import Column, require_finite, require_positive
 from probgen.distributions.surjections.rounding import integers
 
 __all__ = ["IntegerColumn"]
@@ -36,7 +36,7 @@ class IntegerColumn(Column):
         high: The largest value, or None.
 
     Raises:
-        ValueError: ``scale`` is not positive, or there are not two values.
+        ValueError: ``loc`` is not finite, ``scale`` not positive, or there are not two values.
 
     Example:
         >>> import torch
@@ -52,6 +52,7 @@ class IntegerColumn(Column):
     high: int | None = None
 
     def __post_init__(self) -> None:
+        require_finite(self.loc)
         require_positive(self.scale)
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"`low` must be less than `high`; got {self.low} and {self.high}.")

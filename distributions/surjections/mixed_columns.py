@@ -18,7 +18,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.constraints import Product
-from probgen.distributions.surjections.columns import Column
+from probgen.distributions.surjections.columns import Column, require_columns
 from probgen.distributions.surjections.surjection import RemainderLaw, Surjection
 
 __all__ = ["MixedColumns"]
@@ -37,6 +37,7 @@ class MixedColumns(Surjection):
 
     Raises:
         ValueError: there are no columns.
+        TypeError: something else is among them.
 
     References:
         Hoogeboom, Nielsen, Jaini, Forré, Welling (2021). Argmax flows and multinomial diffusion.
@@ -63,9 +64,7 @@ class MixedColumns(Surjection):
         context_shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__(law, context_shape)
-        if not columns:
-            raise ValueError("`columns` must hold at least one column; got none.")
-        self.columns = tuple(columns)
+        self.columns = require_columns(columns)
         self.draws_inverse = self.num_coordinates > 0
         self.has_rsample = not self.draws_inverse
 

@@ -17,7 +17,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.standard import StandardUniform
-from probgen.distributions.surjections.surjection import RemainderLaw, Surjection
+from probgen.distributions.surjections.surjection import RemainderLaw, Surjection, require_event_dim
 
 __all__ = ["Integers", "Rounding", "integers"]
 
@@ -89,7 +89,7 @@ class Rounding(Surjection):
         if levels is not None and levels < 1:
             raise ValueError(f"`levels` must be at least 1; got {levels}.")
         self.levels = levels
-        self.event_dim = event_dim
+        self.event_dim = require_event_dim(event_dim)
 
     @property
     def domain(self) -> Constraint:  # type: ignore[override]

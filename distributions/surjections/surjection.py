@@ -30,7 +30,7 @@ from probgen.distributions._wrapping import unvalidated
 from probgen.distributions.events import drawn, placed, scored
 from probgen.distributions.surjections.stochastic_map import StochasticMap
 
-__all__ = ["RemainderLaw", "Surjection", "draw_and_score"]
+__all__ = ["RemainderLaw", "Surjection", "draw_and_score", "require_event_dim"]
 
 RemainderLaw = Callable[..., TorchDistribution]
 """From images ``[*batch, *event]`` (and a context ``[*batch, *context_shape]``, where one is declared) to the law of the
@@ -134,6 +134,25 @@ class Surjection(StochasticMap):
         r, log_law = draw_and_score(self.remainder_law(x, context), sample_shape)
         u, log_det = self._join(x, r)
         return u, log_det - log_law
+
+
+def require_event_dim(event_dim: int) -> int:
+    """Check the rank of an event.
+
+    Args:
+        event_dim: The rank.
+
+    Raises:
+        ValueError: it is negative.
+
+    Example:
+        >>> from probgen.distributions.surjections.surjection import require_event_dim
+        >>> require_event_dim(2)
+        2
+    """
+    if event_dim < 0:
+        raise ValueError(f"`event_dim` must not be negative; got {event_dim}.")
+    return event_dim
 
 
 def draw_and_score(law: Any, sample_shape: Sequence[int] = ()) -> tuple[Tensor, Tensor]:

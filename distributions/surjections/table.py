@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from probgen.distributions.surjections.columns import CategoricalColumn, Column, ContinuousColumn
@@ -26,7 +27,7 @@ def columns_of(table: Tensor, kinds: Sequence[ColumnKind]) -> tuple[Column, ...]
         kinds: What each column holds.
 
     Raises:
-        ValueError: the numbers of columns differ, a kind is unknown, or values do not fit their kind.
+        ValueError: a number is not finite, the numbers of columns differ, a kind is unknown, or values do not fit their kind.
 
     Example:
         >>> import torch
@@ -36,6 +37,8 @@ def columns_of(table: Tensor, kinds: Sequence[ColumnKind]) -> tuple[Column, ...]
     """
     if table.dim() != 2 or table.shape[1] != len(kinds) or not len(table):
         raise ValueError(f"`table` must be [n, {len(kinds)}], as many columns as `kinds`; got shape {tuple(table.shape)}.")
+    if not bool(torch.isfinite(table).all()):
+        raise ValueError("`table` must hold finite numbers: fill in or leave out what is missing first.")
     return tuple(_described(values, kind) for values, kind in zip(table.double().unbind(1), kinds, strict=True))
 
 

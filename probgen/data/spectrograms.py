@@ -37,7 +37,8 @@ def mel_spectrogram(
         ``[*batch, bands, ceil(samples / hop)]``, natural logarithms.
 
     Raises:
-        ValueError: a size is not positive, or there are no samples.
+        ValueError: a size, the rate or the floor is not positive, or there are no samples.
+        TypeError: the samples are no floating-point numbers.
 
     References:
         Stevens, Volkmann, Newman (1937). A scale for the measurement of the psychological magnitude pitch.
@@ -56,6 +57,10 @@ def mel_spectrogram(
             f"`window`, `hop`, `bands` and the number of samples must be positive; got {window}, {hop}, {bands} and "
             f"audio of shape {tuple(audio.shape)}."
         )
+    if not rate > 0 or not floor > 0:
+        raise ValueError(f"`rate` and `floor` must be positive; got {rate} and {floor}.")
+    if not audio.is_floating_point():
+        raise TypeError(f"`audio` must have a floating-point dtype, samples in [-1, 1]; got {audio.dtype}.")
     frames = math.ceil(audio.shape[-1] / hop)
     rows = audio.reshape(-1, audio.shape[-1])
     length = (frames - 1) * hop + window

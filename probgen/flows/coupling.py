@@ -68,6 +68,8 @@ def coupling_flow(
     """
     if features < 1 or layers < 1:
         raise ValueError(f"`features` and `layers` must be positive; got {features} and {layers}.")
+    if masks not in ("half", "alternating"):
+        raise ValueError(f'`masks` must be "half" or "alternating"; got {masks!r}.')
     pattern = {"half": half_mask, "alternating": alternating_mask}[masks]
     width = 0 if context_shape is None else math.prod(context_shape)
     parts: list[Bijector] = []

@@ -13,6 +13,7 @@ The derivations stand in ``docs/derivations/flow-latent-space.md`` and ``docs/de
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import overload
 
@@ -22,6 +23,7 @@ from torch.distributions import Distribution
 
 from probgen.distributions import DequantizedLaw, TransformedDistribution, TransformedLaw
 from probgen.distributions.bijectors import Bijector, Compose, Scale
+from probgen.distributions.constraints import is_real
 from probgen.distributions.numerics.bayes import log_posterior
 from probgen.distributions.numerics.interpolation import linear, spherical
 from probgen.distributions.numerics.noise_arithmetic import combined_noise
@@ -118,9 +120,10 @@ def attribute_vector(
     """
     means = []
     for name, x, context in (("present", present, present_context), ("absent", absent, absent_context)):
-        if not len(x):
-            raise ValueError(f"`{name}` must hold at least one datum; got shape {list(x.shape)}.")
-        means.append(flow.inverse(x, context).mean(0))
+        latents = flow.inverse(x, context)
+        if latents.dim() != 2 or not len(latents):
+            raise ValueError(f"`{name}` must hold at least one datum, [n, *event]; got shape {list(x.shape)}.")
+        means.append(latents.mean(0))
     return means[0] - means[1]
 
 
@@ -150,6 +153,7 @@ def moved_along(
 
     Raises:
         ContextError: the flow takes no context, or one of another shape.
+        ValueError: the vector has another shape than a latent.
 
     References:
         Kingma, Dhariwal (2018). Glow: generative flow with invertible 1x1 convolutions, section 6.
@@ -164,6 +168,8 @@ def moved_along(
                 [ 1.,  0.]])
     """
     z = flow.inverse(x, context)
+    if vector.shape != z.shape[-1:]:
+        raise ValueError(f"`vector` must have shape {list(z.shape[-1:])}, as a latent; got {list(vector.shape)}.")
     moved = [combined_noise([z, vector], [1.0, float(strength)], rescaled=rescaled) for strength in strengths]
     return flow(torch.stack(moved) if moved else z.new_empty(0, *z.shape), context)
 
@@ -197,7 +203,7 @@ def tempered(
 
     Raises:
         TypeError: the law is of another kind.
-        ValueError: the temperature is not positive.
+        ValueError: the temperature is not positive and finite, or the base lives on another set than the real numbers.
 
     References:
         Kingma, Dhariwal (2018). Glow: generative flow with invertible 1x1 convolutions, section 6.
@@ -212,10 +218,12 @@ def tempered(
         >>> law.log_prob(torch.tensor(3.0))
         tensor(-0.9189)
     """
-    if not temperature > 0:
-        raise ValueError(f"`temperature` must be positive; got {temperature}.")
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"`temperature` must be positive and finite; got {temperature}.")
     if not isinstance(law, TransformedDistribution | TransformedLaw | DequantizedLaw):
         raise TypeError(f"`law` must be made of a base and a bijector; got {type(law).__name__}.")
+    if not is_real(law.bijector.domain):
+        raise ValueError(f"`law` must have a base on all real numbers to scale; its bijector takes {law.bijector.domain}.")
     flow = Compose(Scale(temperature), law.bijector)
     if isinstance(law, DequantizedLaw):
         return DequantizedLaw(flow, law.levels, noise=law.noise, base=law.base)
@@ -242,7 +250,7 @@ def class_posterior(
         Normalized log-probabilities ``[n, K]``.
 
     Raises:
-        ValueError: the prior has another shape.
+        ValueError: there are no classes, or the prior has another shape or a negative number.
 
     References:
         Ng, Jordan (2001). On discriminative vs. generative classifiers. https://papers.nips.cc/paper/2020
@@ -254,5 +262,7 @@ def class_posterior(
         >>> class_posterior(lambda c: Normal(c, 1.0), torch.tensor([0.0, 3.0]), torch.tensor([-1.0, 1.0])).argmax(1)[1]
         tensor(1)
     """
+    if not contexts.dim() or not len(contexts):
+        raise ValueError(f"`contexts` must hold one context for every class; got shape {list(contexts.shape)}.")
     scores = [law(context).log_prob(x) for context in contexts]
     return log_posterior(torch.stack(scores, -1), prior)

@@ -75,7 +75,7 @@ def flow_plus_plus(
         (torch.Size([5, 16]), True)
     """
     sizes = image_sizes(event_shape, name="event_shape")
-    if len(layers) != 3 or min(layers) < 0 or not any(layers) or (layers[2] and sizes[1] * sizes[2] < 8):
+    if len([*layers]) != 3 or min(layers) < 0 or not any(layers) or (layers[2] and sizes[1] * sizes[2] < 8):
         raise ValueError(
             f"`layers` must be three numbers, none negative, and checkerboards need two positions; got {layers} for {sizes}."
         )

@@ -23,6 +23,7 @@ from probgen.distributions.elements import NetworkLaw, NormalElement
 from probgen.distributions.latent import FlowPosterior
 from probgen.distributions.numerics.stable import soft_clip
 from probgen.distributions.surjections import Column, MixedColumns
+from probgen.distributions.surjections.columns import require_columns
 from probgen.flows.affine_coupling import real_nvp
 from probgen.flows.spline_coupling import neural_spline_coupling
 from probgen.nn import MLP
@@ -67,6 +68,7 @@ def mixed_table_flow(
 
     Raises:
         ValueError: there are no columns, or a size is not positive.
+        TypeError: something else is among the columns.
 
     References:
         Hoogeboom, Nielsen, Jaini, Forré, Welling (2021). Argmax flows and multinomial diffusion: learning categorical
@@ -84,6 +86,7 @@ def mixed_table_flow(
         >>> rows.shape, law().support.check(rows).all(), law().bound(rows).shape
         (torch.Size([100, 3]), tensor(True), torch.Size([100]))
     """
+    columns = require_columns(columns)
     shape = None if context_shape is None else tuple(context_shape)
     guide = _guide(columns, shape, guide_layers, guide_hidden)
     rows = MixedColumns(columns, guide, context_shape=shape if guide is not None else None)

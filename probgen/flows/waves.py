@@ -108,8 +108,9 @@ def _embedding(positions: int, features: int, context_shape: Sequence[int] | Non
     if context_shape is None or len(context_shape) != 2:
         return None
     bands, frames = context_shape
-    if positions % frames:
+    if frames < 1 or positions % frames:
         raise ValueError(
             f"`length` must be a multiple of `group` times the number of frames; got {positions} groups, {frames}."
         )
-    return UpsampledFrames(bands, features, factor=positions // frames)
+    factor = positions // frames
+    return UpsampledFrames(bands, features, factor=factor, width=5 if factor % 2 else 4)  # so that the kernel is centered

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Size, Tensor
+from torch import Size, Tensor, broadcast_shapes
+from torch.distributions import Distribution
 
 from probgen.distributions._checks import require_context, require_event_shape
 from probgen.distributions.bijectors import Bijector, Compose, ContinuousFlow
 from probgen.distributions.numerics.stable import sum_rightmost
 
-__all__ = ["chain_of", "checked_batch", "end_shapes", "inverse_through", "only_continuous_part"]
+__all__ = ["chain_of", "checked_batch", "end_shapes", "inverse_through", "only_continuous_part", "require_base"]
 
 
 def chain_of(flow: Bijector) -> list[Bijector]:
@@ -83,8 +84,35 @@ def end_shapes(flow: Bijector) -> tuple[Size, Size]:
     return first, last
 
 
+def require_base(base: Distribution | None, flow: Bijector) -> None:
+    """Check that draws of the base are what a flow takes; None stands for a base that is made to fit.
+
+    Args:
+        base: The law that the flow starts from, or None.
+        flow: A bijector with a ``ContinuousFlow`` in its chain.
+
+    Raises:
+        ValueError: the events of the base have another shape, or the flow has no continuous part.
+
+    Example:
+        >>> from probgen.distributions import standard_normal
+        >>> from probgen.flows import continuous_flow
+        >>> from probgen.infer.flow_chain import require_base
+        >>> require_base(standard_normal(3), continuous_flow(2, hidden=(4,)))
+        Traceback (most recent call last):
+        ...
+        ValueError: `base` must have events of shape (2,); got (3,) with batch shape ().
+    """
+    shape = tuple(end_shapes(flow)[0])
+    if base is not None and tuple(base.event_shape) != shape:
+        raise ValueError(
+            f"`base` must have events of shape {shape}; got {tuple(base.event_shape)} "
+            f"with batch shape {tuple(base.batch_shape)}."
+        )
+
+
 def checked_batch(flow: Bijector, x: Tensor, context: Tensor | None) -> Size:
-    """The batch shape of data and context, after a check of both.
+    """The batch shape of data and context together, after a check of both.
 
     Args:
         flow: A bijector with a ``ContinuousFlow`` in its chain.
@@ -106,7 +134,7 @@ def checked_batch(flow: Bijector, x: Tensor, context: Tensor | None) -> Size:
     require_event_shape("x", x, len(shape), shape)
     batch = x.shape[: x.dim() - len(shape)]
     require_context(type(flow).__name__, context, flow.context_shape, batch)
-    return batch
+    return batch if context is None else broadcast_shapes(batch, context.shape[: context.dim() - len(flow.context_shape or ())])
 
 
 def inverse_through(

@@ -28,7 +28,14 @@ from probgen.distributions._checks import require_event_shape
 from probgen.distributions.bijectors import Bijector, ContinuousFlow
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.distributions.numerics.transport import optimal_pairing
-from probgen.infer.flow_chain import chain_of, checked_batch, end_shapes, inverse_through, only_continuous_part
+from probgen.infer.flow_chain import (
+    chain_of,
+    checked_batch,
+    end_shapes,
+    inverse_through,
+    only_continuous_part,
+    require_base,
+)
 from probgen.infer.interpolation import PathName, interpolate
 from probgen.infer.objective import Objective
 from probgen.infer.random_times import TimeCoupling, batch_quantiles, logit_normal_time
@@ -58,7 +65,8 @@ class FlowMatching(Objective):
         time_coupling: How the times of one batch hang together (``random_times.py``).
 
     Raises:
-        ValueError: the flow has no continuous part or several, or there is no such path, width, coupling or law.
+        ValueError: the flow has no continuous part or several, the base has other events than the flow takes, or there is no
+            such path, width, coupling or law.
 
     References:
         Lipman, Chen, Ben-Hamu, Nickel, Le (2023). Flow matching for generative modeling. https://arxiv.org/abs/2210.02747
@@ -93,6 +101,7 @@ class FlowMatching(Objective):
     ) -> None:
         super().__init__()
         only_continuous_part(flow)
+        require_base(base, flow)
         interpolate(path, torch.zeros(1), torch.zeros(1), torch.zeros(1), sigma_min)  # checks both
         if coupling not in ("independent", "optimal"):
             raise ValueError(f"`coupling` must be 'independent' or 'optimal'; got {coupling!r}.")
@@ -118,7 +127,7 @@ class FlowMatching(Objective):
             ContextError: a missing, mis-sized or unused context.
         """
         losses = self.per_datum(x, context, start)
-        return losses.sum() / max(x.numel(), 1)
+        return losses.sum() / max(losses.numel() * end_shapes(self.flow)[1].numel(), 1)
 
     def per_datum(self, x: Tensor, context: Tensor | None = None, start: Tensor | None = None) -> Tensor:
         """The squared error of every datum at one random time, summed over the event, ``[*batch]``.
@@ -128,12 +137,12 @@ class FlowMatching(Objective):
             context: Shape ``[*batch, *context_shape]``, if the flow takes one.
             start: Points of the base, as in ``forward``.
         """
-        batch = checked_batch(self.flow, x, context)
+        batch, event = checked_batch(self.flow, x, context), end_shapes(self.flow)[1]
         chain, index = chain_of(self.flow), only_continuous_part(self.flow)
         flow = cast(ContinuousFlow, chain[index])
         rows = None if context is None else context.expand(*batch, *self._context_shape).reshape(-1, *self._context_shape)
         with torch.no_grad():
-            x = x.reshape(batch.numel(), *x.shape[len(batch) :])
+            x = x.expand(*batch, *event).reshape(batch.numel(), *event)
             ends, _ = inverse_through(chain[index + 1 :], x, rows, 1)
             begins = self._begins(start, x)
             for part in chain[:index]:

@@ -57,11 +57,16 @@ def batch_quantiles(count: int, coupling: TimeCoupling, device: torch.device | s
         coupling: How they hang together, see the module.
         device: Where to draw.
 
+    Raises:
+        ValueError: no such coupling.
+
     Example:
         >>> from probgen.infer.random_times import batch_quantiles
         >>> sorted((batch_quantiles(4, "stratified") * 4).long().tolist())
         [0, 1, 2, 3]
     """
+    if coupling not in COUPLINGS:
+        raise ValueError(f"`coupling` must be one of {', '.join(map(repr, COUPLINGS))}; got {coupling!r}.")
     return COUPLINGS[coupling](count, device)
 
 

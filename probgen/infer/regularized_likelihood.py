@@ -25,7 +25,7 @@ from torch.distributions import Distribution
 
 from probgen.distributions import standard_normal
 from probgen.distributions.bijectors import Bijector, ContinuousFlow
-from probgen.infer.flow_chain import chain_of, checked_batch, end_shapes, inverse_through
+from probgen.infer.flow_chain import chain_of, checked_batch, end_shapes, inverse_through, require_base
 from probgen.infer.objective import Objective
 
 __all__ = ["LikelihoodTerms", "RegularizedLikelihood"]
@@ -64,7 +64,7 @@ class RegularizedLikelihood(Objective):
             backward pass for each coordinate.
 
     Raises:
-        ValueError: a negative weight, or a flow without a continuous part.
+        ValueError: a negative weight, a flow without a continuous part, or a base with other events than the flow takes.
 
     References:
         Finlay, Jacobsen, Nurbekyan, Oberman (2020). How to train your neural ODE: the world of Jacobian and kinetic
@@ -85,7 +85,7 @@ class RegularizedLikelihood(Objective):
         super().__init__()
         if not (kinetic >= 0 and jacobian >= 0):
             raise ValueError(f"`kinetic` and `jacobian` must not be negative; got {kinetic} and {jacobian}.")
-        end_shapes(flow)  # refuses a flow without a continuous part
+        require_base(base, flow)  # refuses a flow without a continuous part
         self.flow, self.base = flow, base
         self.kinetic, self.jacobian = kinetic, jacobian
 
@@ -106,7 +106,8 @@ class RegularizedLikelihood(Objective):
             ValueError: a wrong shape.
             IntegrationError: adaptive steps could not keep their tolerance.
         """
-        batch_dims = len(checked_batch(self.flow, x, context))
+        batch = checked_batch(self.flow, x, context)
+        batch_dims, x = len(batch), x.expand(*batch, *end_shapes(self.flow)[1])
         ildj: Tensor | float = 0.0
         kinetic = jacobian = x.new_zeros(())
         for part in reversed(chain_of(self.flow)):

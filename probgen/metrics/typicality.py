@@ -60,7 +60,8 @@ def typicality_test(log_prob: Tensor, usual: Tensor, *, resamples: int = 999, se
         Deviation, side and p-value.
 
     Raises:
-        ValueError: there are no data, fewer than two usual ones, no resamples, or a log-density is NaN.
+        ValueError: there are no data, fewer than two usual ones, no resamples, a log-density is NaN, or one of the
+            usual data is not finite.
 
     References:
         Nalisnick, Matsukawa, Teh, Lakshminarayanan (2019). Detecting out-of-distribution inputs to deep generative models
@@ -80,8 +81,8 @@ def typicality_test(log_prob: Tensor, usual: Tensor, *, resamples: int = 999, se
             "`log_prob` and `usual` must be vectors of at least one and two numbers, and `resamples` positive; "
             f"got {tuple(log_prob.shape)}, {tuple(usual.shape)} and {resamples}."
         )
-    if bool(log_prob.isnan().any() or usual.isnan().any()):
-        raise ValueError("`log_prob` and `usual` must not be NaN.")
+    if bool(log_prob.isnan().any()) or not bool(usual.isfinite().all()):
+        raise ValueError("`log_prob` must not be NaN, and `usual` must be finite.")
     scores, reference = log_prob.detach().double(), usual.detach().double()
     center = reference.mean()
     difference = scores.mean() - center

@@ -203,7 +203,7 @@ class MADE(IncrementalNetwork):
             Parameters ``[*batch, D, P]``.
         """
         weights, biases = self._weights_and_biases()
-        offset = self._offset(values.shape[:-1], context)
+        offset, values = self._offset(values.shape[:-1], context), values.to(weights[0].dtype)  # float64 data are welcome
         skip, h = None, values
         for index, (weight, bias) in enumerate(zip(weights[:-1], biases, strict=False)):
             h = F.linear(h, weight, bias)
@@ -326,7 +326,7 @@ class MADE(IncrementalNetwork):
     def _offset(self, batch_shape: Sequence[int], context: Tensor | None) -> Tensor | None:
         """The context's contribution to the first layer, ``[*context_batch, hidden[0]]``."""
         flat = flat_context("MADE", context, self.context_shape, batch_shape)
-        return None if flat is None else self.context_layer(flat)
+        return None if flat is None else self.context_layer(flat.to(self.context_layer.weight.dtype))
 
     def _sweep_weights(self) -> SweepWeights:
         weights, biases = self._weights_and_biases()

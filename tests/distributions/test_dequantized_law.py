@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from probgen.distributions import DequantizedLaw, TransformedDistribution, standard_normal
+from probgen.distributions._checks import ContextError
 from probgen.distributions.bijectors import Affine, ConditionalElementwise, Exp
 
 
@@ -34,3 +35,13 @@ def test_without_a_context_and_with_a_base():
 def test_a_base_is_asked_for_where_it_cannot_be_guessed():
     with pytest.raises(ValueError, match="`base` must be given"):
         DequantizedLaw(Exp(), 8)
+
+
+def test_wrong_arguments_are_found_at_once():
+    with pytest.raises(ValueError, match="`levels` must be at least 1; got 0"):
+        DequantizedLaw(Affine(0.0, 1.0), 0, base=standard_normal(2))
+    with pytest.raises(TypeError, match="`bijector` must be a Bijector; got Linear"):
+        DequantizedLaw(torch.nn.Linear(2, 2))
+    flow = ConditionalElementwise(Affine(), torch.nn.Linear(3, 4), context_shape=(3,), event_shape=(2,))
+    with pytest.raises(ContextError, match=r"DequantizedLaw needs a context with trailing shape \(3,\); got None"):
+        DequantizedLaw(flow, 4)()

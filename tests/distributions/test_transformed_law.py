@@ -58,3 +58,15 @@ def test_in_pyros_conditional_distribution():
     base = TransformedLaw(lambda c: dist.Normal(c, 1.0).to_event(1), Affine(1.0, 2.0), context_shape=(2,))
     theirs = dist.ConditionalTransformedDistribution(base, [torch.distributions.ExpTransform()])
     assert theirs.condition(torch.zeros(5, 2)).sample().shape == (5, 2)
+
+
+def test_a_context_that_nobody_takes_is_refused():
+    with pytest.raises(ContextError, match="neither `base` nor `bijector` takes a context"):
+        TransformedLaw(standard_normal(2), Affine(0.0, 1.0), context_shape=(3,))
+    with pytest.raises(TypeError, match="`bijector` must be a Bijector; got Linear"):
+        TransformedLaw(standard_normal(2), torch.nn.Linear(2, 2))
+
+
+def test_a_context_shape_may_be_a_list():
+    flow = neural_spline_coupling(2, context_shape=(3,), layers=1, hidden=(4,))
+    assert TransformedLaw(standard_normal(2), flow, [3]).context_shape == (3,)

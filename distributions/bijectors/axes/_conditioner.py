@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from probgen.distributions.bijectors._conditioning import in_precision_of
 from probgen.distributions.numerics.stable import soft_clip
 
 __all__ = ["call_conditioner"]
@@ -43,7 +44,7 @@ def call_conditioner(
             clipped.expand(*batch, *event).reshape(rows, *event),
             context.expand(*batch, *context.shape[cut:]).reshape(rows, *context.shape[cut:]),
         )
-    raw: Tensor = conditioner(*arguments)
+    raw: Tensor = conditioner(*(in_precision_of(conditioner, argument) for argument in arguments))
     if raw.dim() != rank + 1 or raw.shape[2:] != event[1:] or raw.shape[1] % free:
         raise ValueError(
             f"the conditioner must give [N, {free} * channels, {', '.join(map(str, event[1:]))}]; got {tuple(raw.shape)}."

@@ -33,7 +33,7 @@ class ActNorm(Bijector):
         shape: The event shape with ones where the parameters are shared: ``(c, 1, 1)`` for images, ``(c, 1)`` for waves.
 
     Raises:
-        ValueError: ``shape`` is empty.
+        ValueError: ``shape`` is empty, or a size is negative.
 
     References:
         Kingma, Dhariwal (2018). Glow: generative flow with invertible 1x1 convolutions. https://arxiv.org/abs/1807.03039
@@ -54,8 +54,8 @@ class ActNorm(Bijector):
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.shape = tuple(shape)
-        if not self.shape:
-            raise ValueError("`shape` must have at least one axis; got ().")
+        if not self.shape or min(self.shape) < 0:
+            raise ValueError(f"`shape` must have at least one axis, and no size be negative; got {self.shape}.")
         self.loc = nn.Parameter(torch.zeros(self.shape))
         self.raw_scale = nn.Parameter(torch.zeros(self.shape))
 

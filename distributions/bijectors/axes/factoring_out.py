@@ -98,6 +98,7 @@ class FactorOut(Wrapper):
 
     def initialize_from(self, y: Tensor, context: Tensor | None = None) -> None:
         """Start the coarser flow from the coarse channels of ``y``."""
+        self._check_input("y", y, self.codomain, self.codomain_shape, context)
         self.base.initialize_from(y.narrow(-len(self.fine_shape), 0, self._coarse[0]), context)
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

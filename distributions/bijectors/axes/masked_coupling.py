@@ -18,7 +18,12 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.bijectors._conditioning import DEFAULT_INPUT_BOUND, prepared_element, require_bound
+from probgen.distributions.bijectors._conditioning import (
+    DEFAULT_INPUT_BOUND,
+    prepared_element,
+    require_bound,
+    require_same_sets,
+)
 from probgen.distributions.bijectors.axes._conditioner import call_conditioner
 from probgen.distributions.bijectors.base import Bijector, Direction
 from probgen.distributions.bijectors.elementwise import Elementwise
@@ -67,12 +72,11 @@ class MaskedCoupling(Bijector):
         input_bound: float = DEFAULT_INPUT_BOUND,
     ) -> None:
         super().__init__()
-        if mask.dtype is not torch.bool:
-            raise TypeError(f"`mask` must be of booleans; got {mask.dtype}.")
+        if getattr(mask, "dtype", None) is not torch.bool:
+            raise TypeError(f"`mask` must be a tensor of booleans; got {getattr(mask, 'dtype', type(mask).__name__)}.")
         if mask.dim() < 1 or bool(mask.all()):
             raise ValueError(f"`mask` must have an axis, and be False somewhere; got shape {tuple(mask.shape)}.")
-        if repr(element.domain) != repr(element.codomain):
-            raise ValueError(f"`element` must have equal domain and codomain; got {element.domain} and {element.codomain}.")
+        require_same_sets(element)
         self.element = prepared_element("MaskedCoupling", element)
         self.conditioner = conditioner
         self.input_bound = require_bound(input_bound)
@@ -151,8 +155,8 @@ def checkerboard_mask(shape: Sequence[int], *, flip: bool = False) -> Tensor:
         tensor([[[ True, False,  True],
                  [False,  True, False]]])
     """
-    if len(shape) < 2:
-        raise ValueError(f"`shape` must have channels and at least one more axis; got {tuple(shape)}.")
+    if len(shape) < 2 or min(shape) < 0:
+        raise ValueError(f"`shape` must have channels and at least one more axis, no size negative; got {tuple(shape)}.")
     indices = torch.meshgrid(*(torch.arange(length) for length in shape[1:]), indexing="ij")
     even = sum(indices, torch.zeros((), dtype=torch.long)) % 2 == (1 if flip else 0)
     return even.expand(tuple(shape)).clone()

@@ -20,7 +20,12 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.bijectors._conditioning import DEFAULT_INPUT_BOUND, prepared_element, require_bound
+from probgen.distributions.bijectors._conditioning import (
+    DEFAULT_INPUT_BOUND,
+    prepared_element,
+    require_bound,
+    require_same_sets,
+)
 from probgen.distributions.bijectors.affine import Shift
 from probgen.distributions.bijectors.axes._conditioner import call_conditioner
 from probgen.distributions.bijectors.base import Bijector, Direction
@@ -75,11 +80,10 @@ class SplitCoupling(Bijector):
         input_bound: float = DEFAULT_INPUT_BOUND,
     ) -> None:
         super().__init__()
+        if len([*sizes]) != 2 or min(sizes) < 1 or dim >= 0:
+            raise ValueError(f"`sizes` must be two positive numbers and `dim` negative; got {sizes} and {dim}.")
         self.sizes, self.dim, self.flip = (int(sizes[0]), int(sizes[1])), dim, flip
-        if min(self.sizes) < 1 or dim >= 0:
-            raise ValueError(f"`sizes` must be positive and `dim` negative; got {self.sizes} and {dim}.")
-        if repr(element.domain) != repr(element.codomain):
-            raise ValueError(f"`element` must have equal domain and codomain; got {element.domain} and {element.codomain}.")
+        require_same_sets(element)
         self.element = prepared_element("SplitCoupling", element)
         self.conditioner = conditioner
         self.input_bound = require_bound(input_bound)

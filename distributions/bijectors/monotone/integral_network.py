@@ -207,18 +207,23 @@ class _PositiveFunction(nn.Module):
         """What the signal adds to the first layer, ``[*batch, hidden[0]]``."""
         weight = self.first.weight
         signal = signal.to(torch.promote_types(signal.dtype, weight.dtype))
-        return F.linear(signal, weight[:, 1:], self.first.bias)
+        return F.linear(signal, weight[:, 1:].to(signal.dtype), self.first.bias.to(signal.dtype))
 
     def forward(self, t: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
         """The values and derivatives at ``t`` ``[*batch, n]``, with ``offset`` ``[*batch, 1, hidden[0]]``."""
-        weight = self.first.weight[:, 0]
+        weight = self.first.weight[:, 0].to(offset.dtype)
         h = torch.tanh(t[..., None] * weight + offset)
         slope = (1.0 - h * h) * weight
         *between, last = cast(list[nn.Linear], list(self.layers))
         for layer in between:
-            h = torch.tanh(layer(h))
-            slope = (1.0 - h * h) * F.linear(slope, layer.weight)
-        bent = torch.tanh(last(h).squeeze(-1) / _LARGEST_EXPONENT)
+            h = torch.tanh(_wide(layer, h))
+            slope = (1.0 - h * h) * F.linear(slope, layer.weight.to(h.dtype))
+        bent = torch.tanh(_wide(last, h).squeeze(-1) / _LARGEST_EXPONENT)
         exponent = _LARGEST_EXPONENT * bent + self.level
         steepness = torch.sigmoid(exponent) * (1.0 - bent * bent)
-        return _FLOOR + F.softplus(exponent), steepness * F.linear(slope, last.weight).squeeze(-1)
+        return _FLOOR + F.softplus(exponent), steepness * F.linear(slope, last.weight.to(h.dtype)).squeeze(-1)
+
+
+def _wide(layer: nn.Linear, h: Tensor) -> Tensor:
+    """The layer in the dtype of what it sees, which may be wider than that of its parameters."""
+    return F.linear(h, layer.weight.to(h.dtype), layer.bias.to(h.dtype))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from probgen.distributions._checks import require_context
 from probgen.nn.convolutional_blocks import require_sizes
 from probgen.nn.flows._memory_order import channels_together
 from probgen.nn.flows.grid_context import GridContext
@@ -58,6 +59,7 @@ class ConvConditioner(nn.Module):
     ) -> None:
         super().__init__()
         require_sizes(in_channels=in_channels, out_channels=out_channels, grid=grid, hidden=hidden)
+        self.context_shape = None if context_shape is None else tuple(context_shape)
         self.entry = nn.Conv2d(in_channels, hidden, 3, padding=1)
         self.context = None if context_shape is None else GridContext(context_shape, hidden, grid)
         self.inner = nn.Sequential(activation(), nn.Conv2d(hidden, hidden, 1), activation())
@@ -68,6 +70,7 @@ class ConvConditioner(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """From ``[N, in_channels, H, W]`` and ``[N, *context_shape]`` to ``[N, out_channels, H, W]``."""
+        require_context(type(self).__name__, context, self.context_shape, x.shape[:1])
         hidden = self.entry(channels_together(x))
         if self.context is not None and context is not None:
             hidden = hidden + self.context(context)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from probgen.distributions._checks import require_context
 from probgen.nn.convolutional_blocks import require_sizes
 from probgen.nn.flows.normalized_conv1d import NormalizedConv1d
 
@@ -64,6 +65,7 @@ class DilatedConditioner(nn.Module):
         require_sizes(in_channels=in_channels, out_channels=out_channels, channels=channels, layers=layers)
         if context_shape is not None and len(context_shape) not in (1, 2):
             raise ValueError(f"`context_shape` must be (channels, length) or (channels,); got {tuple(context_shape)}.")
+        self.context_shape = None if context_shape is None else tuple(context_shape)
         self.entry = NormalizedConv1d(in_channels, channels, 1)
         self.context = None if context_shape is None else nn.Linear(context_shape[0], 2 * channels * layers, bias=False)
         self.gates = nn.ModuleList(
@@ -78,6 +80,7 @@ class DilatedConditioner(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """From ``[N, in_channels, T]`` and ``[N, *context_shape]`` to ``[N, out_channels, T]``."""
+        require_context(type(self).__name__, context, self.context_shape, x.shape[:1])
         hidden = self.entry(x)
         told = self._told(context, len(self.gates))
         total = torch.zeros_like(hidden)
@@ -93,5 +96,5 @@ class DilatedConditioner(nn.Module):
         """What each layer is told of the context, from one product for all."""
         if self.context is None or context is None:
             return [0.0] * layers
-        told = self.context.weight @ (context if context.dim() == 3 else context.unsqueeze(-1))
+        told = self.context.weight @ (context if context.dim() == 3 else context.unsqueeze(-1)).to(self.context.weight.dtype)
         return told.chunk(layers, dim=1)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from probgen.distributions._checks import require_context
 from probgen.nn.attention import MultiHeadAttention, differentiable_attention
 from probgen.nn.causal.causal_residual import concatenated_elu
 from probgen.nn.causal.pointwise import ChannelNorm, Pointwise
@@ -71,6 +72,7 @@ class GatedConditioner(nn.Module):
     ) -> None:
         super().__init__()
         require_sizes(in_channels=in_channels, out_channels=out_channels, grid=grid, hidden=hidden, blocks=blocks)
+        self.context_shape = None if context_shape is None else tuple(context_shape)
         self.entry = nn.Conv2d(in_channels, hidden, 3, padding=1)
         self.blocks = nn.ModuleList(_GatedConvolution(hidden, grid, dropout, context_shape) for _ in range(blocks))
         self.attentions = nn.ModuleList(_GatedAttention(hidden, heads, grid) for _ in range(blocks if heads else 0))
@@ -78,6 +80,7 @@ class GatedConditioner(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """From ``[N, in_channels, H, W]`` and ``[N, *context_shape]`` to ``[N, out_channels, H, W]``."""
+        require_context(type(self).__name__, context, self.context_shape, x.shape[:1])
         with differentiable_attention(x, *(() if context is None else (context,))):
             hidden = self.entry(channels_together(x))
             for index, block in enumerate(self.blocks):

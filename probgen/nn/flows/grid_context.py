@@ -54,6 +54,7 @@ class GridContext(nn.Module):
 
     def forward(self, context: Tensor) -> Tensor:
         """From ``[N, *context_shape]`` to ``[N, channels, H, W]``, or to ``[N, channels, 1, 1]`` for a vector."""
+        context = context.to(self.bias.linear.weight.dtype)  # classes may be integers
         if self.factors is not None:
             context = _blocks(context, self.factors)
             if tuple(context.shape[2:]) != self.grid:

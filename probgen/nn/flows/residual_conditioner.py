@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from probgen.distributions._checks import require_context
 from probgen.nn.convolutional_blocks import require_sizes
 from probgen.nn.flows._memory_order import channels_together
 from probgen.nn.flows.grid_context import GridContext
@@ -64,6 +65,7 @@ class ResidualConditioner(nn.Module):
     ) -> None:
         super().__init__()
         require_sizes(in_channels=in_channels, out_channels=out_channels, grid=grid, hidden=hidden, blocks=blocks)
+        self.context_shape = None if context_shape is None else tuple(context_shape)
         self.entry = NormalizedConv2d(in_channels, hidden)
         self.context = None if context_shape is None else GridContext(context_shape, hidden, grid)
         self.blocks = nn.ModuleList(_Block(hidden) for _ in range(blocks))
@@ -72,6 +74,7 @@ class ResidualConditioner(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """From ``[N, in_channels, H, W]`` and ``[N, *context_shape]`` to ``[N, out_channels, H, W]``."""
+        require_context(type(self).__name__, context, self.context_shape, x.shape[:1])
         hidden = self.entry(channels_together(x))
         if self.context is not None and context is not None:
             hidden = hidden + self.context(context)

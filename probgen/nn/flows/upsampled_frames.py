@@ -51,4 +51,4 @@ class UpsampledFrames(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """From ``[N, in_features, frames]`` to ``[N, out_features, frames * factor]``."""
-        return self.convolution(frames)  # type: ignore[no-any-return]
+        return self.convolution(frames.to(self.convolution.weight.dtype))  # type: ignore[no-any-return]

@@ -80,3 +80,15 @@ def test_rejects_bad_arguments():
         BlockAutoregressive(2, 0)
     with pytest.raises(ValueError, match="`features` must be at least 1; got 0"):
         BlockAutoregressive(0)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_context_enters_the_first_layer_in_both_directions(layers):
+    torch.manual_seed(0)
+    f = BlockAutoregressive(2, units=3, layers=layers, context_shape=(2,)).double()
+    x, context = torch.randn(4, 2, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64)
+    y, log_det = f.forward_and_log_det(x, context)
+    assert (y - f(x, 0 * context)).abs().min() > 1e-4
+    jacobian = torch.func.jacrev(lambda row: f(row, context[0]))(x[0])
+    torch.testing.assert_close(log_det[0], torch.linalg.slogdet(jacobian)[1])
+    torch.testing.assert_close(f.inverse(y, context), x)

@@ -5,7 +5,13 @@ import torch
 from torch import nn
 
 from probgen.distributions.bijectors import Affine
-from probgen.distributions.bijectors._conditioning import bounded_inputs, prepared_element, require_bound, require_width
+from probgen.distributions.bijectors._conditioning import (
+    bounded_inputs,
+    in_precision_of,
+    prepared_element,
+    require_bound,
+    require_width,
+)
 
 
 def test_inputs_are_bounded_and_the_context_is_not():
@@ -25,3 +31,12 @@ def test_wrong_numbers_are_named():
         require_bound(-1.0)
     with pytest.raises(ValueError, match="must give 3 numbers"):
         require_width("Coupling", torch.zeros(2, 4), 3)
+
+
+def test_networks_see_their_own_precision():
+    network = nn.Linear(2, 1)
+    assert in_precision_of(network, torch.zeros(2).double()).dtype == torch.float32
+    assert in_precision_of(network.double(), torch.zeros(2)).dtype == torch.float64
+    for value in (torch.zeros(2, dtype=torch.long), torch.zeros(2)):
+        assert in_precision_of(nn.Identity(), value) is value
+    assert in_precision_of(network, torch.zeros(2, dtype=torch.long)).dtype == torch.long

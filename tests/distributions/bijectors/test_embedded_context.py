@@ -59,3 +59,19 @@ def test_errors_say_what_came():
         f(torch.zeros(5, 2), torch.zeros(5, 3))
     with pytest.raises(ValueError, match="takes none"):
         EmbeddedContext(Exp(), nn.Identity(), (2,))
+
+
+def test_refuses_what_is_no_bijector():
+    with pytest.raises(TypeError, match="`base` of EmbeddedContext must be a Bijector; got Linear"):
+        EmbeddedContext(nn.Linear(2, 2), nn.Identity(), (2,))
+
+
+def test_starting_from_data_sees_the_embedded_context():
+    torch.manual_seed(0)
+    told = ConditionalElementwise(Affine(), nn.Linear(4, 2), context_shape=(4,))
+    f = EmbeddedContext(Compose(ActNorm((3,)), told), nn.Linear(2, 4), (2,))
+    y, context = 5.0 + torch.randn(40, 3), torch.randn(40, 2)
+    f.initialize_from(y, context)
+    z = f.inverse(y, context)
+    torch.testing.assert_close(z.mean(0), torch.zeros(3), rtol=0, atol=1e-4)
+    torch.testing.assert_close(z.std(0, correction=0), torch.ones(3), rtol=0, atol=1e-3)

@@ -123,3 +123,8 @@ def test_splines_cannot_and_heavy_tails_can():
         losses[name] = float(-law.log_prob(test).mean().detach()) - entropy
     assert losses["heavy"] < 0.01
     assert losses["spline"] > 0.1, losses
+
+
+def test_tails_of_shapes_that_do_not_broadcast_are_refused():
+    with pytest.raises(ValueError, match=r"batch shapes of the parameters of HeavyTail must broadcast; .*\(2,\).*\(3,\)"):
+        HeavyTail(torch.tensor([0.1, 0.2]), torch.tensor([0.1, 0.2, 0.3]))

@@ -8,8 +8,20 @@ import pytest
 import torch
 from torch import nn
 from torch.distributions import Distribution
+from torch.distributions.transforms import AffineTransform
 
-from probgen.distributions.bijectors import ActNorm, Affine, Compose, Coupling, Exp, LULinear, Permutation, Repeat, half_mask
+from probgen.distributions.bijectors import (
+    ActNorm,
+    Affine,
+    Compose,
+    Coupling,
+    Exp,
+    LULinear,
+    Permutation,
+    Repeat,
+    freeze,
+    half_mask,
+)
 from probgen.flows import neural_spline_coupling
 from probgen.nn import MLP
 
@@ -136,3 +148,19 @@ def test_activations_and_functions_do_not_count_as_differences() -> None:
     random.seed(0)
     flow = Repeat(lambda: neural_spline_coupling(2, layers=2, hidden=(4,), activation=nn.Tanh), 2)
     assert len(flow) == 2
+
+
+def test_many_layers_are_undone_in_reverse():
+    torch.manual_seed(0)
+    flow = Repeat(lambda: LULinear(3, start="rotation"), 7)
+    x = torch.randn(5, 3)
+    torch.testing.assert_close(flow.inverse(flow(x)), x, rtol=1e-4, atol=1e-4)
+
+
+def test_layers_that_decrease_take_turns():
+    assert [Repeat(lambda: AffineTransform(0.0, -2.0), count).sign for count in (1, 2, 3)] == [-1, 1, -1]
+
+
+def test_copies_of_resting_layers_rest():
+    flow = freeze(Repeat(lambda: LULinear(3), 2))
+    assert not any(parameter.requires_grad for parameter in flow.unstacked().parameters())

@@ -378,3 +378,10 @@ def test_the_parts_agree():
     y = x + network(x)
     for found in (invert_with_newton(contraction, y, None, 27), invert_implicitly(contraction, y, None, 27, held)):
         assert torch.allclose(found, x)
+
+
+def test_a_network_that_changes_the_shape_is_refused_in_every_call():
+    f = Residual(nn.Linear(3, 1), (3,), lipschitz=0.5)
+    for call in (f, f.forward_and_log_det):
+        with pytest.raises(ValueError, match=r"`(network|function)` must keep the shape \(2, 3\); it gave \(2, 1\)"):
+            call(torch.zeros(2, 3))

@@ -205,3 +205,21 @@ def test_slices_nesting_and_copies_keep_the_choice() -> None:
     assert copy.deepcopy(flow).reversible
     assert len(Compose(flow, Affine(0.0, 1.0))) == 2
     assert len(Compose(flow, Affine(0.0, 1.0), reversible=True)) == 4
+
+
+def test_the_way_back_runs_in_the_precision_of_the_way_there():
+    torch.manual_seed(0)
+    seen = []
+
+    class Spy(nn.Linear):
+        def forward(self, x):
+            seen.append(torch.is_autocast_enabled("cpu"))
+            return super().forward(x)
+
+    flow = Compose(*(Coupling(Affine(), Spy(1, 2), half_mask(2, flip=flip)) for flip in (False, True)), reversible=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        z, log_det = flow.forward_and_log_det(torch.randn(4, 2))
+    before = len(seen)
+    (z.square().sum() + log_det.sum()).backward()
+    assert len(seen) > before
+    assert all(seen)

@@ -24,3 +24,9 @@ def test_survives_small_densities_and_impossible_classes():
 def test_the_prior_has_a_number_for_each_class():
     with pytest.raises(ValueError, match="`prior`"):
         log_posterior(torch.zeros(4, 3), torch.ones(4))
+
+
+@pytest.mark.parametrize("prior", [[0.5, -0.5], [0.0, 0.0], [float("nan"), 1.0]])
+def test_refuses_what_are_no_frequencies(prior):
+    with pytest.raises(ValueError, match="`prior` must not be negative, and not zero everywhere"):
+        log_posterior(torch.zeros(3, 2), torch.tensor(prior))

@@ -17,7 +17,7 @@ from probgen.distributions.surjections import (
     columns_of,
     integers,
 )
-from probgen.distributions.surjections.columns import require_positive
+from probgen.distributions.surjections.columns import require_columns, require_finite, require_positive
 from probgen.distributions.surjections.table import ColumnKind
 from tests.distributions.surjections.maps import COLUMNS, rows
 
@@ -131,3 +131,18 @@ def test_rows_are_valid_and_wrong_rows_are_found():
             law.bound(wrong)
     with pytest.raises(ValueError, match="length 9; got 8"):
         SurjectiveDistribution(standard_normal(8), MixedColumns(COLUMNS))
+
+
+def test_what_is_no_column_and_what_is_not_finite_is_refused():
+    with pytest.raises(TypeError, match=r"`columns` must hold columns such as `ContinuousColumn\(\)`; got \['int'\]"):
+        MixedColumns([ContinuousColumn(), 3])
+    with pytest.raises(ValueError, match="`columns` must hold at least one column"):
+        require_columns([])
+    for make in (ContinuousColumn, IntegerColumn):
+        with pytest.raises(ValueError, match="`loc` must be finite; got nan"):
+            make(math.nan)
+        with pytest.raises(ValueError, match="`scale` must be positive and finite; got inf"):
+            make(0.0, math.inf)
+    with pytest.raises(ValueError, match="`table` must hold finite numbers"):
+        columns_of(torch.tensor([[1.0], [math.nan]]), ["continuous"])
+    require_finite(0.0)

@@ -9,6 +9,7 @@ import torch
 from probgen.distributions import SurjectiveDistribution, standard_normal
 from probgen.distributions.surjections import (
     AbsoluteValue,
+    Argmax,
     Increasing,
     MaxPool,
     Rounding,
@@ -18,7 +19,7 @@ from probgen.distributions.surjections import (
     Surjection,
     increasing,
 )
-from probgen.distributions.surjections.surjection import RemainderLaw, draw_and_score
+from probgen.distributions.surjections.surjection import RemainderLaw, draw_and_score, require_event_dim
 
 
 def test_sort_forgets_the_order_and_finds_every_one():
@@ -94,3 +95,10 @@ def test_draws_are_scored_by_the_law_they_come_from():
     torch.testing.assert_close(log_law, dist.Normal(0.0, 1.0).log_prob(r))
     assert issubclass(Slice, Surjection)
     assert not issubclass(StochasticLayer, Surjection)
+
+
+@pytest.mark.parametrize("make", [AbsoluteValue, Rounding, lambda event_dim: Argmax(3, event_dim=event_dim)])
+def test_a_negative_rank_is_refused(make):
+    with pytest.raises(ValueError, match="`event_dim` must not be negative; got -1"):
+        make(event_dim=-1)
+    assert require_event_dim(0) == 0

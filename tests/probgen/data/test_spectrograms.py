@@ -42,3 +42,12 @@ def test_silence_is_the_floor_and_nothing_is_refused():
         mel_spectrogram(torch.zeros(0), rate=8000)
     with pytest.raises(ValueError, match="must be positive"):
         mel_spectrogram(torch.zeros(10), rate=8000, hop=0)
+
+
+def test_refuses_what_would_give_no_numbers():
+    audio = torch.zeros(100)
+    for settings in ({"rate": 0.0}, {"rate": 8000, "floor": 0.0}, {"rate": float("nan")}):
+        with pytest.raises(ValueError, match="`rate` and `floor` must be positive"):
+            mel_spectrogram(audio, **settings)
+    with pytest.raises(TypeError, match="`audio` must have a floating-point dtype"):
+        mel_spectrogram(audio.long(), rate=8000)

@@ -196,3 +196,22 @@ def test_nice_preserves_volume_up_to_its_scales():
 def test_what_does_not_fit_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_layers_of_flow_plus_plus_are_three_numbers():
+    with pytest.raises(ValueError, match=r"`layers` must be three numbers, none negative.*got \(1,\)"):
+        flow_plus_plus((1, 4, 4), layers=(1,))
+
+
+def test_a_step_of_glow_is_in_the_order_of_the_paper():
+    flow = glow((1, 2, 2), levels=1, steps=2, hidden=4)
+    kinds = [type(part) for part in flow if isinstance(part, ActNorm | Along | SplitCoupling)]
+    assert kinds == [SplitCoupling, Along, ActNorm] * 2  # from the latent to the data
+
+
+def test_checkerboards_take_turns():
+    flow = flow_plus_plus((1, 4, 4), layers=(2, 1, 2), hidden=8, blocks=1, heads=2, components=2)
+    masks = [part.base.mask for part in flow if isinstance(part, Inverse) and isinstance(part.base, MaskedCoupling)]
+    assert len(masks) == 4
+    assert torch.equal(masks[0], ~masks[1])
+    assert torch.equal(masks[2], ~masks[3])

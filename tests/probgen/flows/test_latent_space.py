@@ -9,10 +9,12 @@ from probgen.distributions import (
     DequantizedLaw,
     TransformedDistribution,
     TransformedLaw,
+    flow_on,
     standard_normal,
 )
 from probgen.distributions._checks import ContextError
 from probgen.distributions.bijectors import Affine, Compose
+from probgen.distributions.constraints import unit_sphere
 from probgen.flows import (
     attribute_vector,
     class_posterior,
@@ -21,6 +23,7 @@ from probgen.flows import (
     moved_along,
     neural_spline_coupling,
     nice,
+    sphere_flow,
     tempered,
 )
 
@@ -145,3 +148,23 @@ def test_classes_by_the_rule_of_bayes():
         found = class_posterior(law, x, torch.eye(3), prior=prior).exp()
         joint = torch.stack([law(torch.eye(3)[k].expand(6, 3)).log_prob(x).exp() * prior[k] for k in range(3)], 1)
     torch.testing.assert_close(found, joint / joint.sum(1, keepdim=True))
+
+
+def test_a_base_that_cannot_be_scaled_has_no_temperature():
+    law = flow_on(unit_sphere, sphere_flow(2, layers=1, hidden=(4,)))
+    with pytest.raises(ValueError, match="`law` must have a base on all real numbers to scale; its bijector takes UnitSphere"):
+        tempered(law, 0.5)
+    flat = TransformedDistribution(standard_normal(2), Affine(3.0, 2.0))
+    for temperature in (0.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="`temperature` must be positive and finite"):
+            tempered(flat, temperature)
+
+
+def test_shapes_of_vectors_and_data_are_named():
+    flow = nice(2, layers=2, hidden=(4,))
+    with pytest.raises(ValueError, match=r"`vector` must have shape \[2\], as a latent; got \[3\]"):
+        moved_along(flow, torch.zeros(3, 2), torch.zeros(3), [1.0])
+    with pytest.raises(ValueError, match=r"`present` must hold at least one datum, \[n, \*event\]; got shape \[2\]"):
+        attribute_vector(flow, torch.zeros(2), torch.zeros(1, 2))
+    with pytest.raises(ValueError, match="`contexts` must hold one context for every class"):
+        class_posterior(lambda c: standard_normal(2), torch.zeros(3, 2), torch.zeros(0, 3))

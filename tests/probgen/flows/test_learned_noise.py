@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from probgen.distributions import DequantizedLaw
-from probgen.distributions.bijectors import Reshape
+from probgen.distributions.bijectors import Affine, ConditionalElementwise, Reshape
 from probgen.flows import DequantizationNoise, dequantization_noise, glow
 
 
@@ -64,3 +65,16 @@ def test_what_does_not_fit_is_named():
         dequantization_noise((1, 4, 4), 1, steps=1, hidden=4)
     with pytest.raises(ValueError, match="`steps` must be positive; got 0"):
         dequantization_noise((1, 4, 4), 8, steps=0)
+
+
+def test_the_levels_are_seen_from_minus_one_to_one():
+    seen = []
+
+    class Spy(nn.Module):
+        def forward(self, context):
+            seen.append(context)
+            return torch.zeros(*context.shape[:-1], 4)
+
+    noise = DequantizationNoise(ConditionalElementwise(Affine(), Spy(), (2,), (2,)), levels=5)
+    noise(torch.tensor([[0.0, 4.0], [2.0, 1.0]])).sample()
+    torch.testing.assert_close(seen[0], torch.tensor([[-1.0, 1.0], [0.0, -0.5]]))

@@ -68,3 +68,8 @@ def test_dependence_between_kinds_is_learned():
     drawn = law().sample((500,))
     agree = ((drawn[:, 0] / 3).round() == drawn[:, 2]).float().mean()
     assert agree > 0.7  # 1/3 if the columns were independent
+
+
+def test_refuses_what_is_no_column():
+    with pytest.raises(TypeError, match="`columns` must hold columns"):
+        mixed_table_flow([1, 2])

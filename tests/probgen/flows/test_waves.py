@@ -53,3 +53,14 @@ def test_refuses_sizes_that_do_not_fit(options):
         wave_glow(**{"length": 64} | options)
     with pytest.raises(ValueError, match="number of frames"):
         wave_glow(64, context_shape=(5, 3))
+
+
+def test_any_number_of_groups_may_stand_for_a_frame():
+    torch.manual_seed(0)
+    flow = wave_glow(24, group=4, steps=2, channels=4, layers=2, features=3, context_shape=(5, 2))  # three groups a frame
+    x, frames = torch.randn(3, 24), torch.randn(3, 5, 2)
+    z, log_det = flow.inverse_and_log_det(x, frames)
+    torch.testing.assert_close(flow(z, frames), x, rtol=1e-4, atol=1e-4)
+    assert log_det.shape == (3,)
+    with pytest.raises(ValueError, match="number of frames; got 6 groups, 0"):
+        wave_glow(24, group=4, steps=2, context_shape=(5, 0))

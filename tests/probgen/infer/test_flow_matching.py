@@ -9,7 +9,7 @@ from probgen.distributions._checks import ContextError
 from probgen.distributions.bijectors import ContinuousFlow, Reshape, Scale, Shift
 from probgen.flows import continuous_flow, continuous_image_flow
 from probgen.infer import FlowMatching
-from probgen.infer.flow_chain import chain_of, checked_batch, end_shapes, inverse_through, only_continuous_part
+from probgen.infer.flow_chain import chain_of, checked_batch, end_shapes, inverse_through, only_continuous_part, require_base
 from probgen.infer.interpolation import PathPoint, interpolate
 from probgen.infer.random_times import COUPLINGS, TimeCoupling, batch_quantiles, logit_normal_time
 
@@ -228,3 +228,25 @@ def test_times_of_a_batch():
     assert float(logit_normal_time(1.0).icdf(torch.tensor(0.5).double())) == pytest.approx(
         torch.sigmoid(torch.tensor(1.0)).item()
     )
+
+
+def test_a_context_with_more_axes_than_the_data_is_matched_for_every_context():
+    torch.manual_seed(0)
+    flow = continuous_flow(2, context_shape=(3,), hidden=(4,))
+    x, context = torch.randn(2, 2), torch.randn(4, 1, 3)
+    loss = FlowMatching(flow)
+    assert loss.per_datum(x, context).shape == (4, 2)
+    assert loss.per_datum(x[0], context[:, 0]).shape == (4,)
+    known = FlowMatching(Shift(torch.tensor(0.0)) >> ContinuousFlow(lambda t, z, c: 0 * z, (2,), context_shape=(3,)))
+    start = torch.zeros(4, 2, 2)
+    found = known(torch.ones(2, 2), context, start=start)
+    torch.testing.assert_close(found, torch.tensor(1.0))  # the mean over what was scored, not over what was given
+
+
+def test_bases_and_couplings_are_checked_at_once():
+    flow = continuous_flow(2, hidden=(4,))
+    with pytest.raises(ValueError, match=r"`base` must have events of shape \(2,\); got \(3,\)"):
+        FlowMatching(flow, standard_normal(3))
+    require_base(None, flow)
+    with pytest.raises(ValueError, match="must be one of 'independent', 'stratified', 'low-discrepancy'; got 'x'"):
+        FlowMatching(flow, time_coupling="x")

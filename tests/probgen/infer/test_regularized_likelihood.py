@@ -66,3 +66,20 @@ def test_errors_name_what_came():
     with pytest.raises(ValueError, match="`x`"):
         RegularizedLikelihood(continuous_flow(2))(torch.zeros(5, 3))
     assert "kinetic=0.01" in repr(RegularizedLikelihood(continuous_flow(2)))
+
+
+def test_a_context_with_more_axes_than_the_data_scores_every_context():
+    torch.manual_seed(0)
+    flow = Scale(2.0) >> continuous_flow(2, context_shape=(3,), hidden=(4,), solver="rk4", steps=20)
+    x, context = torch.randn(2, 2), torch.randn(4, 1, 3)
+    nats = RegularizedLikelihood(flow).terms(x, context).nats
+    expected = -TransformedDistribution(standard_normal(2), flow.condition(context)).log_prob(x)
+    torch.testing.assert_close(nats, expected, rtol=1e-3, atol=1e-3)
+    one = RegularizedLikelihood(flow).terms(x[0], context[:, 0]).nats
+    torch.testing.assert_close(one, expected[:, 0], rtol=1e-3, atol=1e-3)
+
+
+def test_a_base_of_other_events_is_refused():
+    flow = continuous_flow(2, hidden=(4,))
+    with pytest.raises(ValueError, match=r"`base` must have events of shape \(2,\); got \(\) with batch shape \(2,\)"):
+        RegularizedLikelihood(flow, torch.distributions.Normal(torch.zeros(2), 1.0))

@@ -56,3 +56,8 @@ def test_infinite_densities_are_far_and_nan_is_refused():
             typicality_test(*arguments)
     with pytest.raises(ValueError, match="positive"):
         typicality_test(usual, usual, resamples=0)
+
+
+def test_usual_data_must_be_possible():
+    with pytest.raises(ValueError, match="`usual` must be finite"):
+        typicality_test(torch.zeros(1), torch.tensor([-math.inf, 0.0, 1.0]))

@@ -66,3 +66,16 @@ def test_refuses_other_channels():
         ActNorm((3, 1, 1))(torch.zeros(2, 4, 4))
     with pytest.raises(ValueError, match="at least one axis"):
         ActNorm(())
+
+
+def test_channels_that_share_one_number_count_as_positions():
+    f = ActNorm((1, 1))
+    torch.nn.init.constant_(f.raw_scale, 0.7)
+    x = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0))
+    jacobian = torch.func.jacrev(lambda row: f(row.reshape(2, 3)).flatten())(x[0].flatten())
+    torch.testing.assert_close(f.forward_log_det_jacobian(x), torch.linalg.slogdet(jacobian)[1].expand(4))
+
+
+def test_refuses_negative_sizes():
+    with pytest.raises(ValueError, match=r"`shape` must have at least one axis, and no size be negative; got \(-1, 1\)"):
+        ActNorm((-1, 1))

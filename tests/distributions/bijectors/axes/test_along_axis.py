@@ -68,3 +68,26 @@ def test_takes_empty_batches_and_refuses_other_lengths():
         Along(LULinear(3), 1)
     with pytest.raises(ValueError, match="must map vectors"):
         Along(RationalQuadraticSpline(), -1)
+
+
+def test_refuses_what_is_no_bijector():
+    with pytest.raises(TypeError, match="`base` of Along must be a Bijector; got Linear"):
+        Along(torch.nn.Linear(2, 2), -1)
+
+
+def test_a_context_belongs_to_the_event_and_not_to_a_position():
+    torch.manual_seed(0)
+    base = Planar(2, conditioner=torch.nn.Linear(3, 5), context_shape=(3,))
+    x, context = torch.randn(4, 2, 4), torch.randn(4, 3)  # as many events as positions
+    y, log_det = Along(base, -2).forward_and_log_det(x, context)
+    for position in range(4):
+        torch.testing.assert_close(y[..., position], base(x[..., position], context))
+    expected = torch.stack([base.forward_log_det_jacobian(x[..., position], context) for position in range(4)]).sum(0)
+    torch.testing.assert_close(log_det, expected)
+
+
+def test_a_wider_matrix_keeps_its_digits():
+    torch.manual_seed(0)
+    linear = LULinear(3).double()
+    y = Along(linear, -2)(torch.randn(2, 3, 4))
+    assert y.dtype == torch.float64

@@ -7,7 +7,16 @@ import torch
 from torch import nn
 
 from probgen.distributions import TransformedDistribution, standard_normal
-from probgen.distributions.bijectors import ActNorm, Affine, Compose, FactorOut, Reshape, SplitCoupling, Squeeze
+from probgen.distributions.bijectors import (
+    ActNorm,
+    Affine,
+    Compose,
+    ConditionalElementwise,
+    FactorOut,
+    Reshape,
+    SplitCoupling,
+    Squeeze,
+)
 
 
 def test_levels_share_one_flat_latent():
@@ -47,3 +56,23 @@ def test_the_coarse_log_determinant_counts():
 def test_refuses_shapes_that_do_not_join(base, fine):
     with pytest.raises(ValueError, match="to join"):
         FactorOut(base, fine)
+
+
+def test_starting_from_data_of_another_shape_says_so():
+    f = FactorOut(Reshape((4,), (1, 2, 2)), (1, 2, 2))
+    with pytest.raises(ValueError, match=r"`y` needs at least 3 event dimension\(s\); got shape \(3, 5\)"):
+        f.initialize_from(torch.zeros(3, 5))
+    with pytest.raises(ValueError, match=r"`y` must have event shape \(2, 2, 2\)"):
+        f.initialize_from(torch.zeros(3, 3, 2, 2))
+
+
+def test_the_coarse_flow_starts_from_the_coarse_channels_and_the_context():
+    torch.manual_seed(0)
+    told = ConditionalElementwise(Affine(), nn.Linear(2, 2), context_shape=(2,))
+    f = FactorOut(Compose(Reshape((4,), (1, 2, 2)), ActNorm((1, 2, 2)), told), (2, 2, 2))
+    y, context = 3.0 + torch.randn(50, 3, 2, 2), torch.randn(50, 2)
+    y[:, 1:] += 100.0
+    f.initialize_from(y, context)
+    latents = f.inverse(y, context)[:, :4]
+    torch.testing.assert_close(latents.mean(0), torch.zeros(4), rtol=0, atol=1e-4)
+    torch.testing.assert_close(latents.std(0, correction=0), torch.ones(4), rtol=0, atol=1e-3)

@@ -61,3 +61,13 @@ def test_errors_say_what_came():
         MaskedCoupling(Affine(), nn.Conv2d(2, 2, 1), checkerboard_mask((2, 2, 2)))(torch.zeros(2, 2, 2))
     with pytest.raises(ValueError, match=r"event shape \(1, 2, 2\)"):
         MaskedCoupling(Affine(), network, checkerboard_mask((1, 2, 2)))(torch.zeros(1, 2, 3))
+
+
+def test_arguments_of_other_kinds_are_named():
+    mask = checkerboard_mask((1, 2))
+    with pytest.raises(TypeError, match="`mask` must be a tensor of booleans; got list"):
+        MaskedCoupling(Affine(), nn.Identity(), [True, False])
+    with pytest.raises(TypeError, match="`element` of MaskedCoupling must be an Elementwise bijector; got Linear"):
+        MaskedCoupling(nn.Linear(1, 1), nn.Identity(), mask)
+    with pytest.raises(ValueError, match=r"no size negative; got \(1, -2, 3\)"):
+        checkerboard_mask((1, -2, 3))

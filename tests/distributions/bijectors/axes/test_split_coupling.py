@@ -91,3 +91,17 @@ def test_errors_say_what_came():
         SplitCoupling(Affine(), network, (0, 2))
     with pytest.raises(ValueError, match="equal domain"):
         SplitCoupling(Exp(), network, (1, 2))
+
+
+def test_arguments_of_other_kinds_are_named():
+    with pytest.raises(TypeError, match="`element` of SplitCoupling must be an Elementwise bijector; got Linear"):
+        SplitCoupling(nn.Linear(1, 1), nn.Identity(), (1, 1))
+    with pytest.raises(ValueError, match=r"`sizes` must be two positive numbers and `dim` negative; got \(1,\)"):
+        SplitCoupling(Affine(), nn.Identity(), (1,))
+
+
+def test_derivatives_of_the_inverse_know_of_the_copied_channels():
+    torch.manual_seed(0)
+    f = SplitCoupling(Affine(), nn.Sequential(nn.Conv2d(1, 2, 1), nn.Tanh()), (1, 1)).double()
+    y = torch.randn(1, 2, 1, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda y: f.inverse_and_log_det(y), (y,))

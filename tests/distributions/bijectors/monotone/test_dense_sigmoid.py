@@ -1,5 +1,6 @@
 """Deep dense sigmoidal maps: the formula, and the plain form as the case of one input."""
 
+import pytest
 import torch
 
 from probgen.distributions.bijectors import DenseSigmoid
@@ -23,3 +24,14 @@ def test_hidden_units_can_part_from_each_other():
     (f(x) * x.cos()).sum().backward()
     rows = f.raw_hidden_weights.grad[0]
     assert not torch.allclose(rows[0], rows[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("units", [1, 3, 5])
+def test_slopes_are_derivatives_for_any_width(units):
+    torch.manual_seed(0)
+    f = DenseSigmoid(units=units, layers=3).double()
+    for parameter in f.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.tensor([-3.0, -0.2, 0.4, 5.0], dtype=torch.float64)
+    slopes = torch.stack([torch.func.grad(f)(number) for number in x])
+    torch.testing.assert_close(f.forward_log_det_jacobian(x), slopes.log())

@@ -1,5 +1,7 @@
 """The Haar wavelet transform."""
 
+import math
+
 import pytest
 import torch
 
@@ -26,3 +28,8 @@ def test_one_level_puts_a_half_size_image_into_the_corner():
     torch.testing.assert_close(y[:, :3, :2], blocks)
     with pytest.raises(ValueError, match="`levels`"):
         HaarWavelet(levels=0)
+
+
+def test_what_is_left_of_an_odd_length_goes_on_to_the_next_level():
+    half = math.sqrt(0.5)
+    torch.testing.assert_close(HaarWavelet()(torch.ones(5)), torch.tensor([3 * half, half, 0.0, 0.0, 0.0]))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from probgen.distributions._checks import ContextError
 from probgen.nn.flows import ConvConditioner, GatedConditioner, ResidualConditioner
 from probgen.nn.flows._memory_order import channels_together
 
@@ -84,3 +85,16 @@ def test_the_layout_changes_no_number():
     x = torch.randn(2, 3, 4, 5)
     assert torch.equal(channels_together(x), x)
     assert channels_together(x).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("make", [ConvConditioner, GatedConditioner, ResidualConditioner])
+def test_a_context_is_asked_for_where_it_was_declared(make):
+    settings = {"hidden": 4} if make is ConvConditioner else {"hidden": 4, "blocks": 1}
+    settings |= {"heads": 2} if make is GatedConditioner else {}
+    x, classes = torch.zeros(2, 1, 4, 4), torch.eye(3)[:2]
+    told = make(1, 1, (4, 4), context_shape=(3,), **settings)
+    with pytest.raises(ContextError, match=rf"{make.__name__} needs a context with trailing shape \(3,\); got None"):
+        told(x)
+    with pytest.raises(ContextError, match=rf"{make.__name__} takes no context"):
+        make(1, 1, (4, 4), **settings)(x, classes)
+    assert torch.equal(told(x, classes.long()), told(x, classes))  # classes may be integers

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from probgen.distributions._checks import ContextError
 from probgen.nn.flows import DilatedConditioner
 
 
@@ -44,3 +45,12 @@ def test_a_frame_is_seen_at_its_position_and_a_vector_everywhere():
 def test_refuses_other_contexts():
     with pytest.raises(ValueError, match="must be"):
         DilatedConditioner(2, 4, context_shape=(1, 2, 3))
+
+
+def test_a_context_is_asked_for_where_it_was_declared():
+    network = DilatedConditioner(1, 1, channels=4, layers=2, context_shape=(3, 8))
+    with pytest.raises(ContextError, match=r"DilatedConditioner needs a context with trailing shape \(3, 8\); got None"):
+        network(torch.zeros(2, 1, 8))
+    with pytest.raises(ContextError, match=r"trailing shape \(3, 8\); got shape \(2, 3, 5\)"):
+        network(torch.zeros(2, 1, 8), torch.zeros(2, 3, 5))
+    assert network(torch.zeros(2, 1, 8), torch.ones(2, 3, 8).long()).shape == (2, 1, 8)

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from probgen.nn.flows import GridContext
+from probgen.nn.flows.grid_context import _blocks
 
 
 def test_a_finer_image_is_seen_whole_as_by_a_strided_convolution():
@@ -30,3 +31,8 @@ def test_a_vector_adds_the_same_everywhere():
 def test_sizes_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match=r"`context_shape` must have sizes that divide the grid \(4, 4\).*got \(1, 6, 4\)"):
         GridContext((1, 6, 4), 2, (4, 4))
+
+
+def test_blocks_stand_in_the_order_of_space_to_depth():
+    x = torch.arange(48.0).reshape(1, 3, 4, 4)
+    assert torch.equal(_blocks(x, (2, 2)), torch.nn.functional.pixel_unshuffle(x, 2))

@@ -1,6 +1,7 @@
 """Lipschitz networks: the constant holds after training that fights it, the function is the same in every mode."""
 
 import copy
+import math
 import pickle
 
 import pytest
@@ -98,3 +99,10 @@ def test_context_is_asked_for():
 def test_wrong_settings_are_refused(make):
     with pytest.raises(ValueError, match="must be"):
         make()
+
+
+def test_the_layers_share_the_constant():
+    for network, count in ((LipschitzMLP(3, hidden=(4, 4), lipschitz=0.5), 3), (LipschitzConvNet((1, 4, 4), lipschitz=0.5), 3)):
+        shares = [layer.lipschitz for layer in network.layers]
+        assert len(shares) == count
+        assert math.prod(shares) == pytest.approx(0.5)
