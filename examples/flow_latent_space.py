@@ -25,7 +25,7 @@ from probgen.data import Batches, load_digits, load_mnist, load_or_stand_in, log
 from probgen.demo import Measured, software
 from probgen.distributions import DequantizedLaw, TransformedLaw
 from probgen.distributions.bijectors import Compose
-from probgen.flows import attribute_vector, class_posterior, data_between, glow, moved_along, tempered
+from probgen.flows import attribute_direction, class_log_posterior, data_between, glow, moved_along, tempered
 from probgen.infer import EMA, MaximumLikelihood, TimeBudget, fit
 from probgen.metrics import ClassifierFeatures, accuracy, bits_per_dim, train_classifier_features
 from probgen.plot import image_grid
@@ -141,7 +141,7 @@ def attributes(law: DequantizedLaw, data: Digits, judge: ClassifierFeatures, out
     for name, measure in kinds.items():
         value = measure(data.shown(train))
         upper, lower = quarters(value, data.labels)
-        vector = attribute_vector(law.bijector, train[upper], train[lower], *(given(data.labels[i]) for i in (upper, lower)))
+        vector = attribute_direction(law.bijector, train[upper], train[lower], *(given(data.labels[i]) for i in (upper, lower)))
         moved = moved_along(law.bijector, chosen, vector, strengths, given(labels))
         found = torch.stack([measure(data.shown(m)) for m in moved])
         slopes = (strengths[:, None] * found).mean(0) / strengths.square().mean() / value.std()
@@ -181,7 +181,7 @@ def bayes(law: DequantizedLaw, data: Digits) -> list[str]:
     continuous, total = TransformedLaw(law.base, law.bijector), torch.zeros(len(data.test), CLASSES)
     prior = torch.bincount(data.labels, minlength=CLASSES).float() + 1
     for _ in range(8):
-        total += class_posterior(continuous, noisy(data.test), torch.eye(CLASSES), prior=prior).exp() / 8
+        total += class_log_posterior(continuous, noisy(data.test), torch.eye(CLASSES), prior=prior).exp() / 8
     right = accuracy(total.argmax(1), data.truth)
     return [f"{100 * right.mean:.1f} ± {100 * right.error:.1f} %"]
 

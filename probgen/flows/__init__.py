@@ -14,7 +14,7 @@ from probgen.flows.imported import ImportedAffine, ImportedSpline, ReevaluatedNe
 from probgen.flows.inverse_autoregressive import inverse_autoregressive_flow
 from probgen.flows.invertible_convolutions import channel_mixing, glow
 from probgen.flows.invertible_residual import invertible_resnet
-from probgen.flows.latent_space import attribute_vector, class_posterior, data_between, moved_along, tempered
+from probgen.flows.latent_space import attribute_direction, class_log_posterior, data_between, moved_along, tempered
 from probgen.flows.learned_noise import DequantizationNoise, dequantization_noise
 from probgen.flows.logistic_mixture_coupling import flow_plus_plus
 from probgen.flows.manifolds import rotation_flow, simplex_flow, sphere_flow
@@ -37,12 +37,12 @@ __all__ = [
     "ImportedSpline",
     "ReevaluatedNetwork",
     "RowNetwork",
-    "attribute_vector",
+    "attribute_direction",
     "autoregressive_flow",
     "block_neural_autoregressive_flow",
     "channel_mixing",
     "circular_flow",
-    "class_posterior",
+    "class_log_posterior",
     "continuous_flow",
     "continuous_image_flow",
     "coupling_flow",

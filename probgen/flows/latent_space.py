@@ -28,7 +28,7 @@ from probgen.distributions.numerics.bayes import log_posterior
 from probgen.distributions.numerics.interpolation import linear, spherical
 from probgen.distributions.numerics.noise_arithmetic import combined_noise
 
-__all__ = ["attribute_vector", "class_posterior", "data_between", "moved_along", "tempered"]
+__all__ = ["attribute_direction", "class_log_posterior", "data_between", "moved_along", "tempered"]
 
 
 def data_between(
@@ -82,7 +82,7 @@ def data_between(
     return flow(path, linear(context.expand(shape), last.expand(shape), weights))
 
 
-def attribute_vector(
+def attribute_direction(
     flow: Bijector,
     present: Tensor,
     absent: Tensor,
@@ -114,8 +114,8 @@ def attribute_vector(
     Example:
         >>> import torch
         >>> from probgen.distributions.bijectors import Scale
-        >>> from probgen.flows import attribute_vector
-        >>> attribute_vector(Scale(2.0), torch.tensor([[4.0, 1.0], [8.0, 1.0]]), torch.tensor([[2.0, 1.0]]))
+        >>> from probgen.flows import attribute_direction
+        >>> attribute_direction(Scale(2.0), torch.tensor([[4.0, 1.0], [8.0, 1.0]]), torch.tensor([[2.0, 1.0]]))
         tensor([2., 0.])
     """
     means = []
@@ -232,7 +232,7 @@ def tempered(
     return TransformedDistribution(law.base_dist, flow, allow_estimate=law.allow_estimate)
 
 
-def class_posterior(
+def class_log_posterior(
     law: Callable[[Tensor], Distribution], x: Tensor, contexts: Tensor, *, prior: Tensor | None = None
 ) -> Tensor:
     r"""Classification by a conditional law: :math:`p(k \mid x) \propto p(x \mid c_k)\, p(k)`.
@@ -258,8 +258,8 @@ def class_posterior(
     Example:
         >>> import torch
         >>> from pyro.distributions import Normal
-        >>> from probgen.flows import class_posterior
-        >>> class_posterior(lambda c: Normal(c, 1.0), torch.tensor([0.0, 3.0]), torch.tensor([-1.0, 1.0])).argmax(1)[1]
+        >>> from probgen.flows import class_log_posterior
+        >>> class_log_posterior(lambda c: Normal(c, 1.0), torch.tensor([0.0, 3.0]), torch.tensor([-1.0, 1.0])).argmax(1)[1]
         tensor(1)
     """
     if not contexts.dim() or not len(contexts):

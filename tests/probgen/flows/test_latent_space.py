@@ -16,8 +16,8 @@ from probgen.distributions._checks import ContextError
 from probgen.distributions.bijectors import Affine, Compose
 from probgen.distributions.constraints import unit_sphere
 from probgen.flows import (
-    attribute_vector,
-    class_posterior,
+    attribute_direction,
+    class_log_posterior,
     data_between,
     glow,
     moved_along,
@@ -75,15 +75,15 @@ def test_the_context_goes_along(flow):
         data_between(flow, start, end, [0.5])
 
 
-def test_attribute_vectors_are_differences_of_means(flow):
+def test_attribute_directions_are_differences_of_means(flow):
     torch.manual_seed(1)
     many, few = torch.randn(6, 1, 4, 4, dtype=torch.float64), torch.randn(2, 1, 4, 4, dtype=torch.float64)
     given = torch.eye(3, dtype=torch.float64)
-    vector = attribute_vector(flow, many, few, given[[0, 1, 2, 0, 1, 2]], given[[0, 0]])
+    vector = attribute_direction(flow, many, few, given[[0, 1, 2, 0, 1, 2]], given[[0, 0]])
     expected = flow.inverse(many, given[[0, 1, 2, 0, 1, 2]]).mean(0) - flow.inverse(few, given[[0, 0]]).mean(0)
     torch.testing.assert_close(vector, expected)
     with pytest.raises(ValueError, match="`absent`"):
-        attribute_vector(flow, many, few[:0], given[[0] * 6], given[:0])
+        attribute_direction(flow, many, few[:0], given[[0] * 6], given[:0])
 
 
 def test_a_move_is_undone_by_its_opposite(flow):
@@ -145,7 +145,7 @@ def test_classes_by_the_rule_of_bayes():
     law = TransformedLaw(standard_normal(2), neural_spline_coupling(2, context_shape=(3,), layers=2, hidden=(8,)))
     x, prior = torch.randn(6, 2), torch.tensor([0.5, 0.3, 0.2])
     with torch.no_grad():
-        found = class_posterior(law, x, torch.eye(3), prior=prior).exp()
+        found = class_log_posterior(law, x, torch.eye(3), prior=prior).exp()
         joint = torch.stack([law(torch.eye(3)[k].expand(6, 3)).log_prob(x).exp() * prior[k] for k in range(3)], 1)
     torch.testing.assert_close(found, joint / joint.sum(1, keepdim=True))
 
@@ -165,6 +165,6 @@ def test_shapes_of_vectors_and_data_are_named():
     with pytest.raises(ValueError, match=r"`vector` must have shape \[2\], as a latent; got \[3\]"):
         moved_along(flow, torch.zeros(3, 2), torch.zeros(3), [1.0])
     with pytest.raises(ValueError, match=r"`present` must hold at least one datum, \[n, \*event\]; got shape \[2\]"):
-        attribute_vector(flow, torch.zeros(2), torch.zeros(1, 2))
+        attribute_direction(flow, torch.zeros(2), torch.zeros(1, 2))
     with pytest.raises(ValueError, match="`contexts` must hold one context for every class"):
-        class_posterior(lambda c: standard_normal(2), torch.zeros(3, 2), torch.zeros(0, 3))
+        class_log_posterior(lambda c: standard_normal(2), torch.zeros(3, 2), torch.zeros(0, 3))
