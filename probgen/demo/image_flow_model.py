@@ -20,12 +20,12 @@ from probgen.data import Split, dequantize, load_digits, slant
 from probgen.demo.flow_model import FlowModel
 from probgen.demo.problem import CLASSES, LEVELS, PIXELS, Problem, one_hot
 from probgen.distributions.bijectors import Bijector, Compose, Reshape
-from probgen.flows import attribute_vector, data_between, glow, moved_along
+from probgen.flows import attribute_direction, data_between, glow, moved_along
 
 __all__ = ["digits_glow", "glow_model", "glow_pictures"]
 
 TEMPERATURES = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
-STRENGTHS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+STRENGTHS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
 STARTING_IMAGES = 256
 DROPOUT = 0.1
 
@@ -119,7 +119,7 @@ def _ways(flow: Bijector, test: Split) -> Tensor:
 
 def _slanted(flow: Bijector, test: Split) -> Tensor:
     most, least = _by_slant(load_digits().train)
-    vector = attribute_vector(flow, _noisy(most), _noisy(least))
+    vector = attribute_direction(flow, _noisy(most), _noisy(least))
     return moved_along(flow, _noisy(_first(test, (0, 1, 4, 7, 9))), vector, STRENGTHS).transpose(0, 1).clamp(0, 1)
 
 
