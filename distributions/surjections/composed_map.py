@@ -249,8 +249,9 @@ def require_no_lost_mass(left: str, made: Constraint, right: StochasticMap) -> N
         ValueError: they are; draws would leave the support of the density.
     """
     if is_real(made) and not is_real(right.domain):
+        name = right._get_name()  # type: ignore[no-untyped-call]
         raise ValueError(
-            f"{type(right).__name__} is defined on {right.domain} only, but {left} gives all real numbers: mass would be lost. "
+            f"{name} is defined on {right.domain} only, but {left} gives all real numbers: mass would be lost. "
             "Put a bijector onto that set between them (`ToSupport`, `Exp`, `Softplus`)."
         )
 

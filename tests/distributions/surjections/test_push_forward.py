@@ -17,11 +17,10 @@ from probgen.distributions import (
     standard_normal,
 )
 from probgen.distributions._checks import ContextError
-from probgen.distributions.bijectors import Affine, ConditionalElementwise, Exp, LowerTriangular, Scale
+from probgen.distributions.bijectors import Affine, ConditionalElementwise, Exp, LowerTriangular
 from probgen.distributions.surjections import (
     AbsoluteValue,
     Argmax,
-    BijectiveMap,
     ComposedMap,
     IntegerColumn,
     MaxPool,
@@ -33,7 +32,6 @@ from probgen.distributions.surjections import (
     StochasticLayer,
     as_map,
 )
-from probgen.flows import residual_flow
 
 DOUBLE = torch.float64
 
@@ -256,35 +254,6 @@ def test_outside_the_support_is_minus_infinity_or_an_error():
         SurjectiveDistribution(standard_normal(), Rounding(levels=3), validate_args=True).bound(torch.tensor(3.0))
 
 
-def test_an_estimated_determinant_is_averaged_not_exponentiated():
-    """The mean exponential of an unbiased log-weight lies above the weight: with draws it would climb above the truth."""
-    flow = BijectiveMap(Scale(2.0))
-    flow.__class__ = type("Estimated", (BijectiveMap,), {"contribution_kind": "unbiased"})
-    law = SurjectiveDistribution(standard_normal(), [flow, Rounding()])
-    assert law.log_prob_kind == "lower"
-    x = torch.zeros(3)
-    estimate = law.log_prob_estimate(x, 500)
-    torch.manual_seed(0)
-    mean = law.log_prob_estimate(x, 500)
-    torch.manual_seed(0)
-    assert torch.allclose(mean.value, law.log_weights(x.expand(500, 3))[0].mean(0))
-    assert estimate.kind == "lower"
-    assert SurjectiveDistribution(standard_normal(), flow).log_prob_kind == "unbiased"
-
-
-@pytest.mark.parametrize("guided", [False, True])
-def test_a_biased_log_determinant_is_no_density_and_no_bound(guided):
-    flow = residual_flow(2, layers=1, hidden=(4,), log_det="truncated")
-    law = SurjectiveDistribution(standard_normal(2), [flow, Rounding()] if guided else [flow, Exp()], allow_estimate=True)
-    assert law.transform.contribution_kind == "biased"
-    assert law.log_prob_kind == "none"
-    for call in (law.log_prob, law.bound, law.log_prob_estimate):
-        with pytest.raises(DensityUnavailable):
-            call(torch.ones(3, 2))
-    with pytest.raises(DensityUnavailable, match="biased"):
-        law.bound(torch.ones(3, 2))
-
-
 # ------------------------------------------------------------------------------------------------------------ context, batches
 
 
@@ -410,15 +379,3 @@ def test_a_report_names_the_bound():
     assert ">=" in str(law.report(law.sample((50,)), num_draws=4)) or "bound" in str(law.report(law.sample((50,))))
     transformed = TransformedDistribution(standard_normal(2), LowerTriangular(2))
     assert SurjectiveDistribution(transformed, Sort()).bound(torch.tensor([0.0, 1.0])).isfinite()
-
-
-@pytest.mark.parametrize("num_draws", [1, 3, 5])
-def test_estimates_of_estimates_keep_the_batch_of_the_law(num_draws):
-    torch.manual_seed(0)
-    flow = residual_flow(2, layers=1, hidden=(4,), log_det="roulette", context_shape=(3,))
-    context, x = torch.randn(5, 3), torch.randn(2)
-    law = SurjectiveDistribution(standard_normal(3), Slice(2, 1) >> flow, context=context, allow_estimate=True)
-    found = law.log_prob_estimate(x, num_draws)
-    assert found.value.shape == found.stderr.shape == (5,)
-    assert law.log_prob_estimate(x.expand(7, 1, 2), num_draws).value.shape == (7, 5)
-    assert found.value.detach().unique().numel() == 5  # every context has a score of its own

@@ -102,3 +102,10 @@ def test_a_negative_rank_is_refused(make):
     with pytest.raises(ValueError, match="`event_dim` must not be negative; got -1"):
         make(event_dim=-1)
     assert require_event_dim(0) == 0
+
+
+def test_every_window_of_a_pool_has_its_own_arrangements():
+    pool, u = MaxPool((2,)), torch.tensor([[1.0, 3.0, 5.0, 2.0, 0.0, -1.0]])
+    v, r, log_det = pool._split(u)
+    torch.testing.assert_close(log_det, torch.tensor([-3.0 * math.log(2.0)]))
+    torch.testing.assert_close(pool._join(v, r)[1], -log_det)

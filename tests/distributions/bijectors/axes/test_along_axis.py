@@ -88,6 +88,6 @@ def test_a_context_belongs_to_the_event_and_not_to_a_position():
 
 def test_a_wider_matrix_keeps_its_digits():
     torch.manual_seed(0)
-    linear = LULinear(3).double()
+    linear = LULinear(3, loc=False).double()
     y = Along(linear, -2)(torch.randn(2, 3, 4))
     assert y.dtype == torch.float64
