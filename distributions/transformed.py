@@ -120,7 +120,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
 
     @property
     def log_prob_kind(self) -> LogProbKind:  # type: ignore[override]
-        """That of the base; "unbiased" for an exact base where the log-determinant is such an estimate, "none" if it is biased."""
+        """That of the base; for an exact base "unbiased" where the log-determinant is so, "none" where it is biased."""
         kind, own = log_prob_kind_of(self._base), self.bijector.log_det_kind
         if own == "biased":
             return "none"

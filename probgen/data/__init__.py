@@ -10,12 +10,12 @@ from probgen.data.dataset import Dataset, Split, split_indices
 from probgen.data.dequantization import dequantize, from_logits, logit_preprocessing, quantize, to_logits
 from probgen.data.files import ChecksumError, DataFile, DataNotFoundError
 from probgen.data.images import load_binary_digits, load_digits, load_faces, load_fashion_mnist, load_mnist
+from probgen.data.spectrograms import mel_filters, mel_spectrogram
 from probgen.data.speech import SpokenDigits, load_spoken_digits
 from probgen.data.stacking import join_labels, stack_images, stacked_probabilities
 from probgen.data.stand_in import load_or_stand_in
 from probgen.data.strokes import StrokeCaptions, slant, stroke_thickness
 from probgen.data.styles import bold, colored, edges, gradient_magnitude, negative, rotated, unpaired
-from probgen.data.spectrograms import mel_filters, mel_spectrogram
 from probgen.data.tables import load_uci
 from probgen.data.text import Text, load_shakespeare
 

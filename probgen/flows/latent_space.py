@@ -77,9 +77,9 @@ def data_between(
     z = flow.inverse(start, context), flow.inverse(end, last)
     path = spherical(*z, weights) if arc else linear(*z, weights)
     if context is None or last is None or end_context is None:
-        return flow(path, context)
+        return flow(path, context)  # type: ignore[no-any-return]
     shape = (*path.shape[1:-1], *(flow.context_shape or ()))
-    return flow(path, linear(context.expand(shape), last.expand(shape), weights))
+    return flow(path, linear(context.expand(shape), last.expand(shape), weights))  # type: ignore[no-any-return]
 
 
 def attribute_direction(
@@ -171,7 +171,7 @@ def moved_along(
     if vector.shape != z.shape[-1:]:
         raise ValueError(f"`vector` must have shape {list(z.shape[-1:])}, as a latent; got {list(vector.shape)}.")
     moved = [combined_noise([z, vector], [1.0, float(strength)], rescaled=rescaled) for strength in strengths]
-    return flow(torch.stack(moved) if moved else z.new_empty(0, *z.shape), context)
+    return flow(torch.stack(moved) if moved else z.new_empty(0, *z.shape), context)  # type: ignore[no-any-return]
 
 
 @overload

@@ -80,9 +80,7 @@ def residual_flow(
     told = 0 if context_shape is None else context_shape
     parts: list[Bijector] = []
     for _ in range(layers):
-        network = LipschitzMLP(
-            features, hidden=hidden, lipschitz=lipschitz, activation=activation, context_features=told
-        )
+        network = LipschitzMLP(features, hidden=hidden, lipschitz=lipschitz, activation=activation, context_features=told)
         layer = Residual(
             network,
             (features,),

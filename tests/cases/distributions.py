@@ -82,9 +82,9 @@ DISTRIBUTIONS = {
         lambda: TransformedDistribution(standard_normal(6), neural_spline_coupling(6, layers=2, hidden=(16,)))
     ),
     "TransformedLaw": DistributionCase(
-        lambda: TransformedLaw(
-            lambda c: dist.Normal(c, 1.0).to_event(1), coupling(context_shape=(2,)), context_shape=(2,)
-        )(torch.linspace(-1, 1, 6).reshape(3, 2))
+        lambda: TransformedLaw(lambda c: dist.Normal(c, 1.0).to_event(1), coupling(context_shape=(2,)), context_shape=(2,))(
+            torch.linspace(-1, 1, 6).reshape(3, 2)
+        )
     ),
     "flow_on(interval)": DistributionCase(lambda: flow_on(constraints.interval(-1.0, 2.0), Affine(shape=()))),
     "flow_on(positive)": DistributionCase(lambda: flow_on(constraints.positive, Affine(shape=(2,)), (2,))),

@@ -30,7 +30,7 @@ def test_both_directions_over_the_whole_line(dtype, tolerance):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_log_slope_keeps_its_digits_far_out(dtype):
-    """A difference of two squares would not: at y = 4e8 it is off by thirty nats in float32, and Newton's method goes astray."""
+    """A difference of two squares would not: at y = 4e8 it is off by thirty nats in float32; Newton's method goes astray."""
     f = NormalToLogistic()
     y = torch.logspace(0, 12, 500, dtype=dtype)
     x, log_slope = f.inverse_and_log_det(torch.cat([-y, y]))
