@@ -71,6 +71,7 @@ from probgen.distributions.bijectors.spectral.haar import HaarWavelet
 from probgen.distributions.bijectors.spherical import CylinderToSphere, Stereographic
 from probgen.distributions.bijectors.spherical_coordinates import SphereRotation, SphericalCoordinates
 from probgen.distributions.bijectors.splines import CircularSpline, CubicSpline, LinearSpline, RationalQuadraticSpline
+from probgen.distributions.bijectors.stick_breaking import StickBreaking
 from probgen.distributions.bijectors.sum_of_squares import SumOfSquares
 from probgen.distributions.bijectors.support import ToSupport
 from probgen.distributions.bijectors.surgery import freeze, inserted, set_reversible
@@ -167,6 +168,7 @@ __all__ = [
     "Squeeze",
     "Stack",
     "Stereographic",
+    "StickBreaking",
     "SumOfSquares",
     "Sylvester",
     "Tanh",

@@ -3,7 +3,8 @@ r"""Flows on the sphere, on the rotations of space and on the simplex.
 A layer on a sphere turns it, goes to spherical coordinates, moves every coordinate by a spline given the others, and comes
 back; on rotations Euler's angles take the place of spherical coordinates. The networks see angles as :math:`(\cos, \sin)`. A
 map of this kind takes the manifold to itself, so its base is the uniform law there. The density is exact; at the poles of a
-layer (a set of measure zero) it may jump. The derivation stands in ``docs/derivations/flow-manifolds.md``.
+layer (a set of measure zero) it may jump and angles are not unique, so a last rotation keeps poles away from points that data
+like, as the identity. The derivation stands in ``docs/derivations/flow-manifolds.md``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from torch import nn
-from torch.distributions import constraints
 
 from probgen.distributions.bijectors import (
     Bijector,
@@ -25,7 +25,7 @@ from probgen.distributions.bijectors import (
     RotationProduct,
     SphereRotation,
     SphericalCoordinates,
-    ToSupport,
+    StickBreaking,
     embedding_size,
 )
 from probgen.distributions.constraints import Circular, Product
@@ -81,7 +81,7 @@ def sphere_flow(
         chart = SphericalCoordinates(dim)
         couplings = _couplings(cast(Product, chart.domain), context_shape, bins, hidden, activation)
         parts += [SphereRotation(dim + 1), chart.inv, *couplings, chart]
-    return Compose(*parts)
+    return Compose(*parts, SphereRotation(dim + 1))
 
 
 def rotation_flow(
@@ -127,7 +127,7 @@ def rotation_flow(
         chart = EulerAngles()
         couplings = _couplings(chart.domain, context_shape, bins, hidden, activation)
         parts += [RotationProduct(start="rotation"), chart.inv, *couplings, chart]
-    return Compose(*parts)
+    return Compose(*parts, RotationProduct(start="rotation"))
 
 
 def simplex_flow(
@@ -169,7 +169,7 @@ def simplex_flow(
     flow = neural_spline_coupling(
         features - 1, context_shape=context_shape, layers=layers, bins=bins, hidden=hidden, activation=activation
     )
-    return flow >> ToSupport(constraints.simplex)
+    return flow >> StickBreaking()
 
 
 def _couplings(
