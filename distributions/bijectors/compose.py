@@ -54,16 +54,16 @@ class Compose(Combined):
     Raises:
         ValueError: no parts, parts whose fixed event shapes don't fit, or parts that declare different context shapes.
 
+    References:
+        Gomez, Ren, Urtasun, Grosse (2017). The reversible residual network: backpropagation without storing activations.
+        https://arxiv.org/abs/1707.04585
+
     Example:
         >>> import torch
         >>> from probgen.distributions.bijectors import Affine, Compose, Exp
         >>> f = Compose(Affine(1.0, 2.0), Exp())
         >>> f.forward_and_log_det(torch.tensor(0.0))
         (tensor(2.7183), tensor(1.6931))
-
-    References:
-        Gomez, Ren, Urtasun, Grosse (2017). The reversible residual network: backpropagation without storing activations.
-        https://arxiv.org/abs/1707.04585
     """
 
     def __init__(self, *parts: Transform, reversible: bool = False) -> None:

@@ -203,11 +203,14 @@ def require_columns(columns: Sequence[object]) -> tuple[Column, ...]:
     return found
 
 
-def require_finite(loc: float) -> None:
+def require_finite(loc: float) -> float:
     """Check the location of a column.
 
     Args:
         loc: What must be a finite number.
+
+    Returns:
+        The same number.
 
     Raises:
         ValueError: it is none.
@@ -215,16 +218,21 @@ def require_finite(loc: float) -> None:
     Example:
         >>> from probgen.distributions.surjections.columns import require_finite
         >>> require_finite(-2.0)
+        -2.0
     """
     if not math.isfinite(loc):
         raise ValueError(f"`loc` must be finite; got {loc}.")
+    return loc
 
 
-def require_positive(scale: float) -> None:
+def require_positive(scale: float) -> float:
     """Check the scale of a column.
 
     Args:
         scale: What must be positive.
+
+    Returns:
+        The same number.
 
     Raises:
         ValueError: it is not positive.
@@ -232,6 +240,8 @@ def require_positive(scale: float) -> None:
     Example:
         >>> from probgen.distributions.surjections.columns import require_positive
         >>> require_positive(2.0)
+        2.0
     """
     if not 0 < scale < math.inf:
         raise ValueError(f"`scale` must be positive and finite; got {scale}.")
+    return scale
