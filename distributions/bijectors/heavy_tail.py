@@ -95,7 +95,8 @@ class HeavyTail(Elementwise):
         size = torch.where(x < 0, -x, x)
         central = size < 1
         y, log_slope = _central_forward(torch.where(central, x, 0.5), weight)
-        inner = torch.minimum(torch.where(central, 2.0, size), _limit(weight))
+        limit = _limit(weight)
+        inner = torch.where(size > limit, limit, torch.where(central, 2.0, size))
         outer, outer_slope = _outer_forward(inner, weight)
         outer = outer + outer_slope.exp() * (torch.where(central, inner, size) - inner)
         y = torch.where(central, y, torch.where(x < 0, -outer, outer))
@@ -110,7 +111,8 @@ class HeavyTail(Elementwise):
         limit = _limit(weight)
         edge, edge_slope = _outer_forward(limit, weight)
         beyond = size > edge
-        outer, outer_slope = _outer_inverse(torch.minimum(torch.where(central, 2.0, size), edge), weight)
+        # not `minimum`: its forward-mode derivative subtracts and adds that of `edge`, a number of size 1e13
+        outer, outer_slope = _outer_inverse(torch.where(beyond, edge, torch.where(central, 2.0, size)), weight)
         outer = torch.where(beyond, limit + (size - edge) * torch.exp(-edge_slope), outer)
         outer_slope = torch.where(beyond, -edge_slope, outer_slope)
         x = torch.where(central, x, torch.where(y < 0, -outer, outer))
