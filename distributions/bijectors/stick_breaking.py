@@ -38,7 +38,7 @@ class StickBreaking(Bijector):
         >>> from probgen.distributions.bijectors import StickBreaking
         >>> y, log_det = StickBreaking().forward_and_log_det(torch.zeros(3))
         >>> y, log_det.exp() * 256
-        (tensor([0.2500, 0.2500, 0.2500, 0.2500]), tensor(6.0000))
+        (tensor([0.2500, 0.2500, 0.2500, 0.2500]), tensor(1.0000))
     """
 
     domain = constraints.real_vector
