@@ -103,7 +103,7 @@ def shrinking_log_det_series(
         >>> half, law = LayeredJacobian((lambda v: 0.5 * v,), ()), RandomTruncation(1)
         >>> probes, terms = torch.ones(1, 3, 1), torch.tensor([[2, 5, 1]])
         >>> shrinking_log_det_series(half, probes, terms, law)[0], log_det_series(half, probes, terms, law)[0]
-        (tensor([[0.2500, 0.4167, 0.5000]]), tensor([[0.2500, 0.4167, 0.5000]]))
+        (tensor([[0.2500, 0.3917, 0.5000]]), tensor([[0.2500, 0.3917, 0.5000]]))
     """
     order = terms[0].argsort(descending=True)
     left = terms[0].bincount().flip(0).cumsum(0).flip(0)[1:].tolist()  # how many rows have at least one, two, ... terms

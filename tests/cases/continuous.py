@@ -64,7 +64,7 @@ BIJECTORS = {
         lambda: ContinuousFlow(RidgeField(features=1), (), times=(0.0, 0.08), solver="verner8", steps=2)
     ),
     "continuous_flow(context)": BijectorCase(
-        lambda: continuous_flow(2, hidden=(6, 5), context_shape=(1,), times=(0.0, 0.1), solver="verner8", steps=2),
+        lambda: continuous_flow(2, hidden=(6, 5), context_shape=(1,), times=(0.0, 0.05), solver="verner8", steps=4),
         event_shape=(2,),
     ),
     "ContinuousFlow(adaptive)": BijectorCase(
