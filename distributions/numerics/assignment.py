@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.library import custom_op
 
 __all__ = ["best_assignment", "sinkhorn"]
 
 
-@torch.library.custom_op("probgen::best_assignment", mutates_args=())
+@custom_op("probgen::best_assignment", mutates_args=())
 def _best_assignment(scores: Tensor) -> Tensor:
     from scipy.optimize import linear_sum_assignment
 
