@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from probgen.distributions.bijectors._chain import Link, common_context_shape
 from probgen.distributions.bijectors.base import Bijector, Direction, LogDetKind
 
 __all__ = ["Combined", "context_for"]
@@ -34,10 +35,7 @@ class Combined(Bijector):
         if not parts:
             raise ValueError("`parts` must hold at least one bijector; got none.")
         self.parts = nn.ModuleList(parts)
-        shapes = {part.context_shape for part in parts if part.context_shape is not None}
-        if len(shapes) > 1:
-            raise ValueError(f"all parts that take a context must declare the same shape; got {sorted(shapes)}.")
-        self._context_shape = shapes.pop() if shapes else None
+        self._context_shape = common_context_shape(parts)
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -79,7 +77,7 @@ class Combined(Bijector):
         return "biased" if "biased" in kinds else "unbiased" if "unbiased" in kinds else "exact"
 
 
-def context_for(part: Bijector, context: Tensor | None, extra: int) -> Tensor | None:
+def context_for(part: Link, context: Tensor | None, extra: int) -> Tensor | None:
     """The context as ``part`` needs it: None, or with its batch aligned to the batch of the part.
 
     To a part whose event has ``extra`` axes fewer than the event of the whole, those axes are batch axes; the context gets as

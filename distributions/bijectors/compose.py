@@ -23,6 +23,7 @@ from torch.distributions import Transform, constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import require_values
+from probgen.distributions.bijectors._chain import event_ranks, total_of, widened
 from probgen.distributions.bijectors._functional import tensors_of
 from probgen.distributions.bijectors._reversible import Stage, may_run_reversibly, run_reversibly
 from probgen.distributions.bijectors.base import Bijector, Direction
@@ -70,7 +71,7 @@ class Compose(Combined):
         flat = [piece for part in parts for piece in _flatten(as_bijector(part), reversible=reversible)]
         super().__init__(flat)
         self.reversible = reversible
-        self._event_dims = _event_dims(flat)
+        self._event_dims = event_ranks(flat)
         self._extra = [dims - part.domain.event_dim for dims, part in zip(self._event_dims, flat, strict=False)]
         self._guards = [_needs_guard(left.codomain, right.domain) for left, right in itertools.pairwise(flat)]
         _require_chain(flat)
@@ -86,13 +87,13 @@ class Compose(Combined):
     def domain(self) -> Constraint:  # type: ignore[override]
         """The first part's domain, widened to the event of the composition."""
         first = self._parts[0].domain
-        return _widened(first, self._event_dims[0] - first.event_dim)
+        return widened(first, self._event_dims[0] - first.event_dim)
 
     @property
     def codomain(self) -> Constraint:  # type: ignore[override]
         """The last part's codomain, widened to the event of the composition."""
         last = self._parts[-1].codomain
-        return _widened(last, self._event_dims[-1] - last.event_dim)
+        return widened(last, self._event_dims[-1] - last.event_dim)
 
     @property
     def domain_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
@@ -151,7 +152,7 @@ class Compose(Combined):
             extra = self._extra[index]
             x, log_det = part._forward_and_log_det(x, context_for(part, context, extra))
             terms.append(sum_rightmost(log_det, extra))
-        return x, _total(terms)
+        return x, total_of(terms)
 
     def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if self.reversible and may_run_reversibly(stages := self._stages("inverse"), y, context):
@@ -161,7 +162,7 @@ class Compose(Combined):
             extra = self._extra[index]
             y, log_det = part._inverse_and_log_det(y, context_for(part, context, extra))
             terms.append(sum_rightmost(log_det, extra))
-        return y, _total(terms)
+        return y, total_of(terms)
 
     def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         if self.reversible and may_run_reversibly(stages := self._stages("forward"), x, context):
@@ -211,17 +212,6 @@ def _flatten(part: Bijector, *, reversible: bool) -> list[Bijector]:
     return [part]
 
 
-def _event_dims(parts: list[Bijector]) -> list[int]:
-    """Rank of the event before each part, and after the last."""
-    needed = parts[-1].codomain.event_dim
-    for part in reversed(parts):
-        needed = max(needed + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
-    dims = [needed]
-    for part in parts:
-        dims.append(dims[-1] + part.codomain.event_dim - part.domain.event_dim)
-    return dims
-
-
 def _fixed_shape(parts: list[tuple[tuple[int, ...] | None, Bijector]], event_dim: int) -> tuple[int, ...] | None:
     """Event shape in front of ``parts``: that of the first part which fixes one, seen through elementwise parts."""
     for shape, part in parts:
@@ -251,14 +241,3 @@ def _require_chain(parts: list[Bijector]) -> None:
             raise ValueError(
                 f"{type(left).__name__} gives events of shape {made} but {type(right).__name__} takes shape {wanted}."
             )
-
-
-def _widened(constraint: Constraint, extra: int) -> Constraint:
-    return constraint if extra == 0 else constraints.independent(constraint, extra)
-
-
-def _total(terms: list[Tensor]) -> Tensor:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total

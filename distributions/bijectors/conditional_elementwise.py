@@ -14,14 +14,14 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.bijectors._conditioning import flat_context, in_precision_of, prepared_element, require_width
-from probgen.distributions.bijectors.base import Bijector, Direction
+from probgen.distributions.bijectors._element_owner import ElementOwner
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["ConditionalElementwise"]
 
 
-class ConditionalElementwise(Bijector):
+class ConditionalElementwise(ElementOwner):
     r"""Any elementwise bijector with all its free parameters computed from the context, :math:`y_i = f(x_i; g(c)_i)`.
 
     Args:
@@ -75,24 +75,9 @@ class ConditionalElementwise(Bijector):
         return self.event_shape
 
     @property
-    def exact_inverse(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.exact_inverse
-
-    @property
-    def fast_direction(self) -> Direction:  # type: ignore[override]
-        """As that of the element: the conditioner costs the same both ways."""
-        return self.element.fast_direction
-
-    @property
     def constant_log_det(self) -> bool:  # type: ignore[override]
         """As that of the element: the parameters do not depend on ``x``."""
         return self.element.constant_log_det
-
-    @property
-    def static_graph(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.static_graph
 
     @property
     def sign(self) -> int:

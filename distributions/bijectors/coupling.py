@@ -29,13 +29,13 @@ from probgen.distributions.bijectors._conditioning import (
     require_width,
     vector_of,
 )
-from probgen.distributions.bijectors.base import Bijector, Direction
+from probgen.distributions.bijectors._element_owner import ElementOwner
 from probgen.distributions.bijectors.elementwise import Elementwise
 
 __all__ = ["Coupling", "alternating_mask", "half_mask"]
 
 
-class Coupling(Bijector):
+class Coupling(ElementOwner):
     r"""Transform some coordinates with parameters computed from the others, :math:`y_b = f(x_b; g(x_a, c))`.
 
     Args:
@@ -118,21 +118,6 @@ class Coupling(Bijector):
         """Which outputs (rows) may depend on which inputs (columns): booleans ``[D, D]``."""
         copied = torch.tensor(self.mask)
         return torch.eye(len(self.mask), dtype=torch.bool) | (~copied[:, None] & copied[None, :])
-
-    @property
-    def exact_inverse(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.exact_inverse
-
-    @property
-    def fast_direction(self) -> Direction:  # type: ignore[override]
-        """As that of the element: the conditioner costs the same both ways."""
-        return self.element.fast_direction
-
-    @property
-    def static_graph(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.static_graph
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         copied, moved = self._split(x)

@@ -27,7 +27,7 @@ from probgen.distributions.bijectors._conditioning import (
     prepared_element,
     require_width,
 )
-from probgen.distributions.bijectors.base import Bijector, Direction
+from probgen.distributions.bijectors._element_owner import ElementOwner
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.constraints import Circular, Product, UnitSphere
 from probgen.distributions.numerics.stable import soft_clip
@@ -35,7 +35,7 @@ from probgen.distributions.numerics.stable import soft_clip
 __all__ = ["ProductCoupling", "embedding_size"]
 
 
-class ProductCoupling(Bijector):
+class ProductCoupling(ElementOwner):
     r"""Transform one block of a product of sets with parameters computed from the other blocks.
 
     Args:
@@ -97,16 +97,6 @@ class ProductCoupling(Bijector):
     def codomain(self) -> Constraint:  # type: ignore[override]
         """The product."""
         return self._product
-
-    @property
-    def exact_inverse(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.exact_inverse
-
-    @property
-    def fast_direction(self) -> Direction:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.fast_direction
 
     def extra_repr(self) -> str:
         """The block that is transformed."""

@@ -15,10 +15,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from torch.distributions.constraints import Constraint
 
+from probgen.distributions.bijectors._chain import common_context_shape, event_ranks, total_of, widened
 from probgen.distributions.bijectors.base import Bijector, LogDetKind
+from probgen.distributions.bijectors.combined import context_for
 from probgen.distributions.bijectors.lift import as_bijector
 from probgen.distributions.constraints import is_real
 from probgen.distributions.numerics.stable import sum_rightmost
@@ -137,11 +139,8 @@ class ComposedMap(StochasticMap):
         if not flat:
             raise ValueError("`parts` must hold at least one map; got none.")
         self.parts = nn.ModuleList(flat)
-        shapes = {part.context_shape for part in flat if part.context_shape is not None}
-        if len(shapes) > 1:
-            raise ValueError(f"all parts that take a context must declare the same shape; got {sorted(shapes)}.")
-        self._context_shape = shapes.pop() if shapes else None
-        ranks = _event_dims(flat)
+        self._context_shape = common_context_shape(flat)
+        ranks = event_ranks(flat)
         self._extra = [rank - part.domain.event_dim for rank, part in zip(ranks, flat, strict=False)]
         for left, right in itertools.pairwise(flat):
             require_no_lost_mass(type(left).__name__, left.codomain, right)
@@ -156,17 +155,17 @@ class ComposedMap(StochasticMap):
     @property
     def domain(self) -> Constraint:  # type: ignore[override]
         """The first part's domain, widened to the event of the whole."""
-        return _widened(self._parts[0].domain, self._extra[0])
+        return widened(self._parts[0].domain, self._extra[0])
 
     @property
     def codomain(self) -> Constraint:  # type: ignore[override]
         """The last part's codomain, widened to the event of the whole."""
-        return _widened(self._parts[-1].codomain, self._extra[-1])
+        return widened(self._parts[-1].codomain, self._extra[-1])
 
     @property
     def inverse_support(self) -> Constraint:
         """Where the first part's inverse lies."""
-        return _widened(self._parts[0].inverse_support, self._extra[0])
+        return widened(self._parts[0].inverse_support, self._extra[0])
 
     @property
     def context_shape(self) -> tuple[int, ...] | None:  # type: ignore[override]
@@ -217,9 +216,9 @@ class ComposedMap(StochasticMap):
         terms: list[Tensor] = []
         for part, extra in zip(self._parts, self._extra, strict=True):
             shape, sample_shape = _taken(sample_shape, draws=part.draws_forward)
-            z, term = part._forward_and_contribution(z, _context_for(part, context, extra), shape)
+            z, term = part._forward_and_contribution(z, context_for(part, context, extra), shape)
             terms.append(sum_rightmost(term, extra))
-        return z, _total(terms)
+        return z, total_of(terms)
 
     def _inverse_and_contribution(
         self, x: Tensor, context: Tensor | None = None, sample_shape: Sequence[int] = ()
@@ -227,18 +226,18 @@ class ComposedMap(StochasticMap):
         terms: list[Tensor] = []
         for part, extra in reversed(list(zip(self._parts, self._extra, strict=True))):
             shape, sample_shape = _taken(sample_shape, draws=part.draws_inverse)
-            x, term = part._inverse_and_contribution(x, _context_for(part, context, extra), shape)
+            x, term = part._inverse_and_contribution(x, context_for(part, context, extra), shape)
             terms.append(sum_rightmost(term, extra))
-        return x, _total(terms)
+        return x, total_of(terms)
 
     def _forward(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         for part, extra in zip(self._parts, self._extra, strict=True):
-            z = part._forward(z, _context_for(part, context, extra))
+            z = part._forward(z, context_for(part, context, extra))
         return z
 
     def _inverse(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         for part, extra in reversed(list(zip(self._parts, self._extra, strict=True))):
-            x = part._inverse(x, _context_for(part, context, extra))
+            x = part._inverse(x, context_for(part, context, extra))
         return x
 
 
@@ -260,36 +259,6 @@ def _flatten(part: StochasticMap) -> list[StochasticMap]:
     return part._parts if isinstance(part, ComposedMap) else [part]
 
 
-def _event_dims(parts: list[StochasticMap]) -> list[int]:
-    """Rank of the event in front of each part."""
-    needed = parts[-1].codomain.event_dim
-    for part in reversed(parts):
-        needed = max(needed + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
-    ranks = [needed]
-    for part in parts:
-        ranks.append(ranks[-1] + part.codomain.event_dim - part.domain.event_dim)
-    return ranks
-
-
 def _taken(sample_shape: Sequence[int], *, draws: bool) -> tuple[Sequence[int], Sequence[int]]:
     """The draws that a part makes, and those left to the parts after it."""
     return (sample_shape, ()) if draws else ((), sample_shape)
-
-
-def _context_for(part: StochasticMap, context: Tensor | None, extra: int) -> Tensor | None:
-    """The context for a part that takes one; ``extra`` axes of the event are batch axes to the part."""
-    if part.context_shape is None or context is None:
-        return None
-    cut = context.dim() - len(part.context_shape)
-    return context.reshape(*context.shape[:cut], *(1,) * extra, *context.shape[cut:])
-
-
-def _widened(constraint: Constraint, extra: int) -> Constraint:
-    return constraint if extra == 0 else constraints.independent(constraint, extra)
-
-
-def _total(terms: list[Tensor]) -> Tensor:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total

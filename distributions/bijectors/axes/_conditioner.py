@@ -14,7 +14,14 @@ __all__ = ["call_conditioner"]
 
 
 def call_conditioner(
-    conditioner: nn.Module, seen: Tensor, rank: int, bound: float, context: Tensor | None, context_rank: int, free: int
+    conditioner: nn.Module,
+    seen: Tensor,
+    rank: int,
+    bound: float,
+    context: Tensor | None,
+    context_rank: int,
+    free: int,
+    channels: int,
 ) -> Tensor:
     """The parameters that a network gives for an event, last axis first to be read.
 
@@ -26,6 +33,7 @@ def call_conditioner(
         context: ``[*context_batch, *context_shape]``, or None.
         context_rank: Number of axes of the context's own shape.
         free: How many numbers each transformed coordinate takes.
+        channels: How many channels are transformed, n.
 
     Returns:
         ``[*batch, n, *lengths, free]``, where the batch is broadcast with that of the context.
@@ -49,5 +57,7 @@ def call_conditioner(
         raise ValueError(
             f"the conditioner must give [N, {free} * channels, {', '.join(map(str, event[1:]))}]; got {tuple(raw.shape)}."
         )
-    raw = raw.reshape(*batch, free, raw.shape[1] // free, *event[1:])
+    if raw.shape[1] != free * channels:
+        raise ValueError(f"the conditioner must give {free * channels} channels; got {raw.shape[1]}.")
+    raw = raw.reshape(*batch, free, channels, *event[1:])
     return raw.movedim(-rank - 1, -1)

@@ -24,15 +24,15 @@ from probgen.distributions.bijectors._conditioning import (
     require_bound,
     require_same_sets,
 )
+from probgen.distributions.bijectors._element_owner import ElementOwner
 from probgen.distributions.bijectors.axes._conditioner import call_conditioner
-from probgen.distributions.bijectors.base import Bijector, Direction
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["MaskedCoupling", "checkerboard_mask"]
 
 
-class MaskedCoupling(Bijector):
+class MaskedCoupling(ElementOwner):
     r"""Transform the coordinates where the mask is False, given those where it is True.
 
     Args:
@@ -94,21 +94,6 @@ class MaskedCoupling(Bijector):
         """As the domain."""
         return self.domain
 
-    @property
-    def exact_inverse(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.exact_inverse
-
-    @property
-    def fast_direction(self) -> Direction:  # type: ignore[override]
-        """As that of the element: the network costs the same both ways."""
-        return self.element.fast_direction
-
-    @property
-    def static_graph(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.static_graph
-
     def extra_repr(self) -> str:
         """The event shape and how many coordinates are copied."""
         return f"{self.domain_shape}, copied={int(self.mask.sum())}"
@@ -127,13 +112,10 @@ class MaskedCoupling(Bijector):
     def _raw(self, x: Tensor, context: Tensor | None) -> Tensor:
         """The parameters of all coordinates, ``[*batch, *event, num_free]``."""
         seen = torch.where(self.mask, x, torch.zeros_like(x))
-        free, rank = self.element.num_free, self.mask.dim()
-        raw = call_conditioner(self.conditioner, seen, rank, self.input_bound, context, len(self.context_shape or ()), free)
-        if raw.shape[-rank - 1] != self.mask.shape[0]:
-            raise ValueError(
-                f"the conditioner must give {self.mask.shape[0] * free} channels; got {raw.shape[-rank - 1] * free}."
-            )
-        return raw
+        context_rank, free = len(self.context_shape or ()), self.element.num_free
+        return call_conditioner(
+            self.conditioner, seen, self.mask.dim(), self.input_bound, context, context_rank, free, self.mask.shape[0]
+        )
 
 
 def checkerboard_mask(shape: Sequence[int], *, flip: bool = False) -> Tensor:

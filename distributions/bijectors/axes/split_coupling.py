@@ -26,16 +26,16 @@ from probgen.distributions.bijectors._conditioning import (
     require_bound,
     require_same_sets,
 )
+from probgen.distributions.bijectors._element_owner import ElementOwner
 from probgen.distributions.bijectors.affine import Shift
 from probgen.distributions.bijectors.axes._conditioner import call_conditioner
-from probgen.distributions.bijectors.base import Bijector, Direction
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["SplitCoupling"]
 
 
-class SplitCoupling(Bijector):
+class SplitCoupling(ElementOwner):
     r"""Transform some channels with parameters computed from the others, :math:`y_b = f(x_b; g(x_a, c))`.
 
     Args:
@@ -100,21 +100,6 @@ class SplitCoupling(Bijector):
         return self.domain
 
     @property
-    def exact_inverse(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.exact_inverse
-
-    @property
-    def fast_direction(self) -> Direction:  # type: ignore[override]
-        """As that of the element: the network costs the same both ways."""
-        return self.element.fast_direction
-
-    @property
-    def static_graph(self) -> bool:  # type: ignore[override]
-        """As that of the element."""
-        return self.element.static_graph
-
-    @property
     def constant_log_det(self) -> bool:  # type: ignore[override]
         """True for an additive coupling, whose element only shifts."""
         return isinstance(self.element, Shift)
@@ -143,13 +128,10 @@ class SplitCoupling(Bijector):
 
     def _raw(self, copied: Tensor, context: Tensor | None) -> Tensor:
         """The parameters of the transformed channels, ``[*batch, n_b, *lengths, num_free]``."""
-        rank, free = -self.dim, self.element.num_free
-        raw = call_conditioner(self.conditioner, copied, rank, self.input_bound, context, len(self.context_shape or ()), free)
-        if raw.shape[self.dim - 1] != self.sizes[1]:
-            raise ValueError(
-                f"the conditioner must give {self.sizes[1] * free} channels; got {raw.shape[self.dim - 1] * free}."
-            )
-        return raw
+        context_rank, free = len(self.context_shape or ()), self.element.num_free
+        return call_conditioner(
+            self.conditioner, copied, -self.dim, self.input_bound, context, context_rank, free, self.sizes[1]
+        )
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The copied and the transformed channels."""
