@@ -23,8 +23,8 @@ import probgen as pg
 from probgen.data import Batches, edges, load_mnist, load_or_stand_in
 from probgen.demo import Measured, software
 from probgen.distributions import ImplicitLaw, standard_normal
-from probgen.gan import Pix2Pix, conditional_diversity, energy_score
-from probgen.infer import TimeBudget, fit
+from probgen.gan import Pix2Pix, conditional_diversity
+from probgen.infer import TimeBudget, energy_score, fit
 from probgen.metrics import mean_and_error
 from probgen.plot import image_grid
 

@@ -19,7 +19,7 @@ from probgen.gan.pix2pix import Pix2Pix
 from probgen.gan.progressive_growing import Growing, progressive_gan
 from probgen.gan.reflection import LinearMap, QuadraticCritic, linear_cycle_gan, linear_cycle_loss
 from probgen.gan.residual_networks import biggan_small, residual_gan, sagan
-from probgen.gan.spread import conditional_diversity, energy_score
+from probgen.gan.spread import conditional_diversity
 
 __all__ = [
     "GAN",
@@ -42,7 +42,6 @@ __all__ = [
     "dcgan",
     "deterministic_law",
     "draws_between",
-    "energy_score",
     "find_modes",
     "invert",
     "linear_cycle_gan",

@@ -5,7 +5,7 @@ r"""Pix2pix: a conditional law of targets given sources, from pairs of them.
 The critic sees pairs of source and draw, so it judges whether the draw belongs to its source; the distance to the one known
 target, with :math:`\lambda = 100` in the paper, says so directly. But the best *single guess* under an absolute distance is
 the median of :math:`p(y \mid x)`, whatever the noise: the distance asks a generator to ignore its noise. With :math:`m \ge 2`
-draws for each source it is replaced by the energy score (:mod:`probgen.gan.spread`), which is smallest where the draws have
+draws for each source it is replaced by the energy score (:mod:`probgen.infer.scoring_rules`), which is smallest where the draws have
 the law of the target.
 """
 
@@ -18,12 +18,12 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
 from probgen.gan.critic_losses import CriticLosses
-from probgen.gan.spread import energy_score
 from probgen.infer.adversarial.law_module import LawModule
 from probgen.infer.divergences import Divergence, NonSaturating
 from probgen.infer.divergences.divergence import mean_score
 from probgen.infer.objective import Objective, Player
 from probgen.infer.penalties import Penalty
+from probgen.infer.scoring_rules import energy_score
 
 __all__ = ["Pix2Pix"]
 

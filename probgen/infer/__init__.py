@@ -33,6 +33,7 @@ from probgen.infer.divergences import (
 from probgen.infer.elbo import ELBO, ELBOLoss
 from probgen.infer.ema import EMA
 from probgen.infer.fit import fit
+from probgen.infer.flow_guide import FlowGuide
 from probgen.infer.flow_matching import FlowMatching
 from probgen.infer.free_bits import FreeBits
 from probgen.infer.history import History
@@ -45,6 +46,7 @@ from probgen.infer.penalties import R1, R2, ConsistencyPenalty, Dragan, Gradient
 from probgen.infer.regularized_likelihood import LikelihoodTerms, RegularizedLikelihood
 from probgen.infer.renyi import Renyi, RenyiLoss
 from probgen.infer.saving import load, save
+from probgen.infer.scoring_rules import energy_score
 from probgen.infer.storage import UnsafeFileError
 from probgen.infer.variational import VariationalObjective
 from probgen.infer.wake_sleep import WakeSleep, WakeSleepLoss
@@ -72,6 +74,7 @@ __all__ = [
     "EarlyStopping",
     "EnergyDistance",
     "FDivergence",
+    "FlowGuide",
     "FlowMatching",
     "FreeBits",
     "GaussianKernel",
@@ -108,6 +111,7 @@ __all__ = [
     "WakeSleepLoss",
     "Wasserstein",
     "compile",
+    "energy_score",
     "fit",
     "load",
     "load_weights",
