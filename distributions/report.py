@@ -4,13 +4,16 @@ r"""How well a distribution fits data: likelihood with its standard error, calib
 * *Calibration*: a flow maps its own data to independent uniforms. The largest gap between the empirical and the uniform
   distribution function over all coordinates has, by the Dvoretzky-Kiefer-Wolfowitz inequality and a union bound,
   :math:`P(\mathrm{gap} > \varepsilon) \le 2 D e^{-2 n \varepsilon^2}`, an upper bound of the p-value.
+* *Coverage*: the share of data inside the central interval of each level, coordinate by coordinate; of a true model the share
+  is the level, with standard error :math:`\sqrt{\text{level} (1 - \text{level}) / n}`.
 * *Two-sample test*: the energy distance between data and as many draws, against 199 permutations of the labels.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,6 +29,7 @@ __all__ = ["Calibration", "Report", "calibration", "energy_test", "make_report"]
 
 _MOST_POINTS = 256
 _PERMUTATIONS = 199
+_LEVELS = (0.5, 0.8, 0.95)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Calibration:
         gap: Largest distance between the empirical and the uniform distribution function over all coordinates.
         coordinate: The coordinate where it occurs.
         p_value: Upper bound of its p-value.
+        coverage: For each level of central intervals (0.5, 0.8, 0.95) the share of data inside, one for each coordinate.
 
     Example:
         >>> from probgen.distributions import Calibration
@@ -46,6 +51,7 @@ class Calibration:
     gap: float
     coordinate: int
     p_value: float
+    coverage: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class Report:
         if self.calibration is not None:
             found = self.calibration
             lines.append(f"calibration  gap {found.gap:.4f} at coordinate {found.coordinate}, p <= {found.p_value:.3g}")
+            lines.extend(_coverage_lines(found.coverage))
         lines.append(f"two-sample   p = {self.two_sample_p_value:.3f} (energy distance)")
         return "\n".join(lines)
 
@@ -151,7 +158,7 @@ def calibration(uniform: Tensor) -> Calibration:
         >>> import torch
         >>> from probgen.distributions.report import calibration
         >>> calibration(torch.linspace(0.005, 0.995, 100)[:, None])
-        Calibration(gap=0.005..., coordinate=0, p_value=1.0)
+        Calibration(gap=0.005..., coordinate=0, p_value=1.0, coverage={0.5: (0.5,), 0.8: (0.8,), 0.95: (0.95,)})
     """
     count, dim = uniform.shape
     ordered = uniform.double().sort(0).values
@@ -159,7 +166,8 @@ def calibration(uniform: Tensor) -> Calibration:
     gaps = torch.maximum(steps[1:] - ordered, ordered - steps[:-1]).amax(0)
     coordinate = int(gaps.argmax())
     gap = float(gaps[coordinate])
-    return Calibration(gap, coordinate, min(1.0, 2 * dim * math.exp(-2 * count * gap**2)))
+    inside = {level: tuple(((uniform - 0.5).abs() <= level / 2).double().mean(0).tolist()) for level in _LEVELS}
+    return Calibration(gap, coordinate, min(1.0, 2 * dim * math.exp(-2 * count * gap**2)), inside)
 
 
 def energy_test(x: Tensor, y: Tensor) -> float:
@@ -190,6 +198,12 @@ def energy_test(x: Tensor, y: Tensor) -> float:
     signs = torch.cat([labels[None], labels[orders]])
     statistic = -((signs @ distance) * signs).sum(-1)
     return float((statistic >= statistic[0] - 1e-9 * statistic[0].abs()).double().mean())
+
+
+def _coverage_lines(coverage: Mapping[float, tuple[float, ...]]) -> list[str]:
+    """The mean share inside each central interval, and the range over coordinates."""
+    shares = [f"{level:.0%}: {sum(s) / len(s):.1%} ({min(s):.1%} to {max(s):.1%})" for level, s in coverage.items()]
+    return [f"coverage     {', '.join(shares)} (range over coordinates)"] if shares else []
 
 
 def _mean_nats(distribution: Distribution, value: Tensor, num_draws: int) -> tuple[float, float] | None:

@@ -48,6 +48,18 @@ def test_calibration_finds_the_coordinate():
     assert found.gap == pytest.approx(0.5, abs=0.01)
 
 
+def test_coverage_is_the_share_inside_central_intervals_of_each_coordinate():
+    even = torch.linspace(0.0005, 0.9995, 1000)
+    found = calibration(torch.stack([even, 0.5 + (even - 0.5) / 2], -1)).coverage  # the second law is twice too wide
+    assert found[0.5] == pytest.approx((0.5, 1.0))
+    assert found[0.95] == pytest.approx((0.95, 1.0))
+    narrow = TransformedDistribution(standard_normal(1), Affine(0.0, 0.5))
+    quantiles = torch.distributions.Normal(0.0, 1.0).icdf(even)[:, None]
+    shares = narrow.report(quantiles).calibration.coverage  # half the scale: |z| < 2 * 0.6745 of the data is 0.5 of the model
+    assert shares[0.5] == pytest.approx((math.erf(0.5 * 0.6745 / 2**0.5),), abs=2e-3)
+    assert "coverage     50%: 50.0% (50.0% to 50.0%)" in str(standard_normal(1).report(quantiles))
+
+
 def test_batched_and_density_free_distributions():
     law = TransformedDistribution(standard_normal(2), Affine(torch.zeros(20, 1), 1.0))
     assert law.report(law.sample((3,))).num_points == 60
