@@ -5,8 +5,8 @@ r"""Pix2pix: a conditional law of targets given sources, from pairs of them.
 The critic sees pairs of source and draw, so it judges whether the draw belongs to its source; the distance to the one known
 target, with :math:`\lambda = 100` in the paper, says so directly. But the best *single guess* under an absolute distance is
 the median of :math:`p(y \mid x)`, whatever the noise: the distance asks a generator to ignore its noise. With :math:`m \ge 2`
-draws for each source it is replaced by the energy score (:mod:`probgen.infer.scoring_rules`), which is smallest where the draws have
-the law of the target.
+draws for each source it is replaced by the energy score (:mod:`probgen.infer.scoring_rules`), which is smallest where
+the draws have the law of the target.
 """
 
 from __future__ import annotations
