@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor
@@ -16,13 +16,13 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import require_event_shape
-from probgen.distributions.base import Distribution
+from probgen.distributions._parameter_free import ParameterFree
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["Standard", "StandardNormal", "StandardUniform", "standard_normal", "standard_uniform"]
 
 
-class Standard(Distribution):
+class Standard(ParameterFree):
     """Independent coordinates with one fixed law and no parameters (abstract).
 
     A subclass writes ``_draw``, ``_coordinate_log_prob`` and the moments of one coordinate.
@@ -41,24 +41,7 @@ class Standard(Distribution):
         torch.float64
     """
 
-    has_rsample = True
     _coordinate_support: Constraint = constraints.real
-
-    def __init__(
-        self,
-        event_shape: Sequence[int] = (),
-        batch_shape: Sequence[int] = (),
-        *,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        self.dtype = dtype
-        self.device = device
-        super().__init__(torch.Size(batch_shape), torch.Size(event_shape), validate_args=validate_args)
-
-    def _draw(self, shape: torch.Size) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__} does not define `_draw`.")
 
     def _coordinate_log_prob(self, value: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not define `_coordinate_log_prob`.")
@@ -82,10 +65,6 @@ class Standard(Distribution):
         log_prob = sum_rightmost(self._coordinate_log_prob(value), len(self.event_shape))
         return log_prob.expand(torch.broadcast_shapes(log_prob.shape, self.batch_shape)) if self.batch_shape else log_prob
 
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
-        """The same law with another batch shape."""
-        return self._expanded(batch_shape, _instance)
-
     def reinterpreted(self, dims: int) -> Self:
         """The same law with the last ``dims`` batch dimensions moved into the event."""
         cut = len(self.batch_shape) - dims
@@ -98,19 +77,6 @@ class Standard(Distribution):
         new = self._expanded(self.batch_shape + self.event_shape)
         new._event_shape = torch.Size()
         return new
-
-    def like(self, reference: Tensor) -> Self:
-        """The same law drawing in the dtype and on the device of ``reference``, where they were left open."""
-        if self.dtype is not None and self.device is not None:
-            return self
-        new = self._expanded(self.batch_shape)
-        new.dtype = reference.dtype if self.dtype is None else self.dtype
-        new.device = reference.device if self.device is None else self.device
-        return new
-
-    def _filled(self, value: float, *, event: bool = True) -> Tensor:
-        shape = self.batch_shape + self.event_shape if event else self.batch_shape
-        return torch.full(shape, value, dtype=self.dtype or torch.get_default_dtype(), device=self.device)
 
     def probability_integral_transform(self, value: Tensor) -> Tensor:
         """The distribution function of every coordinate, shape ``[*sample, *batch, dim]``."""
@@ -130,9 +96,6 @@ class Standard(Distribution):
         """Distribution function, for scalar events."""
         self._require_scalar("cdf")
         return self._coordinate_cdf(value)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(event_shape={tuple(self.event_shape)}, batch_shape={tuple(self.batch_shape)})"
 
 
 class StandardNormal(Standard):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions._checks import require_event_shape
-from probgen.distributions.base import Distribution
+from probgen.distributions._parameter_free import ParameterFree
 from probgen.distributions.bijectors import matrix_of_quaternion
 from probgen.distributions.constraints import rotation_matrix, satisfies, unit_sphere
 from probgen.distributions.numerics.stable import sum_rightmost
@@ -25,7 +24,7 @@ from probgen.distributions.numerics.stable import sum_rightmost
 __all__ = ["Uniform", "UniformRotation", "UniformSphere"]
 
 
-class Uniform(Distribution):
+class Uniform(ParameterFree):
     """One density everywhere on a compact set (abstract): a subclass sets ``_set`` and ``_level`` and writes ``_draw``.
 
     It holds no tensors and draws in the dtype and on the device of whoever uses it, unless told otherwise.
@@ -43,25 +42,8 @@ class Uniform(Distribution):
         True
     """
 
-    has_rsample = True
     _set: Constraint
     _level: float
-
-    def __init__(
-        self,
-        event_shape: Sequence[int],
-        batch_shape: Sequence[int] = (),
-        *,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        self.dtype = dtype
-        self.device = device
-        super().__init__(torch.Size(batch_shape), torch.Size(event_shape), validate_args=validate_args)
-
-    def _draw(self, shape: torch.Size) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__} does not define `_draw`.")
 
     @constraints.dependent_property(is_discrete=False)
     def support(self) -> Constraint:
@@ -86,27 +68,13 @@ class Uniform(Distribution):
 
     def entropy(self) -> Tensor:
         """Minus the log-density, nats, shape ``[*batch]``."""
-        return torch.full(self.batch_shape, -self._level, dtype=self.dtype or torch.get_default_dtype(), device=self.device)
-
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
-        """The same law with another batch shape."""
-        return self._expanded(batch_shape, _instance)
-
-    def like(self, reference: Tensor) -> Self:
-        """The same law drawing in the dtype and on the device of ``reference``, where they were left open."""
-        new = self._expanded(self.batch_shape)
-        new.dtype = reference.dtype if self.dtype is None else self.dtype
-        new.device = reference.device if self.device is None else self.device
-        return new
+        return self._filled(-self._level, event=False)
 
     def _directions(self, shape: torch.Size, size: int) -> Tensor:
         """Points of a sphere, ``[*shape, size]``."""
         normal = torch.randn((*shape, size), dtype=self.dtype, device=self.device)
         length: Tensor = torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
         return normal / length
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(event_shape={tuple(self.event_shape)}, batch_shape={tuple(self.batch_shape)})"
 
 
 class UniformSphere(Uniform):
@@ -152,8 +120,7 @@ class UniformSphere(Uniform):
     @property
     def mean(self) -> Tensor:
         """Zero, the center of the ball."""
-        shape = self.batch_shape + self.event_shape
-        return torch.zeros(shape, dtype=self.dtype or torch.get_default_dtype(), device=self.device)
+        return self._filled(0.0)
 
 
 class UniformRotation(Uniform):
@@ -194,5 +161,4 @@ class UniformRotation(Uniform):
     @property
     def mean(self) -> Tensor:
         """The zero matrix."""
-        shape = self.batch_shape + self.event_shape
-        return torch.zeros(shape, dtype=self.dtype or torch.get_default_dtype(), device=self.device)
+        return self._filled(0.0)

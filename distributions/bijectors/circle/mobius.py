@@ -20,10 +20,9 @@ import torch
 from torch import Tensor
 from torch.distributions.constraints import Constraint
 
+from probgen.distributions.bijectors.circle._circle_map import CircleMap
 from probgen.distributions.bijectors.circle.rotation import wrapped
-from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.parameters import Parameter
-from probgen.distributions.constraints import circular
 
 __all__ = ["Mobius"]
 
@@ -43,7 +42,7 @@ class _OpenDisc(Constraint):
         return "OpenDisc()"
 
 
-class Mobius(Elementwise):
+class Mobius(CircleMap):
     r"""The Möbius map :math:`z \mapsto (z - \omega) / (1 - \bar\omega z)` of the circle, smooth everywhere, both ways closed.
 
     Args:
@@ -67,9 +66,6 @@ class Mobius(Elementwise):
         (tensor([0.0000, 2.4981]), tensor([3.0000, 0.6000]))
     """
 
-    domain: Constraint = circular
-    codomain: Constraint = circular
-
     def __init__(self, center: Tensor | None = None, *, shape: Sequence[int] = ()) -> None:
         super().__init__(shape, center=center)
 
@@ -77,15 +73,6 @@ class Mobius(Elementwise):
     def declared_parameters(self) -> tuple[Parameter, ...]:
         """``center``, two numbers."""
         return (Parameter("center", _OpenDisc(), _in_disc, (2,)),)
-
-    @property
-    def sign(self) -> int:
-        """None: on the interval the map jumps at the seam.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no sign: a map of the circle is not monotone on the interval.")
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         return _mobius(x, values[0])

@@ -12,17 +12,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.distributions.constraints import Constraint
 
-from probgen.distributions.bijectors.elementwise import Elementwise
+from probgen.distributions.bijectors.circle._circle_map import CircleMap
 from probgen.distributions.bijectors.parameters import Parameter, real_parameter
-from probgen.distributions.constraints import circular
 from probgen.distributions.numerics.clamping import clamp_value
 
 __all__ = ["CircularReflection", "CircularShift", "wrapped"]
 
 
-class CircularShift(Elementwise):
+class CircularShift(CircleMap):
     r""":math:`y = w(x + s)`: a rotation of the circle by the angle :math:`s`.
 
     Args:
@@ -40,8 +38,6 @@ class CircularShift(Elementwise):
         tensor([ 0.5000, -0.5451])
     """
 
-    domain: Constraint = circular
-    codomain: Constraint = circular
     constant_log_det = True
 
     def __init__(self, shift: Tensor | float | None = None, *, shape: Sequence[int] = ()) -> None:
@@ -52,15 +48,6 @@ class CircularShift(Elementwise):
         """``shift``, any real number."""
         return (real_parameter("shift"),)
 
-    @property
-    def sign(self) -> int:
-        """None: on the interval the map jumps at the seam.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no sign: a map of the circle is not monotone on the interval.")
-
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         y = wrapped(x + values[0])
         return y, torch.zeros_like(y)
@@ -70,7 +57,7 @@ class CircularShift(Elementwise):
         return x, torch.zeros_like(x)
 
 
-class CircularReflection(Elementwise):
+class CircularReflection(CircleMap):
     r""":math:`y = w(2 a - x)`: the reflection that keeps the points :math:`a` and :math:`a + \pi`; its own inverse.
 
     Args:
@@ -84,8 +71,6 @@ class CircularReflection(Elementwise):
         tensor([1.5708, 2.6416])
     """
 
-    domain: Constraint = circular
-    codomain: Constraint = circular
     constant_log_det = True
 
     def __init__(self, axis: Tensor | float | None = None, *, shape: Sequence[int] = ()) -> None:
@@ -95,15 +80,6 @@ class CircularReflection(Elementwise):
     def declared_parameters(self) -> tuple[Parameter, ...]:
         """``axis``, any real number."""
         return (real_parameter("axis"),)
-
-    @property
-    def sign(self) -> int:
-        """None: on the interval the map jumps at the seam.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no sign: a map of the circle is not monotone on the interval.")
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         y = wrapped(2 * values[0] - x)
