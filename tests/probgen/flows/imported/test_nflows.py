@@ -11,7 +11,6 @@ from torch import nn
 
 from probgen.distributions.bijectors import LULinear
 from probgen.flows import from_nflows
-from tests.probgen.flows.imported.peers import points
 from tests.probgen.flows.imported.stand_ins import stand_ins
 
 FLOWS = stand_ins("nflows")
