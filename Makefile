@@ -14,14 +14,15 @@ export MPLBACKEND := Agg
 # One thread a worker: on two cores this is faster than two threads in each of two workers.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --timeout 600 -q
 
-.PHONY: help setup test test-long coverage lint types docs examples demo bench wheel ci format clean
+.PHONY: help setup test test-long coverage lint types docs examples browser demo bench wheel ci format clean
 
 help:
 	@echo "make test        the fast suite with all doctests (8 minutes on two cores at most)"
 	@echo "make test-long   everything: every law on every class, statistical and inductor tests"
 	@echo "make demo        train a model of each family on the embedded digits, write a page of results"
-	@echo "make lint | types | docs | examples | bench | wheel | coverage"
-	@echo "make ci          what has to pass: lint, types, test, docs, examples, wheel"
+	@echo "make lint | types | docs | examples | browser | bench | wheel | coverage"
+	@echo "make browser     looks at the built pages in Chromium (after make docs)"
+	@echo "make ci          what has to pass: lint, types, test, docs, examples, browser, wheel"
 	@echo "make format      ruff format and ruff check --fix"
 	@echo "make clean       remove what was built (not .venv)"
 
@@ -58,6 +59,14 @@ docs: $(READY)
 examples: $(READY)
 	for script in examples/*.py; do echo "$$script --smoke"; $(PY) $$script --smoke || exit 1; done
 
+# Chromium has to be there (`apt-get install chromium`; another place: CHROMIUM=/path); without it this says so and fails.
+SEARCH := ELBO spline score flow_matching_schedule
+browser: $(READY)
+	@test -f docs/_build/html/index.html || { echo "docs/_build/html is not there: make docs first"; exit 1; }
+	$(PY) -m pip install -q -c constraints.txt -e ".[browser]"
+	$(PY) -m tests.browser docs/_build/html $(wildcard out/*.html) --jobs $(JOBS) --search $(SEARCH)
+	$(PY) -m pytest -q -m slow tests/browser
+
 demo: $(READY)
 	$(PY) examples/demo.py
 
@@ -84,7 +93,7 @@ wheel: $(READY)
 		-o doctest_optionflags="NORMALIZE_WHITESPACE ELLIPSIS NUMBER"
 
 ci: $(READY)
-	@for step in lint types test docs examples wheel; do \
+	@for step in lint types test docs examples browser wheel; do \
 		start=$$(date +%s); $(MAKE) --no-print-directory $$step || exit 1; \
 		echo "make $$step took $$(( $$(date +%s) - start )) s"; \
 	done

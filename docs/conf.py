@@ -1,7 +1,10 @@
 """How the documentation is built: every page runs, every warning is an error, nothing is fetched from a network."""
 
 import os
+import re
 from pathlib import Path
+
+from docutils import nodes
 
 import probgen
 
@@ -56,4 +59,30 @@ html_theme = "furo"
 html_title = "probgen"
 html_static_path = ["_static"]
 html_show_sourcelink = False
+html_show_search_summary = False  # a browser fetches summaries from a server only; pages are also read from the disk
 html_theme_options = {"navigation_with_keys": True}
+
+
+def describe_pictures(app, doctree, docname):
+    """Give pictures drawn by cells an alternative text: their section, and the sentence before them that introduces them.
+
+    A cell that knows better says so: ``mystnb: {image: {alt: ...}}`` in its metadata.
+    """
+    for picture in doctree.findall(nodes.image):
+        if picture.get("alt"):
+            continue
+        block = picture
+        while not isinstance(block.parent, nodes.section | nodes.document):
+            block = block.parent
+        before = block.parent.children[: block.parent.index(block)]
+        title = next((node.astext() for node in before if isinstance(node, nodes.title)), app.config.project)
+        told = [
+            node.astext() for node in before if isinstance(node, nodes.paragraph) and not node.astext().startswith("\\square")
+        ]
+        sentence = re.split(r"(?<=[.:;])\s+(?=[A-Z])", " ".join(told[-1].split()))[-1] if told else ""
+        picture["alt"] = f"{title}. {sentence}".strip()
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("doctree-resolved", describe_pictures)

@@ -19,7 +19,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
   background: #fff; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
 table { border-collapse: collapse; font-size: 0.9rem; } td, th { padding: 0.25rem 0.7rem; border-bottom: 1px solid #eee; }
-th { text-align: left; } figure { margin: 1rem 0; } figcaption { font-size: 0.9rem; color: #555; }
+.wide { overflow-x: auto; } th { text-align: left; } figure { margin: 1rem 0; } figcaption { font-size: 0.9rem; color: #555; }
 img { max-width: 100%; image-rendering: auto; }
 """
 
@@ -54,7 +54,7 @@ class Page:
         """Add a table; floats are shown with four significant digits."""
         head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
         body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        self._parts.append(f"<table><tr>{head}</tr>{body}</table>")
+        self._parts.append(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>')
 
     def figure(self, figure: Figure, caption: str) -> None:
         """Add a figure, embedded as PNG."""
@@ -68,7 +68,8 @@ class Page:
     def render(self) -> str:
         """Return the page."""
         title = html.escape(self.title)
-        head = f'<head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>'
+        phone = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        head = f'<head><meta charset="utf-8">{phone}<title>{title}</title><style>{_STYLE}</style></head>'
         return (
             f'<!doctype html>\n<html lang="en">{head}<body><h1>{title}</h1>\n' + "\n".join(self._parts) + "\n</body></html>\n"
         )
