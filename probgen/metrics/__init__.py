@@ -14,6 +14,7 @@ from probgen.metrics.kernel import kernel_distance
 from probgen.metrics.likelihood import MeanError, bits_per_dim, cross_entropy, mean_and_error
 from probgen.metrics.modes import ClassCoverage, ModeCoverage, class_coverage, mode_coverage, reverse_kl_floor
 from probgen.metrics.pretrained import PretrainedFeatures, imagenet_features
+from probgen.metrics.rank_calibration import RankCalibration, simulation_based_calibration
 from probgen.metrics.sliced import sliced_wasserstein_distance
 from probgen.metrics.two_sample import TwoSampleReport, classifier_two_sample_test
 from probgen.metrics.typicality import TypicalityReport, typicality_test
@@ -28,6 +29,7 @@ __all__ = [
     "NeighborhoodOverlap",
     "PixelFeatures",
     "PretrainedFeatures",
+    "RankCalibration",
     "TwoSampleReport",
     "TypicalityReport",
     "accuracy",
@@ -46,6 +48,7 @@ __all__ = [
     "mode_coverage",
     "neighborhood_overlap",
     "reverse_kl_floor",
+    "simulation_based_calibration",
     "sliced_wasserstein_distance",
     "train_classifier_features",
     "typicality_test",
