@@ -1,19 +1,14 @@
 """The n-grams that the transformer is compared with are laws, and see what they say they see."""
 
-import importlib.util
-
 import pytest
 import torch
 
-from tests.repository.tree import ROOT
+from tests.examples.loading import load
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("shakespeare_transformer", ROOT / "examples/shakespeare_transformer.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("shakespeare_transformer")
 
 
 def text(n=2000, symbols=5):
