@@ -18,6 +18,12 @@
   }
   for (const unknown of document.querySelectorAll("mjx-container [data-mml-node='mtext'][fill='red']"))
     found.push(["formula", `an unknown command in "${short(unknown.closest("p, li, td, div").textContent)}"`]);
+  for (const number of document.querySelectorAll(".eqno")) {
+    const picture = number.parentElement.querySelector("mjx-container > svg");
+    const [a, b] = [number.getBoundingClientRect(), (picture || number).getBoundingClientRect()];
+    if (picture && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+      found.push(["formula", `number ${short(number.textContent)} stands on its formula`]);
+  }
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const parent = walker.currentNode.parentElement;
@@ -44,7 +50,8 @@
   const held = (element) => {
     for (let up = element.parentElement; up && up !== document.body; up = up.parentElement) {
       const style = getComputedStyle(up);
-      if (["auto", "scroll"].includes(style.overflowX) && up.getBoundingClientRect().right <= width + 1) return true;
+      const scrolls = ["auto", "scroll"].includes(style.overflowX) && up.getBoundingClientRect().right <= width + 1;
+      if (scrolls && !up.querySelector("h1, h2, h3")) return true; // a box with headings is the page, not a thing on it
       if (style.position === "fixed") return true;
     }
     return false;
