@@ -11,7 +11,7 @@ Parameters belong to modules: a ``pyro.param`` statement that is not a module's 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyro
@@ -42,6 +42,7 @@ class Site:
         mask: Which elements count, or None for all.
         auxiliary: Whether ``infer={"is_auxiliary": True}`` (factors are).
         frames: The plates around the site.
+        known: Its log-density, where that has been computed already.
 
     Example:
         >>> import pyro.distributions as dist
@@ -60,9 +61,16 @@ class Site:
     mask: Tensor | bool | None
     auxiliary: bool
     frames: tuple[Any, ...]
+    known: Tensor | None = None
+
+    def with_log_prob(self) -> Site:
+        """The site with its log-density computed now: a bijector's parameters are those of this moment, free or constant."""
+        return replace(self, known=self.log_prob())
 
     def log_prob(self) -> Tensor:
         """Log-density per datum (shape: the site's batch, nats), neither scaled nor masked."""
+        if self.known is not None:
+            return self.known
         log_prob: Tensor = scored(self.fn, self.value)
         if is_validation_enabled() and log_prob.numel():  # an empty batch has no plate: Pyro has none of size zero
             site: Any = {"name": self.name, "log_prob": log_prob, "cond_indep_stack": self.frames, "infer": {}}
@@ -75,7 +83,7 @@ class Site:
 
     def negative_log_prob_sum(self) -> Tensor:
         """The scaled and masked negative log-density, summed, what a loss adds: a scalar in nats."""
-        if self.is_plain() and not is_validation_enabled():
+        if self.known is None and self.is_plain() and not is_validation_enabled():
             fused = _fused_sum(self.fn, self.value)
             if fused is not None:
                 return scale_and_mask(fused, self.scale, None)

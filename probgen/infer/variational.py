@@ -170,6 +170,7 @@ class VariationalObjective(Objective):
         constant = torch.utils._pytree.tree_map_only(Tensor, Tensor.detach, (args, dict(kwargs)))
         with _constant_parameters(self), _without_dropout(self):
             sites = run_program(self.guide, *constant, draws=draws, owned=self._owns)[0]
+            sites = {name: site if site.observed else site.with_log_prob() for name, site in sites.items()}
             if torch.is_grad_enabled() and not program_modules(self.guide):
                 fixed = {name: value.detach() for name, value in draws.items()}
                 _require_constant(run_program(self.guide, *constant, draws=fixed, owned=self._owns)[0])

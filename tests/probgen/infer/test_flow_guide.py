@@ -95,8 +95,8 @@ def test_units_start_where_the_program_starts(scale):
     assert float(log_det) == pytest.approx(5 * math.log(scale), rel=1e-4)
 
 
-def test_the_exact_posterior_has_the_evidence_in_every_draw():
-    """y = z1 + z2 + noise: the posterior has the covariance I - 1 1' / 2.25, and log w is log p(y) whatever is drawn."""
+def _exact():
+    """y = z1 + z2 + noise: the posterior has the covariance I - 1 1' / 2.25."""
     guide = _made(line, LowerTriangular)
     covariance = torch.eye(2) - torch.ones(2, 2) / 2.25
     factor = torch.linalg.cholesky(covariance)
@@ -107,6 +107,13 @@ def test_the_exact_posterior_has_the_evidence_in_every_draw():
         diagonal = factor.diagonal()
         triangular.raw_diagonal.copy_(_raw(triangular, diagonal))
         triangular.below.copy_(factor.tril(-1))
+    return guide
+
+
+def test_the_exact_posterior_has_the_evidence_in_every_draw():
+    """The weight is p(y) whatever is drawn."""
+    guide = _exact()
+    with torch.no_grad():
         log_weights, _, _ = vectorized_importance_weights(line, guide, num_samples=50, max_plate_nesting=0)
     evidence = dist.Normal(0.0, 1.5).log_prob(torch.tensor(1.5))
     torch.testing.assert_close(log_weights, evidence.expand(50), rtol=1e-4, atol=1e-4)
@@ -121,6 +128,18 @@ def _raw(triangular, diagonal):
         above = triangular._lower(middle).diagonal() > diagonal
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
     return middle
+
+
+def test_the_path_derivative_vanishes_at_the_exact_posterior():
+    """For every draw; the ordinary gradient has the score of the draw in it."""
+    torch.manual_seed(6)
+    guide = _exact()
+    gradients = []
+    for path_derivative in (True, False):
+        loss = ELBO(path_derivative=path_derivative)(line, guide)()
+        gradients.append(torch.cat([part.flatten() for part in torch.autograd.grad(loss, list(guide.parameters()))]))
+    assert float(gradients[0].abs().max()) < 1e-4
+    assert float(gradients[1].abs().max()) > 0.1
 
 
 def test_training_makes_the_parameters_and_reaches_the_evidence():
