@@ -80,7 +80,7 @@ def require_width(owner: str, raw: Tensor, width: int) -> Tensor:
     return raw
 
 
-def in_precision_of(network: nn.Module, value: Tensor) -> Tensor:
+def in_precision_of(network: object, value: Tensor) -> Tensor:
     """A floating-point tensor in the dtype of a network's first parameter: data in float64 may meet a network in float32.
 
     Integers stay as they are, since a network may look them up in a table.
@@ -95,8 +95,9 @@ def in_precision_of(network: nn.Module, value: Tensor) -> Tensor:
         >>> in_precision_of(torch.nn.Linear(2, 1), torch.zeros(2, dtype=torch.float64)).dtype
         torch.float32
     """
-    known = value.is_floating_point() and isinstance(network, nn.Module)
-    first = next(network.parameters(), None) if known else None
+    if not (isinstance(network, nn.Module) and value.is_floating_point()):
+        return value
+    first = next(network.parameters(), None)
     return value if first is None or first.dtype == value.dtype or not first.is_floating_point() else value.to(first.dtype)
 
 

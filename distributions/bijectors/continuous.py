@@ -25,6 +25,7 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.bijectors._dynamics import Dynamics
+from probgen.distributions.bijectors._rows import as_rows, from_rows
 from probgen.distributions.bijectors.base import Bijector, LogDetKind
 from probgen.distributions.numerics.divergence import ProbeKind, draw_probes
 from probgen.distributions.numerics.linear import full_precision
@@ -230,9 +231,9 @@ class ContinuousFlow(Bijector):
         """
         self._check_input("value", value, self.domain, self.domain_shape, context)
         rows, context, batch = self._rows(value, context)
-        times = torch.as_tensor(time, dtype=value.dtype, device=value.device).expand(batch)
+        times = torch.as_tensor(time, dtype=rows.dtype, device=value.device).expand(batch)
         each = times.reshape(batch.numel(), *(1,) * len(self.event_shape))
-        return Dynamics(self.vector_field, context).velocity(each, rows).reshape((*batch, *self.event_shape))
+        return from_rows(Dynamics(self.vector_field, context).velocity(each, rows), batch, self.event_shape, value)
 
     def integrate(
         self, value: Tensor, context: Tensor | None = None, *, inverse: bool = False, probes: Tensor | None = None
@@ -282,9 +283,9 @@ class ContinuousFlow(Bijector):
         state = (rows, log_dets, rows.new_zeros(len(rows)), rows.new_zeros(len(rows)))
         solved = self._solve(dynamics.with_energies, state, context, inverse=inverse, num_integrals=3)
         rows, log_dets, *energies = solved.state
-        kinetic, jacobian = (energy.abs().reshape(batch) for energy in energies)
-        log_dets = log_dets.mT.reshape(log_dets.shape[-1], *batch)
-        return FlowEnergies(rows.reshape((*batch, *self.event_shape)), log_dets, kinetic, jacobian)
+        kinetic, jacobian = (from_rows(energy.abs(), batch, (), value) for energy in energies)
+        log_dets = from_rows(log_dets.mT, (log_dets.shape[-1], *batch), (), value)
+        return FlowEnergies(from_rows(rows, batch, self.event_shape, value), log_dets, kinetic, jacobian)
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         value, log_dets, _ = self._integrate(x, context, inverse=False)
@@ -305,7 +306,7 @@ class ContinuousFlow(Bijector):
         rows, context, batch = self._rows(value, context)
         dynamics = Dynamics(self.vector_field, context)
         solved = self._solve(dynamics.velocities, (rows,), context, inverse=inverse, num_integrals=0)
-        return solved.state[0].reshape((*batch, *self.event_shape))
+        return from_rows(solved.state[0], batch, self.event_shape, value)
 
     def _integrate(self, value: Tensor, context: Tensor | None, *, inverse: bool, probes: Tensor | None = None) -> FlowSolution:
         if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
@@ -319,8 +320,8 @@ class ContinuousFlow(Bijector):
         log_dets = rows.new_zeros(len(rows), 1 if probes is None else len(probes))
         solved = self._solve(dynamics.with_divergence, (rows, log_dets), context, inverse=inverse, num_integrals=1)
         rows, log_dets = solved.state
-        log_dets = log_dets.mT.reshape(log_dets.shape[-1], *batch)
-        return FlowSolution(rows.reshape((*batch, *self.event_shape)), log_dets, solved.evaluations)
+        log_dets = from_rows(log_dets.mT, (log_dets.shape[-1], *batch), (), value)
+        return FlowSolution(from_rows(rows, batch, self.event_shape, value), log_dets, solved.evaluations)
 
     def _solve(
         self,
@@ -346,11 +347,7 @@ class ContinuousFlow(Bijector):
 
     def _rows(self, value: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None, torch.Size]:
         """Value and context with one batch axis, and the batch shape that they had together."""
-        batch = value.shape[: value.dim() - len(self.event_shape)]
-        if context is not None and self.context_shape is not None:
-            batch = torch.broadcast_shapes(batch, context.shape[: context.dim() - len(self.context_shape)])
-            context = context.expand((*batch, *self.context_shape)).reshape(batch.numel(), *self.context_shape)
-        return value.expand((*batch, *self.event_shape)).reshape(batch.numel(), *self.event_shape), context, batch
+        return as_rows(value, context, self.event_shape, self.context_shape, self.vector_field)
 
     def _probe_rows(self, rows: Tensor, batch: torch.Size, probes: Tensor | None) -> Tensor:
         """Probes ``[k, N, *event]``: drawn, or those that were given."""
@@ -358,7 +355,7 @@ class ContinuousFlow(Bijector):
             return draw_probes(self.probes, rows.shape, self.probe_kind, dtype=rows.dtype, device=rows.device)
         lead = probes.shape[1 : probes.dim() - len(self.event_shape)]
         spread = probes.reshape(len(probes), *(1,) * (len(batch) - len(lead)), *probes.shape[1:])
-        return spread.expand(-1, *batch, *self.event_shape).reshape(len(probes), *rows.shape)
+        return spread.expand(-1, *batch, *self.event_shape).reshape(len(probes), *rows.shape).to(rows.dtype)
 
     def _check_probes(self, probes: Tensor) -> None:
         rank = len(self.event_shape)

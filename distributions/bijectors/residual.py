@@ -29,7 +29,7 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions._checks import values_readable
 from probgen.distributions.bijectors._contraction import Contraction, GradientKind, Series, recomputed
 from probgen.distributions.bijectors._contraction_inverse import invert_implicitly, invert_with_newton
-from probgen.distributions.bijectors._rows import as_rows
+from probgen.distributions.bijectors._rows import as_rows, from_rows
 from probgen.distributions.bijectors.base import Bijector, LogDetKind
 from probgen.distributions.numerics.divergence import ProbeKind, draw_probes
 from probgen.distributions.numerics.linear import full_precision
@@ -206,48 +206,48 @@ class Residual(Bijector):
         if self.log_det == "exact":
             raise ValueError('there is nothing to estimate with log_det="exact".')
         self._check_input("x", x, self.domain, self.domain_shape, context)
-        rows, context, batch = as_rows(x, context, self.event_shape, self.context_shape)
+        rows, context, batch = as_rows(x, context, self.event_shape, self.context_shape, self.network)
         if probes is not None:
             if tuple(probes.shape[1:]) != (*batch, *self.event_shape):
                 raise ValueError(f"`probes` must be [k, *{(*batch, *self.event_shape)}]; got {tuple(probes.shape)}.")
-            probes = probes.reshape(len(probes), *rows.shape)
+            probes = probes.reshape(len(probes), *rows.shape).to(rows.dtype)
         if isinstance(terms, Tensor):
             terms = terms.reshape(-1, len(rows))
         value, log_dets = self._evaluated(rows, context, self._series(rows, probes, terms))
-        return value.reshape(*batch, *self.event_shape), log_dets.reshape(len(log_dets), *batch)
+        return from_rows(value, batch, self.event_shape, x), from_rows(log_dets, (len(log_dets), *batch), (), x)
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
             with torch.inference_mode(mode=False), torch.no_grad():  # in inference mode no Jacobian can be had
                 return self._forward_and_log_det(x.clone(), None if context is None else context.clone())
-        rows, context, batch = as_rows(x, context, self.event_shape, self.context_shape)
+        rows, context, batch = as_rows(x, context, self.event_shape, self.context_shape, self.network)
         value, log_dets = self._evaluated(rows, context, self._series(rows))
-        return value.reshape(*batch, *self.event_shape), log_dets.mean(0).reshape(batch)
+        return from_rows(value, batch, self.event_shape, x), from_rows(log_dets.mean(0), batch, (), x)
 
     def _inverse_and_log_det(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
             with torch.inference_mode(mode=False), torch.no_grad():
                 return self._inverse_and_log_det(y.clone(), None if context is None else context.clone())
-        rows, context, batch = as_rows(y, context, self.event_shape, self.context_shape)
+        rows, context, batch = as_rows(y, context, self.event_shape, self.context_shape, self.network)
         x = self._root(rows, context)
         fldj = self._evaluated(x, context, self._series(x))[1].mean(0)
-        return x.reshape(*batch, *self.event_shape), -fldj.reshape(batch)
+        return from_rows(x, batch, self.event_shape, y), from_rows(-fldj, batch, (), y)
 
     def _forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        rows, context, batch = as_rows(x, context, self.event_shape, self.context_shape)
+        rows, context, batch = as_rows(x, context, self.event_shape, self.context_shape, self.network)
         with full_precision(rows):
             change = self._contraction.at(context)(rows)
             if change.shape != rows.shape:
                 raise ValueError(f"`network` must keep the shape {tuple(rows.shape)}; it gave {tuple(change.shape)}.")
             value = rows + change
-        return value.reshape(*batch, *self.event_shape)
+        return from_rows(value, batch, self.event_shape, x)
 
     def _inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
         if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
             with torch.inference_mode(mode=False), torch.no_grad():
                 return self._inverse(y.clone(), None if context is None else context.clone())
-        rows, context, batch = as_rows(y, context, self.event_shape, self.context_shape)
-        return self._root(rows, context).reshape(*batch, *self.event_shape)
+        rows, context, batch = as_rows(y, context, self.event_shape, self.context_shape, self.network)
+        return from_rows(self._root(rows, context), batch, self.event_shape, y)
 
     @property
     def _contraction(self) -> Contraction:

@@ -367,7 +367,7 @@ def test_inference_mode_and_copies(log_det):
 def test_the_parts_agree():
     """The private pieces, one by one: rows, the series, its recomputed form, both inverses."""
     network, x = steep(), points()
-    rows, context, batch = as_rows(x, None, (DIM,), None)
+    rows, context, batch = as_rows(x, None, (DIM,), None, network)
     assert (batch, context) == ((5,), None)
     contraction, series = Contraction(network, 1), Series(basis(5), 200, None, "neumann")
     held = list(network.parameters())
