@@ -57,7 +57,9 @@ docs: $(READY)
 	@echo "docs/_build/html/index.html"
 
 examples: $(READY)
-	for script in examples/*.py; do echo "$$script --smoke"; $(PY) $$script --smoke || exit 1; done
+	@mkdir -p $(OUT)
+	@ls examples/*.py | OMP_NUM_THREADS=1 xargs -P $(JOBS) -I SCRIPT sh -c \
+		'$(PY) SCRIPT --smoke > "$(OUT)/$$(basename SCRIPT).log" 2>&1 && echo "SCRIPT --smoke" || { cat "$(OUT)/$$(basename SCRIPT).log"; exit 255; }'
 
 # Chromium has to be there (`apt-get install chromium`; another place: CHROMIUM=/path); without it this says so and fails.
 SEARCH := ELBO spline score flow_matching_schedule
