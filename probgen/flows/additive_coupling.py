@@ -41,7 +41,7 @@ def nice(
         ValueError: a size is not positive.
 
     References:
-        Dinh, Krueger, Bengio (2014). NICE: non-linear independent components estimation. https://arxiv.org/abs/1410.8516
+        Dinh, Krueger, Bengio (2015). NICE: non-linear independent components estimation. https://arxiv.org/abs/1410.8516
 
     Example:
         >>> import torch

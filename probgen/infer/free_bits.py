@@ -34,7 +34,7 @@ class FreeBits:
         ValueError: ``nats`` is negative or not finite, or a word is unknown.
 
     References:
-        Kingma, Salimans, Jozefowicz, Chen, Sutskever, Welling (2016). Improved variational inference with inverse
+        Kingma, Salimans, Jozefowicz, Chen, Sutskever, Welling (2016). Improving variational inference with inverse
         autoregressive flow. https://arxiv.org/abs/1606.04934
 
     Example:

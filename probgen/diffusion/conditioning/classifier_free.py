@@ -49,7 +49,7 @@ class ClassifierFree(Denoiser):
         Ho, Salimans (2022). Classifier-free diffusion guidance. https://arxiv.org/abs/2207.12598
         Kynkäänniemi et al. (2024). Applying guidance in a limited interval improves sample and distribution quality in
         diffusion models. https://arxiv.org/abs/2404.07724
-        Lin, Liu, Li, Yang (2023). Common diffusion noise schedules and sample steps are flawed.
+        Lin, Liu, Li, Yang (2024). Common diffusion noise schedules and sample steps are flawed.
         https://arxiv.org/abs/2305.08891
 
     Example:

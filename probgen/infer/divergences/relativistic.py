@@ -44,7 +44,7 @@ class Relativistic(Divergence):
         TypeError: ``base`` is not pointwise.
 
     References:
-        Jolicoeur-Martineau (2018). The relativistic discriminator: a key element missing from standard GAN.
+        Jolicoeur-Martineau (2019). The relativistic discriminator: a key element missing from standard GAN.
         https://arxiv.org/abs/1807.00734
 
         Jolicoeur-Martineau (2020). On relativistic f-divergences. https://arxiv.org/abs/1901.02474
