@@ -18,29 +18,29 @@ sample size says how many independent draws they are worth.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from probgen.demo.problem import CLASSES, PIXELS, Problem
-from probgen.demo.registry import DigitModel
+from probgen.demo.problem import Problem
+from probgen.demo.registry import ImageModel
 from probgen.distributions.numerics.bayes import log_posterior
-from probgen.nn import MLP
 
-__all__ = ["Reweighted", "class_posterior", "reweight", "train_classifier"]
+__all__ = ["Reweighted", "class_posterior", "reweight"]
 
 
-def class_posterior(model: DigitModel, problem: Problem, v: Tensor) -> Tensor:
+def class_posterior(model: ImageModel, problem: Problem, v: Tensor) -> Tensor:
     """Log-posterior over classes by Bayes' rule, from a model by class.
 
     Args:
         model: A model of p(x | y).
         problem: Its training labels give p(y).
-        v: Pixels ``[n, 64]``.
+        v: Pixels ``[n, D]``.
 
     Returns:
-        Normalized log-probabilities ``[n, 10]``.
+        Normalized log-probabilities ``[n, classes]``.
 
     Example:
         >>> from probgen.demo import ENTRIES, Settings, class_posterior, load_problem
@@ -49,42 +49,9 @@ def class_posterior(model: DigitModel, problem: Problem, v: Tensor) -> Tensor:
         >>> class_posterior(model, problem, problem.test_v[0][:5]).exp().sum(-1)
         tensor([1.0000, 1.0000, 1.0000, 1.0000, 1.0000])
     """
-    frequency = torch.bincount(problem.train.labels, minlength=CLASSES) / len(problem.train)
-    log_likelihood = torch.stack([model.log_prob(v, torch.full((len(v),), k)) for k in range(CLASSES)], -1)
-    return log_posterior(log_likelihood, frequency)
-
-
-def train_classifier(problem: Problem, *, steps: int, seed: int) -> nn.Module:
-    """A small discriminative classifier of noisy pixels.
-
-    Args:
-        problem: The data.
-        steps: Training steps, each on all training images with fresh noise.
-        seed: Fixes weights and noise.
-
-    Returns:
-        A module from pixels ``[n, 64]`` to logits ``[n, 10]``.
-
-    Example:
-        >>> from probgen.demo import Settings, load_problem, train_classifier
-        >>> problem = load_problem(Settings.smoke())
-        >>> train_classifier(problem, steps=1, seed=0)(problem.test_v[0]).shape
-        torch.Size([397, 10])
-    """
-    torch.manual_seed(seed)
-    net = MLP(PIXELS, CLASSES, hidden=(128,), dropout=0.2)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-2)
-    for step in range(steps):
-        optimizer.zero_grad()
-        logits = net(2 * problem.noisy(problem.train.x, 1000 + step) - 1)
-        nn.functional.cross_entropy(logits, problem.train.labels).backward()
-        optimizer.step()
-    return nn.Sequential(_Centered(), net).eval()
-
-
-class _Centered(nn.Module):
-    def forward(self, v: Tensor) -> Tensor:
-        return 2 * v - 1
+    classes = range(problem.images.num_classes)
+    log_likelihood = torch.stack([model.log_prob(v, torch.full((len(v),), k)) for k in classes], -1)
+    return log_posterior(log_likelihood, problem.frequency)
 
 
 @dataclass(frozen=True)
@@ -92,8 +59,8 @@ class Reweighted:
     """A conditional generator made of an unconditional one and a classifier.
 
     Attributes:
-        images: Resampled draws, ``[10, per_class, 64]``, row k for class k.
-        effective: Effective sample size for each class, ``[10]``.
+        images: Resampled draws, ``[classes, per_class, D]``, row k for class k.
+        effective: Effective sample size for each class, ``[classes]``.
         proposals: How many unconditional draws there were.
 
     Example:
@@ -109,20 +76,20 @@ class Reweighted:
 
 
 @torch.no_grad()
-def reweight(model: DigitModel, classifier: nn.Module, *, proposals: int, per_class: int) -> Reweighted:
+def reweight(model: ImageModel, classifier: Callable[[Tensor], Tensor], *, proposals: int, per_class: int) -> Reweighted:
     """Sample p(x | y) for every y from an unconditional model and a classifier, by resampling.
 
     Args:
         model: A model of p(x).
-        classifier: Logits of p(y | x).
+        classifier: From pixels ``[n, D]`` to logits of p(y | x), ``[n, classes]``.
         proposals: Draws from p(x).
         per_class: Draws to keep for each class.
 
     Example:
-        >>> from probgen.demo import ENTRIES, Settings, load_problem, reweight, train_classifier
+        >>> from probgen.demo import ENTRIES, Settings, load_problem, reweight
         >>> problem = load_problem(Settings.smoke())
         >>> model = ENTRIES["spline coupling"].build(problem, conditional=False)
-        >>> result = reweight(model, train_classifier(problem, steps=1, seed=0), proposals=50, per_class=3)
+        >>> result = reweight(model, lambda v: v[:, :10], proposals=50, per_class=3)
         >>> result.images.shape
         torch.Size([10, 3, 64])
     """

@@ -1,9 +1,9 @@
 r"""Diffusion in the comparison: one class-conditional U-Net, whose null context is the unconditional model.
 
-It is a model of the integers themselves: centered gray values :math:`x = k/8 - 1`, noised from a log-SNR of 6.3 to -9, and a
-discretized normal decoder. Its bound on :math:`-\log P(x)` becomes that of the density :math:`17^{64}\, P(\lfloor 17 v
-\rfloor)` of dequantized pixels v, which is flat inside a cell; so its bits per dimension stand beside those of the flows, and
-are those of a codelength.
+It is a model of the integers themselves: centered gray values :math:`x = 2k / (L - 1) - 1`, noised from a log-SNR of 6.3 (12
+for bytes) to -9, and a discretized normal decoder. Its bound on :math:`-\log P(x)` becomes that of the density :math:`L^D\,
+P(\lfloor L v \rfloor)` of dequantized pixels v, which is flat inside a cell; so its bits per dimension stand beside those of
+the flows, and are those of a codelength.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import math
 import torch
 from torch import Tensor, nn
 
-from probgen.demo.diffusion_pictures import guidance_strengths, progressive_generation, shared_states
-from probgen.demo.problem import CLASSES, LEVELS, PIXELS, centered, pixels, square
-from probgen.demo.registry import DigitModel
+from probgen.demo.diffusion_pictures import guidance_strengths, inpainted, progressive_generation, shared_states
+from probgen.demo.image_format import DIGITS, ImageFormat
+from probgen.demo.problem import Problem
+from probgen.demo.registry import ImageModel
 from probgen.diffusion import Diffusion, TimeGrid, bound_estimate, cosine_schedule
 from probgen.diffusion.continuous_estimate import log_uniform_times
 from probgen.diffusion.samplers import spherical
-from probgen.distributions import Quantization
 from probgen.distributions.chains import DiscretizedDecoder
 from probgen.nn import ClassConditioning, UNet
 
-__all__ = ["DiffusionModel", "denoising", "digits_diffusion"]
+__all__ = ["DiffusionModel", "denoising", "diffusion_model", "digits_diffusion", "image_diffusion"]
 
-STOP, NOISIEST = 0.02, -9.0
-"""The time where the decoder begins, and the log-SNR where the prior does."""
+STOP, NOISIEST, CLEANEST = 0.02, -9.0, 12.0
+"""The time where the decoder of digits begins, the log-SNR where the prior does, and that where the decoder of bytes begins."""
 
 
 def digits_diffusion(*, width: int = 32, steps: int = 1000) -> Diffusion:
@@ -44,18 +44,63 @@ def digits_diffusion(*, width: int = 32, steps: int = 1000) -> Diffusion:
         torch.Size([3, 1, 8, 8])
     """
     schedule = cosine_schedule()
-    network = UNet((1, 8, 8), width=width, multipliers=(1, 2), blocks=1, dropout=0.1, conditioning=ClassConditioning(CLASSES))
+    classes = ClassConditioning(DIGITS.num_classes)
+    network = UNet(DIGITS.shape, width=width, multipliers=(1, 2), blocks=1, dropout=0.1, conditioning=classes)
     grid = TimeGrid.log_snr(schedule, steps, STOP, float(schedule.t_of_log_snr(NOISIEST)))
-    return Diffusion(network, schedule, (1, 8, 8), grid, decoder=DiscretizedDecoder(Quantization(LEVELS, -1.0, 1.0)))
+    return Diffusion(network, schedule, DIGITS.shape, grid, decoder=DiscretizedDecoder(DIGITS.quantization))
 
 
-class DiffusionModel(DigitModel):
+def image_diffusion(images: ImageFormat, *, width: int = 16, steps: int = 1000) -> Diffusion:
+    """A class-conditional diffusion model of gray images, by a U-Net on three resolutions.
+
+    Args:
+        images: Their format.
+        width: Channels of the U-Net's first level.
+        steps: Steps of the chain, even in log-SNR.
+
+    Example:
+        >>> import torch
+        >>> from probgen.demo import ImageFormat, image_diffusion
+        >>> d = image_diffusion(ImageFormat(28, 28, levels=256, num_classes=10), width=8, steps=50)
+        >>> d.ddim(steps=2)(d.prior.sample((3,)), torch.arange(3)).shape
+        torch.Size([3, 1, 28, 28])
+    """
+    schedule = cosine_schedule()
+    classes = ClassConditioning(images.num_classes)
+    network = UNet(images.shape, width=width, multipliers=(1, 2, 4), blocks=1, conditioning=classes)
+    stop, start = (float(schedule.t_of_log_snr(value)) for value in (CLEANEST, NOISIEST))
+    grid = TimeGrid.log_snr(schedule, steps, stop, start)
+    return Diffusion(network, schedule, images.shape, grid, decoder=DiscretizedDecoder(images.quantization))
+
+
+def diffusion_model(problem: Problem, *, conditional: bool) -> DiffusionModel:
+    """The entry's model: one network by class, whose null context is the unconditional model.
+
+    Args:
+        problem: The data.
+        conditional: Serves both.
+
+    Example:
+        >>> from probgen.demo import Settings, diffusion_model, load_problem
+        >>> diffusion_model(load_problem(Settings.smoke()), conditional=True).kind
+        'lower'
+    """
+    draws, images = 2 * len(problem.test_v), problem.images
+    if images == DIGITS:
+        return DiffusionModel(digits_diffusion(width=problem.width), draws=draws, steps=problem.sampler_steps)
+    width = 2 * problem.width // 3 // 8 * 8  # groups of 8 channels are normalized
+    diffusion = image_diffusion(images, width=max(8, width))
+    return DiffusionModel(diffusion, draws=2 * draws, steps=problem.sampler_steps, images=images)
+
+
+class DiffusionModel(ImageModel):
     """A diffusion model behind the demo's interface; without a label the null context is given.
 
     Args:
-        diffusion: A class-conditional model of centered images ``[1, 8, 8]``.
+        diffusion: A class-conditional model of centered images ``[1, height, width]``.
         draws: Times for each image in the bound.
         steps: Steps of the sampler.
+        images: The format of the images.
 
     Example:
         >>> import torch
@@ -67,40 +112,53 @@ class DiffusionModel(DigitModel):
 
     kind = "lower"
     dequantized = False
+    latent = "yes, one state an image, by the probability flow"
+    completes = "guided steps (null space)"
 
-    def __init__(self, diffusion: Diffusion, *, draws: int = 8, steps: int = 12) -> None:
-        super().__init__()
+    def __init__(self, diffusion: Diffusion, *, draws: int = 8, steps: int = 12, images: ImageFormat = DIGITS) -> None:
+        super().__init__(images)
         self.diffusion = diffusion
         self.draws = draws
         self.steps = steps
+        self.draws_by = f"{steps} steps of DPM-Solver++"
 
     def forward(self, v: Tensor, label: Tensor | None = None) -> Tensor:
         """The Pyro program: the chain with its noisy states integrated out by the bound, the data its one site."""
-        return self.diffusion.single_site_model(square(centered(v)).unsqueeze(-3), self._context(len(v), label))
+        return self.diffusion.single_site_model(self.data(v), self._context(v, label))
 
-    def log_prob(self, v: Tensor, label: Tensor | None = None) -> Tensor:
-        """The bound in nats, with the same noise at every call: ``[*batch]``."""
-        batch = v.shape[:-1]
-        x = centered(v).reshape(-1, 1, 8, 8)
-        context = self._context(len(x), None if label is None else label.expand(batch).reshape(-1))
-        nats = bound_estimate(self.diffusion, x, context, num_draws=self.draws, decoder_draws=2)
-        return (PIXELS * math.log(LEVELS) - nats).to(v.dtype).reshape(batch)
+    def data(self, v: Tensor) -> Tensor:
+        """Centered images ``[*batch, 1, height, width]`` of pixels, as the chain sees them."""
+        return self.images.square(self.images.centered(v)).unsqueeze(-3)
 
-    def sample(self, n: int, label: Tensor | None = None) -> Tensor:
+    def _log_prob(self, v: Tensor, label: Tensor | None) -> Tensor:
+        """The bound."""
+        context = self._context(v, label)
+        nats = bound_estimate(self.diffusion, self.data(v), context, num_draws=self.draws, decoder_draws=2)
+        return (self.images.num_pixels * math.log(self.images.levels) - nats).to(v.dtype)
+
+    def _sample(self, n: int, label: Tensor | None) -> Tensor:
         """Draws of the second-order DPM-Solver++, in the middle of their cells."""
-        x = self.diffusion.dpm_solver(steps=self.steps)(self.diffusion.prior.sample((n,)), self._context(n, label))
-        return pixels(Quantization(LEVELS, -1.0, 1.0).snap(x).flatten(1))
+        noise = torch.randn(n, *self.images.shape, device=self.device)
+        x = self.diffusion.dpm_solver(steps=self.steps)(noise, self._context(noise, label))
+        return self.images.pixels(self.images.quantization.snap(x).flatten(1))
 
-    def encode(self, v: Tensor, label: Tensor | None = None) -> Tensor:
-        """The latent state of pixels, ``[n, 64]``: the probability flow to the noise."""
-        x = (v * LEVELS - 0.5) / 8 - 1
+    def _encode(self, v: Tensor, label: Tensor | None) -> Tensor:
+        """The latent state of pixels: the probability flow to the noise."""
+        x = (v * self.images.levels - 0.5) * (2 / (self.images.levels - 1)) - 1
         inversion = self.diffusion.inversion(2 * self.steps, spacing="log_snr")
-        return inversion(square(x).unsqueeze(-3), self._context(len(v), label)).flatten(1)
+        return inversion(self.images.square(x).unsqueeze(-3), self._context(v, label)).flatten(1)
 
-    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+    def _decode(self, z: Tensor, label: Tensor | None) -> Tensor:
         """Pixels of latent states: the probability flow to the data."""
         sampler = self.diffusion.heun(2 * self.steps, spacing="log_snr")
-        return pixels(sampler(square(z).unsqueeze(-3), self._context(len(z), label)).flatten(1))
+        return self.images.pixels(sampler(self.images.square(z).unsqueeze(-3), self._context(z, label)).flatten(1))
+
+    def _complete(self, v: Tensor, num_rows: int, moves: int) -> Tensor:
+        """One filling of what is below the given rows, without retraining; biased."""
+        made = inpainted(
+            self.diffusion, self.data(v), self._context(v, None), draws=1, num_rows=num_rows, steps=4 * self.steps
+        )[-1]
+        return self.images.pixels(self.images.quantization.snap(made).flatten(1))
 
     def mix(self, a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
         """The arc between two latent states, which keeps their length."""
@@ -109,23 +167,26 @@ class DiffusionModel(DigitModel):
     @torch.no_grad()
     def pictures(self) -> dict[str, Tensor]:
         """The chain at work: progressive generation, samples that share a noisy state, guidance strengths."""
-        d, noise, labels = self.diffusion, self.diffusion.prior.sample((10,)), torch.arange(10)
+        d, labels = self.diffusion, torch.arange(self.images.num_classes, device=self.device)
+        noise = torch.randn(len(labels), *self.images.shape, device=self.device)
         made = progressive_generation(d, noise, labels)
-        return {
-            "Progressive generation: each row a digit, each column what the network takes it for on the way.": _rows(made),
-            "One datum, then ten samples that share its noisy state at t = 0.4, 0.6 and 0.8.": _rows(
-                shared_states(d, made[2, -1], labels[2], (0.4, 0.6, 0.8))
+        shown = {
+            "Progressive generation: each row a class, each column what the network takes it for on the way.": made,
+            "One datum, then ten samples that share its noisy state at t = 0.4, 0.6 and 0.8.": shared_states(
+                d, made[2, -1], labels[2], (0.4, 0.6, 0.8), steps=4 * self.steps
             ),
-            "Guidance of strength 0, 1, 2 and 4 from one noise: no label, the label, and more than the label.": _rows(
+            "Guidance of strength 0, 1, 2 and 4 from one noise: no label, the label, and more than the label.": (
                 guidance_strengths(d, noise, labels, (0.0, 1.0, 2.0, 4.0))
             ),
         }
+        return {caption: self.images.pixels(rows.flatten(2)).cpu() for caption, rows in shown.items()}
 
-    def _context(self, n: int, label: Tensor | None) -> Tensor:
-        return torch.full((n,), CLASSES) if label is None else label
+    def _context(self, like: Tensor, label: Tensor | None) -> Tensor:
+        """Labels, or the null context for each row."""
+        return torch.full((len(like),), self.images.num_classes, device=like.device) if label is None else label
 
 
-def denoising(model: DigitModel) -> nn.Module:
+def denoising(model: ImageModel) -> nn.Module:
     """The loss that trains the network: the integral of the bound at one time for every image, labels dropped at a rate of 0.1.
 
     The prior's term has nothing to learn, and the decoder's network is that of the integral; both are left out.
@@ -145,21 +206,17 @@ def denoising(model: DigitModel) -> nn.Module:
     """
     if not isinstance(model, DiffusionModel):
         raise TypeError(f"`model` must be a DiffusionModel; got {type(model).__name__}.")
-    return _Denoising(model.diffusion)
+    return _Denoising(model)
 
 
 class _Denoising(nn.Module):
     """The sum over the batch, in nats."""
 
-    def __init__(self, diffusion: Diffusion) -> None:
+    def __init__(self, model: DiffusionModel) -> None:
         super().__init__()
+        diffusion, self.data = model.diffusion, model.data
         self.loss = diffusion.denoising_loss("likelihood", times=log_uniform_times(diffusion), context_dropout=0.1)
         self.length = float(diffusion.grid.times[-1] - diffusion.grid.times[1])
 
     def forward(self, v: Tensor, label: Tensor) -> Tensor:
-        return self.length * self.loss.per_datum(square(centered(v)).unsqueeze(-3), label).sum()
-
-
-def _rows(x: Tensor) -> Tensor:
-    """Rows of images as pixels ``[rows, columns, 64]``."""
-    return pixels(x.flatten(2))
+        return self.length * self.loss.per_datum(self.data(v), label).sum()

@@ -67,7 +67,9 @@ def progressive_generation(diffusion: Diffusion, noise: Tensor, context: Tensor,
     return torch.cat([path.means[:, 1::2].flip(1), path.states[:, :1]], 1)
 
 
-def shared_states(diffusion: Diffusion, x: Tensor, context: Tensor, times: Sequence[float], *, columns: int = 10) -> Tensor:
+def shared_states(
+    diffusion: Diffusion, x: Tensor, context: Tensor, times: Sequence[float], *, columns: int = 10, steps: int = 100
+) -> Tensor:
     """Samples that share one noisy state of a datum: the later its time, the less they have in common.
 
     Args:
@@ -76,6 +78,7 @@ def shared_states(diffusion: Diffusion, x: Tensor, context: Tensor, times: Seque
         context: Shape ``[*context_shape]``.
         times: One a row.
         columns: Samples in a row.
+        steps: Of the whole way from noise to data, at most.
 
     Example:
         >>> import torch
@@ -86,7 +89,7 @@ def shared_states(diffusion: Diffusion, x: Tensor, context: Tensor, times: Seque
         torch.Size([2, 3, 1, 8, 8])
     """
     rows = []
-    sampler = diffusion.ancestral(min(100, len(diffusion.grid)))
+    sampler = diffusion.ancestral(min(steps, len(diffusion.grid)))
     for t in times:
         state = diffusion.process.marginal(x, t).sample().expand(columns, *x.shape)
         rows.append(torch.cat([x.unsqueeze(0), sampler.from_level(t)(state, context.expand(columns, *context.shape))]))
@@ -147,7 +150,16 @@ def guidance_strengths(diffusion: Diffusion, noise: Tensor, context: Tensor, str
     return torch.stack([sampler(noise, context) for sampler in samplers])
 
 
-def inpainted(diffusion: Diffusion, x: Tensor, context: Tensor, *, method: str = "null space", draws: int = 3) -> Tensor:
+def inpainted(
+    diffusion: Diffusion,
+    x: Tensor,
+    context: Tensor,
+    *,
+    method: str = "null space",
+    draws: int = 3,
+    num_rows: int | None = None,
+    steps: int = 100,
+) -> Tensor:
     """The lower half filled in, without retraining: a column for each datum; the datum, what is seen, then draws.
 
     Args:
@@ -156,6 +168,8 @@ def inpainted(diffusion: Diffusion, x: Tensor, context: Tensor, *, method: str =
         context: Shape ``[columns, *context_shape]``, the null context to leave the class open.
         method: Of ``Diffusion.condition``.
         draws: Fillings of each.
+        num_rows: How many rows are seen; half of them by default.
+        steps: Steps back, at most.
 
     Example:
         >>> import torch
@@ -164,9 +178,9 @@ def inpainted(diffusion: Diffusion, x: Tensor, context: Tensor, *, method: str =
         >>> inpainted(digits_diffusion(width=8, steps=20), x, null, method="replacement", draws=1).shape
         torch.Size([3, 2, 1, 8, 8])
     """
-    half = x.shape[-2] // 2
-    seen = torch.cat([x[..., :half, :], torch.full_like(x[..., half:, :], torch.nan)], -2)
-    law = _conditional(diffusion, seen, context, method)
+    upper = x.shape[-2] // 2 if num_rows is None else num_rows
+    seen = torch.cat([x[..., :upper, :], torch.full_like(x[..., upper:, :], torch.nan)], -2)
+    law = _conditional(diffusion, seen, context, method, steps)
     filled = law.sample((draws,))
     return torch.cat([x[None], seen.nan_to_num(float(x.min()))[None], filled])
 
@@ -197,6 +211,8 @@ def super_resolved(
     return torch.cat([x[None], large[None], law.sample((draws,))])
 
 
-def _conditional(diffusion: Diffusion, seen: LinearObservation | Tensor, context: Tensor, method: str) -> Conditional:
-    """The law of the data given what is seen of them, on at most a hundred of the model's own times."""
-    return diffusion.condition(seen, method, context=context, grid=diffusion.grid.respaced(min(100, len(diffusion.grid))))
+def _conditional(
+    diffusion: Diffusion, seen: LinearObservation | Tensor, context: Tensor, method: str, steps: int = 100
+) -> Conditional:
+    """The law of the data given what is seen of them, on some of the model's own times."""
+    return diffusion.condition(seen, method, context=context, grid=diffusion.grid.respaced(min(steps, len(diffusion.grid))))

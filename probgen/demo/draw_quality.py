@@ -1,8 +1,8 @@
 r"""How good are a model's draws? The measure that every family can be given, with or without a density.
 
-Draws of the unconditional model, rounded to gray values, are compared with training images in the features of a classifier of
-digits: the Fréchet distance, and precision, recall, density and coverage of neighborhoods. As many test images in the place of
-draws are the floor. Draws by class are read by the same classifier: how often does it see the digit that was asked for?
+Draws of the unconditional model, rounded to gray values, are compared with training images in the features of a classifier:
+the Fréchet distance, and precision, recall, density and coverage of neighborhoods. As many test images in the place of draws
+are the floor. Draws by class are read by the same classifier: how often does it see the class that was asked for?
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from probgen.demo.problem import CLASSES, LEVELS, Problem, square
-from probgen.demo.registry import DigitModel
+from probgen.demo.neighbors import Nearest, nearest_training_images
+from probgen.demo.problem import Problem
+from probgen.demo.registry import ImageModel
 from probgen.metrics import (
     ClassifierFeatures,
     FrechetReport,
@@ -25,9 +26,10 @@ from probgen.metrics import (
     train_classifier_features,
 )
 
-__all__ = ["DrawQuality", "digit_features", "draw_quality", "quality_of"]
+__all__ = ["DrawQuality", "draw_quality", "image_features", "quality_of"]
 
-PER_CLASS = 40
+PER_CLASS, _SHOWN = 40, 50
+_REFERENCE = 10_000  # training images that draws are compared with
 
 
 class DrawQuality(NamedTuple):
@@ -36,26 +38,33 @@ class DrawQuality(NamedTuple):
     Attributes:
         report: The Fréchet distance of features, with the floor.
         overlap: Precision, recall, density and coverage.
-        read: Share of images by class in which the classifier sees the digit that was asked for.
+        read: Share of images by class in which the classifier sees the class that was asked for.
+        nearest: The nearest training images.
+        draws: The first draws, pixels ``[n, D]``.
 
     Example:
         >>> from probgen.demo import DrawQuality
         >>> DrawQuality._fields
-        ('report', 'overlap', 'read')
+        ('report', 'overlap', 'read', 'nearest', 'draws')
     """
 
     report: FrechetReport
     overlap: NeighborhoodOverlap
     read: MeanError
+    nearest: Nearest
+    draws: Tensor
 
-    def cells(self) -> list[str]:
-        """What a row of a table shows."""
-        shares = [f"{getattr(self.overlap, name).mean:.2f}" for name in ("precision", "recall", "density", "coverage")]
-        distance = self.report.distance
-        return [f"{distance.mean:.2f} ± {distance.error:.2f}", *shares, f"{self.read.mean:.3f}"]
+    def share(self, name: str) -> str:
+        """A share of the overlap, as tables show it."""
+        return f"{getattr(self.overlap, name).mean:.2f}"
+
+    @property
+    def distance(self) -> str:
+        """The Fréchet distance, as tables show it."""
+        return f"{self.report.distance.mean:.2f} ± {self.report.distance.error:.2f}"
 
 
-def digit_features(problem: Problem, *, steps: int, seed: int) -> ClassifierFeatures:
+def image_features(problem: Problem, *, steps: int, seed: int) -> ClassifierFeatures:
     """The classifier whose features are used.
 
     Args:
@@ -64,47 +73,52 @@ def digit_features(problem: Problem, *, steps: int, seed: int) -> ClassifierFeat
         seed: Fixes weights and batches.
 
     Example:
-        >>> from probgen.demo import Settings, digit_features, load_problem
-        >>> digit_features(load_problem(Settings.smoke()), steps=5, seed=0).num_features
+        >>> from probgen.demo import Settings, image_features, load_problem
+        >>> image_features(load_problem(Settings.smoke()), steps=5, seed=0).num_features
         64
     """
-    train, test = ((square(part.x).float(), part.labels) for part in (problem.train, problem.test))
-    return train_classifier_features(*train, test=test, name="digits classifier", steps=steps, seed=seed)
+    square = problem.images.square
+    train, test = ((square(part.x), part.labels) for part in (problem.train, problem.test))
+    name = f"{problem.name} classifier"
+    return train_classifier_features(*train, test=test, name=name, steps=steps, seed=seed).cpu()
 
 
 def quality_of(v: Tensor, by_class: Tensor, labels: Tensor, problem: Problem, extractor: ClassifierFeatures) -> DrawQuality:
     """Judge images.
 
     Args:
-        v: Unconditional ones, pixels ``[n, 64]`` in the unit cube.
-        by_class: Images by class, ``[m, 64]``.
+        v: Unconditional ones, pixels ``[n, D]`` in the unit cube.
+        by_class: Images by class, ``[m, D]``.
         labels: Their classes, ``[m]``.
         problem: The data.
-        extractor: The features, of integer images ``[n, 8, 8]``.
+        extractor: The features, of integer images ``[n, height, width]``.
 
     Example:
-        >>> from probgen.demo import Settings, digit_features, load_problem, quality_of
+        >>> from probgen.demo import Settings, image_features, load_problem, quality_of
         >>> problem = load_problem(Settings.smoke())
-        >>> extractor = digit_features(problem, steps=5, seed=0)
+        >>> extractor = image_features(problem, steps=5, seed=0)
         >>> test = problem.test_v[0]
         >>> found = quality_of(test, test, problem.test.labels, problem, extractor)
         >>> abs(found.report.distance.mean / found.report.floor.mean - 1) < 1e-6
         True
     """
-    reference, held_out = (square(part.x).float() for part in (problem.train, problem.test))
-    drawn = _integers(v)
+    images = problem.images
+    reference, held_out = images.square(problem.train.x[:_REFERENCE]), images.square(problem.test.x)
+    drawn = images.square(images.integers(v))
     count = min(len(drawn), len(reference))
     return DrawQuality(
         frechet_report(drawn, reference, held_out, extractor),
         neighborhood_overlap(extractor(reference[:count]), extractor(drawn[:count])),
-        accuracy(extractor.classify(_integers(by_class)), labels),
+        accuracy(extractor.classify(images.square(images.integers(by_class))), labels),
+        nearest_training_images(v, problem),
+        v[:_SHOWN],
     )
 
 
 def draw_quality(
-    model: DigitModel, conditional: DigitModel, problem: Problem, extractor: ClassifierFeatures, *, seed: int
+    model: ImageModel, conditional: ImageModel, problem: Problem, extractor: ClassifierFeatures, *, seed: int
 ) -> DrawQuality:
-    """Draw as many images as there are test images, forty of each digit by class, and judge them.
+    """Draw as many images as there are test images, some of each class, and judge them.
 
     Args:
         model: The unconditional model.
@@ -114,18 +128,14 @@ def draw_quality(
         seed: Of the draws.
 
     Example:
-        >>> from probgen.demo import ENTRIES, Settings, digit_features, draw_quality, load_problem
+        >>> from probgen.demo import ENTRIES, Settings, draw_quality, image_features, load_problem
         >>> problem = load_problem(Settings.smoke())
         >>> model = ENTRIES["adversarial network"].build(problem, conditional=True)
-        >>> found = draw_quality(model, model, problem, digit_features(problem, steps=5, seed=0), seed=0)
-        >>> found.report.num_examples, len(found.cells())
-        (397, 6)
+        >>> found = draw_quality(model, model, problem, image_features(problem, steps=5, seed=0), seed=0)
+        >>> found.report.num_examples, found.nearest.distances.shape
+        (397, torch.Size([397]))
     """
     torch.manual_seed(seed)
-    labels = torch.arange(CLASSES).repeat_interleave(PER_CLASS)
-    v, by_class = model.sample(len(problem.test)), conditional.sample(len(labels), labels)
-    return quality_of(v, by_class, labels, problem, extractor)
-
-
-def _integers(v: Tensor) -> Tensor:
-    return square((v * LEVELS).floor().clamp(0, LEVELS - 1))
+    count = len(problem.test)
+    labels = torch.arange(problem.images.num_classes).repeat_interleave(min(PER_CLASS, count // 10))
+    return quality_of(model.sample(count), conditional.sample(len(labels), labels), labels, problem, extractor)

@@ -1,4 +1,4 @@
-"""The page of results: samples, classes, densities of the plane, an interpolation. One file, no network."""
+"""The page of results: the comparison and what it says, the families side by side, then details. One file, no network."""
 
 from __future__ import annotations
 
@@ -7,47 +7,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from probgen.demo.problem import square
+from probgen.demo.comparison import comparison_table, findings
+from probgen.demo.measured import Measured, software
 from probgen.demo.results import Results
-from probgen.plot import Page, density_2d, history, image_grid
+from probgen.demo.side_by_side import completion_rows, draw_rows, interpolation_rows, neighbor_rows
+from probgen.plot import Page, density_2d, history, image_grid, image_rows
 
-__all__ = ["interpolation", "write_page"]
+__all__ = ["figures_of", "write_page"]
 
-_BOUND = (
-    "Bits per dimension are for images with 17 gray values. For flows they are exact for the density of uniformly dequantized "
-    "images and so an upper bound of the code length of the integers; for the autoregressive model they are that code length, "
-    "exactly; for autoencoders and diffusion (<=) they are a variational bound of it. The uniform law needs log2(17) = 4.09. "
-    "The round trip of an autoencoder is its reconstruction. An adversarial network has no density and so no bits: its draws "
-    "are judged below, as are those of all others."
+_KINDS = (
+    "Bits per dimension are those of coding the integers; less is better. 'exact': the code length itself. 'exact density': "
+    "the likelihood of images with uniform noise inside each level is exact, and bounds the code length of the integers. "
+    "'bound': a variational bound of it, so the model may be better than its number. 'none': no likelihood exists. ± is one "
+    "standard error over images."
 )
-
-_DRAWS = (
-    "As many draws as there are test images, rounded to gray values, against the training images in the features of a {}. "
-    "Less is better for the distance; for the others what the test images have: they are the floor, what a perfect model gets. "
-    "A model that is better than the floor is nearer to the training images than new images are: a sign that it leans on them."
+_WAYS = (
+    "From one test image to another through each latent space. A flow and a diffusion model have one code for every image; an "
+    "autoencoder shows the means of its decoder; an autoregressive model has only numbers that are used in order, so its ways "
+    "jump; an adversarial network has no code of a given image and goes between two draws."
 )
-
-
-def interpolation(results: Results, name: str, *, steps: int = 10) -> Tensor:
-    """Lines (or arcs, if the model says so) in latent space between pairs of real test images: ``[3 * steps, 64]`` pixels.
-
-    Args:
-        results: Of a run.
-        name: Which unconditional model.
-        steps: Images on each line, both ends included.
-
-    Example:
-        >>> from probgen.demo import Settings, interpolation, run
-        >>> results = run(Settings.smoke(), progress=False)  # doctest: +SKIP
-        >>> interpolation(results, "spline coupling").shape  # doctest: +SKIP
-        torch.Size([30, 64])
-    """
-    model = results.models[name]
-    label = results.problem.test.labels.tolist()
-    ends = [label.index(digit) for digit in (0, 6, 3, 8, 1, 7)]
-    z = model.encode(results.problem.test_v[0][ends])
-    t = torch.linspace(0, 1, steps)
-    return torch.cat([model.decode(model.mix(z[k], z[k + 1], t)) for k in (0, 2, 4)]).clamp(0, 1)
 
 
 def write_page(results: Results, path: str | Path) -> Path:
@@ -57,49 +35,128 @@ def write_page(results: Results, path: str | Path) -> Path:
         results: Of a run.
         path: File to write; folders are made.
 
+    Raises:
+        ImportError: matplotlib is missing.
+
     Example:
         >>> from probgen.demo import Settings, run, write_page
         >>> write_page(run(Settings.smoke(), progress=False), "page.html")  # doctest: +SKIP
         PosixPath('page.html')
     """
-    page = Page("Digits by density")
-    page.text(_BOUND)
-    page.table(*results.score_table())
-    page.heading("Draws")
-    page.text(_DRAWS.format(results.quality["test images"].report.extractor))
-    page.table(*results.quality_table())
+    page = Page(f"Five families, one data set: {results.problem.name}")
+    _compare(page, results)
+    _show(page, results)
+    _details(page, results)
     for name in results.models:
-        page.heading(name)
-        torch.manual_seed(results.settings.seed)
-        page.figure(image_grid(square(results.models[name].sample(50)), columns=25, size=0.4), "Draws from p(x).")
-        labels = torch.arange(10).repeat_interleave(10)
-        by_class = results.conditional[name].sample(100, labels)
-        page.figure(image_grid(square(by_class), columns=20, size=0.4), "Draws from p(x | y), ten for each digit.")
-        images = results.reweighted[name].images[:, :10].flatten(0, 1)
-        page.figure(image_grid(square(images), columns=20, size=0.4), "p(x | y) from p(x), reweighted by a classifier.")
-        if results.models[name].kind != "none":
-            line = image_grid(square(interpolation(results, name)), columns=10)
-            page.figure(line, "Latent interpolation between test images.")
-        for model in dict.fromkeys((results.models[name], results.conditional[name])):
-            for caption, rows in model.pictures().items():
-                page.figure(image_grid(square(rows.flatten(0, 1)), columns=rows.shape[1], size=0.5), caption)
-    page.heading("Classification by Bayes' rule, and reweighting")
+        _family(page, results, name)
+    _plane(page, results)
+    return page.write(path)
+
+
+def figures_of(results: Results, condition: str = "") -> Measured:
+    """The tables as data, with the conditions under which they were measured.
+
+    Args:
+        results: Of a run.
+        condition: A sentence about the machine.
+
+    Example:
+        >>> from probgen.demo import Results, Settings, figures_of, load_problem
+        >>> figures_of(Results(Settings(), load_problem(Settings.smoke()))).title
+        'The five families side by side: digits'
+    """
+    found = Measured(f"The five families side by side: {results.problem.name}", [_conditions(results)])
+    found.conditions += [condition] if condition else []
+    for caption, rows in (
+        ("The comparison.", comparison_table(results)),
+        ("By class.", results.class_table()),
+        ("Details.", results.detail_table()),
+    ):
+        found.add(caption, *rows)
+    return found
+
+
+def _conditions(results: Results) -> str:
+    problem, settings = results.problem, results.settings
+    images = problem.images
+    return (
+        f"`python examples/demo.py --data {settings.data}`: {len(problem.train):,} training images and {len(problem.test):,} "
+        f"test images of {images.height}x{images.width} pixels with {images.levels} levels; seed {settings.seed}; "
+        f"{results.total_seconds:.0f} s in all but for the page, by the clock of the {settings.clock}, on a {settings.device}; "
+        f"{software()}."
+    )
+
+
+def _compare(page: Page, results: Results) -> None:
+    page.table(*comparison_table(results))
+    page.items(findings(results))
+    page.text(_KINDS)
+    page.text(_conditions(results))
+
+
+def _show(page: Page, results: Results) -> None:
+    page.heading("Draws, side by side")
+    page.figure(image_rows(draw_rows(results)), "Test images, and the first draws of every model; none was selected.")
+    page.heading("Not just copy and paste")
+    page.figure(image_rows(neighbor_rows(results)), "Draws, and under each the nearest of all training images.")
+    page.heading("Latent interpolation")
+    page.figure(image_rows(interpolation_rows(results)), _WAYS)
+    page.heading("Inpainting")
+    how = "; ".join(f"{name}: {model.completes}" for name, model in results.models.items() if model.completes)
+    page.figure(
+        image_rows(completion_rows(results)),
+        f"A test image of each class, what is seen of it, and one draw of the rest by each model that can: {how}. No model was "
+        "told the class or trained for this.",
+    )
+
+
+def _details(page: Page, results: Results) -> None:
+    page.heading("By class: Bayes' rule, and reweighting")
+    page.text(
+        "A model of p(x | y) classifies by Bayes' rule. A model of p(x), weighted by a classifier, draws from p(x | y): the "
+        "effective sample size says how many independent draws that is worth."
+    )
     page.table(*results.class_table())
     page.heading("Outliers: AUROC of log p(x)")
-    page.text("1 is perfect, 1/2 is chance; below 1/2 the outliers are more likely than digits: density is not familiarity.")
-    page.text("Rotation by 90 degrees is easy here: it moves ink to border columns that are blank in every training image.")
+    page.text(
+        "1 is perfect, 1/2 is chance; below 1/2 the outliers are more likely than test images: density is not familiarity. "
+        "Rotation by 90 degrees is easy for digits: it moves ink to border columns that are blank in every training image."
+    )
     page.table(*results.outlier_table())
+    page.heading("What else was measured")
+    page.text("The round trip of an autoencoder is its reconstruction; of all others a numerical error.")
+    page.table(*results.detail_table())
+    curves = {name: _smooth(losses) for name, losses in results.losses.items() if results.scores[name].kind != "none"}
+    if curves:
+        page.figure(history(curves, ylabel="loss / nats an image"), "Negative log-density, or its bound; over 20 steps.")
+
+
+def _family(page: Page, results: Results, name: str) -> None:
+    page.heading(name)
+    square, model = results.problem.images.square, results.models[name]
+    torch.manual_seed(results.settings.seed)
+    labels = torch.arange(results.problem.images.num_classes).repeat_interleave(10)
+    by_class = results.conditional[name].sample(len(labels), labels)
+    page.figure(image_grid(square(by_class), columns=20, size=0.4), "Draws from p(x | y), ten for each class.")
+    images = results.reweighted[name].images[:, :10].flatten(0, 1)
+    page.figure(image_grid(square(images), columns=20, size=0.4), "p(x | y) from p(x), reweighted by a classifier.")
+    for own in dict.fromkeys((model, results.conditional[name])):
+        for caption, rows in own.pictures().items():
+            page.figure(image_grid(square(rows.flatten(0, 1)), columns=rows.shape[1], size=0.5), caption)
+
+
+def _plane(page: Page, results: Results) -> None:
+    if not results.plane:
+        return
     page.heading("Laws of the plane")
-    page.text("Left of each pair the truth, right of it the flow; the number is KL(truth || flow) in nats.")
+    page.text(
+        "Where the truth is known: left of each pair the truth, right of it a spline coupling flow; KL(truth || flow) in nats."
+    )
     pairs = {}
     for fitted in results.plane:
         pairs[fitted.name] = fitted.truth
         pairs[f"{fitted.name}: KL {fitted.divergence:.3f}"] = fitted.fitted
     page.figure(density_2d(pairs, columns=4), "Densities.")
-    page.heading("Training")
-    curves = {name: _smooth(losses) for name, losses in results.losses.items() if results.scores[name].kind != "none"}
-    page.figure(history(curves, ylabel="loss / nats an image"), "Negative log-density, or its bound; over 20 steps.")
-    return page.write(path)
 
 
 def _smooth(losses: Tensor, width: int = 20) -> Tensor:

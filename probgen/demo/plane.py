@@ -12,7 +12,7 @@ from torch import Tensor
 
 from probgen.data import Batches
 from probgen.data.toys import TOYS
-from probgen.demo.problem import Settings
+from probgen.demo.settings import Settings
 from probgen.demo.training import fit
 from probgen.distributions import TransformedDistribution, standard_normal
 from probgen.distributions.bijectors import Affine

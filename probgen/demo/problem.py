@@ -1,79 +1,66 @@
-r"""The problem: densities of 8x8 digits over the unit cube, honestly compared.
+r"""The problem: densities of small gray images over the unit cube, honestly compared.
 
-Images have integer values 0 to 16. They are dequantized uniformly, :math:`v = (x + u)/17 \in [0, 1)^{64}`, anew in every epoch,
-and every model is a density of :math:`v`. Its bits per dimension are exact for :math:`v` and, by Jensen's inequality, an upper
-bound of the code length of the integers (see ``probgen.data.dequantization``). All models are scored on the same noise.
+Images have integer values :math:`0, \dots, L - 1`. They are dequantized uniformly, :math:`v = (x + u)/L \in [0, 1)^D`, anew
+in every epoch, and every model is a density of :math:`v`. Its bits per dimension are exact for :math:`v` and, by Jensen's
+inequality, an upper bound of the code length of the integers (see ``probgen.data.dequantization``). All models are scored on
+the same noise.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from probgen.data import Split, dequantize, load_digits, to_logits
-from probgen.distributions.bijectors import Affine, Bijector, Compose, Lift
+from probgen.data import (
+    Dataset,
+    Split,
+    dequantize,
+    load_digits,
+    load_fashion_mnist,
+    load_or_stand_in,
+    logit_preprocessing,
+    to_logits,
+)
+from probgen.demo.image_format import ImageFormat
+from probgen.demo.settings import Settings
+from probgen.distributions.bijectors import Affine, Bijector
 
-__all__ = ["CLASSES", "LEVELS", "PIXELS", "Problem", "Settings", "centered", "load_problem", "one_hot", "pixels", "square"]
+__all__ = ["DATA", "Problem", "load_problem"]
 
-LEVELS, PIXELS, CLASSES = 17, 64, 10
-ALPHA = 0.05
+DATA: dict[str, Callable[[], Dataset]] = {"digits": load_digits, "fashion-mnist": load_fashion_mnist}
+"""Name to loader."""
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How much work to do.
-
-    Attributes:
-        steps: Training steps of each model.
-        toy_steps: Training steps of each two-dimensional flow.
-        draws: Dequantizations over which every test density is averaged.
-        samples: Samples for reweighting and for speed.
-        toys: How many two-dimensional laws to fit.
-        seed: Fixes everything.
-        width: Channels of networks on images.
-
-    Example:
-        >>> from probgen.demo import Settings
-        >>> Settings.smoke().steps < Settings().steps
-        True
-    """
-
-    steps: int = 800
-    toy_steps: int = 400
-    draws: int = 4
-    samples: int = 2000
-    toys: int = 6
-    seed: int = 0
-    width: int = 32
-
-    @classmethod
-    def smoke(cls) -> Settings:
-        """A few steps of everything, to see that it runs."""
-        return cls(steps=20, toy_steps=5, draws=1, samples=100, toys=2, width=8)
+_FINE = 1e-6  # the logit's margin for bytes: black stays apart from the next level; 17 levels are apart at 0.05
+_MOST = 10_000  # training images from which moments are taken
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Digits as pixels in the unit cube.
+    """Images as pixels in the unit cube; they stay on the CPU.
 
     Attributes:
-        train: Integer images ``[n, 64]`` with labels.
+        name: Of the data.
+        images: Their format.
+        train: Integer images ``[n, D]`` with labels.
         validation: The same, for choosing.
-        test: The same, for reporting.
-        test_v: The test images, dequantized: ``[draws, n, 64]``, the same for every model.
-        loc: Mean of the training images' logits, ``[64]``.
-        scale: Their standard deviation, ``[64]``.
+        test: The same, for reporting; perhaps the first of more.
+        test_v: The test images, dequantized: ``[draws, n, D]``, the same for every model.
+        loc: Mean of the training images' logits, ``[D]``.
+        scale: Their standard deviation, ``[D]``.
         width: Channels of networks on images.
+        sampler_steps: Of diffusion.
 
     Example:
         >>> from probgen.demo import Settings, load_problem
         >>> load_problem(Settings.smoke()).test_v.shape
-        torch.Size([1, 397, 64])
+        torch.Size([1, 100, 64])
     """
 
+    name: str
+    images: ImageFormat
     train: Split
     validation: Split
     test: Split
@@ -81,6 +68,7 @@ class Problem:
     loc: Tensor
     scale: Tensor
     width: int = 32
+    sampler_steps: int = 12
 
     @property
     def to_pixels(self) -> Bijector:
@@ -90,88 +78,63 @@ class Problem:
     @property
     def from_logits(self) -> Bijector:
         """The fixed last layer of every flow: logits to pixels, onto a box a little larger than the unit cube."""
-        widen = Affine(-ALPHA / (1 - 2 * ALPHA), 1 / (1 - 2 * ALPHA))
-        return Compose(Lift(torch.distributions.SigmoidTransform()), widen)
+        return logit_preprocessing(margin(self.images))
+
+    @property
+    def frequency(self) -> Tensor:
+        """Shares of the classes in the training images, ``[classes]``."""
+        return torch.bincount(self.train.labels, minlength=self.images.num_classes) / len(self.train)
 
     def noisy(self, x: Tensor, seed: int) -> Tensor:
-        """Dequantize integer images ``[n, 64]`` with noise fixed by ``seed``."""
-        return dequantize(x, LEVELS, generator=torch.Generator().manual_seed(seed))
+        """Dequantize integer images ``[n, D]`` with noise fixed by ``seed``."""
+        return self.images.noisy(x, seed)
+
+    def examples(self, count: int | None = None) -> Tensor:
+        """The first test image of each class, ``[classes, D]`` pixels; with a number, as many from the first classes on."""
+        labels = self.test.labels.tolist()
+        first = [labels.index(k) for k in range(self.images.num_classes) if k in labels]
+        return self.test_v[0][first[:count]]
 
 
 def load_problem(settings: Settings) -> Problem:
-    """Load the embedded digits and prepare what all models share.
+    """Load images and prepare what all models share.
 
     Args:
-        settings: ``draws``, ``seed`` and ``width`` are used.
+        settings: what concerns the data; with ``stand_in`` enlarged digits will do where they are not here.
+
+    Raises:
+        ValueError: there is no such data set.
+        DataNotFoundError: its files are not here.
 
     Example:
         >>> from probgen.demo import Settings, load_problem
         >>> len(load_problem(Settings.smoke()).train)
         1200
     """
-    digits = load_digits()
-    train, validation, test = (Split(s.x.flatten(1), s.y) for s in (digits.train, digits.validation, digits.test))
+    if settings.data not in DATA:
+        raise ValueError(f"`data` must be one of {', '.join(DATA)}; got {settings.data!r}.")
+    found = load_or_stand_in(DATA[settings.data], stand_in=settings.stand_in)
+    images = ImageFormat(*found.train.x.shape[-2:], found.levels or 256, int(found.train.labels.max()) + 1)
+    train, validation, test = (Split(s.x.flatten(1), s.y) for s in (found.train, found.validation, found.test))
+    train = train.take(range(min(settings.train_images, len(train))))
+    test = test.take(range(min(settings.test_images, len(test))))
     generator = torch.Generator().manual_seed(settings.seed)
-    logits, _ = to_logits(dequantize(train.x, LEVELS, generator=generator), ALPHA)
-    test_v = torch.stack([dequantize(test.x, LEVELS, generator=generator) for _ in range(settings.draws)])
-    return Problem(train, validation, test, test_v, logits.mean(0), logits.std(0), settings.width)
+    logits, _ = to_logits(dequantize(train.x[:_MOST], images.levels, generator=generator), margin(images))
+    test_v = torch.stack([dequantize(test.x, images.levels, generator=generator) for _ in range(settings.draws)])
+    sizes = {"width": settings.width, "sampler_steps": settings.sampler_steps}
+    return Problem(found.name, images, train, validation, test, test_v, logits.mean(0), logits.std(0), **sizes)
 
 
-def one_hot(label: Tensor) -> Tensor:
-    """Labels ``[*batch]`` as vectors ``[*batch, 10]``: the context of class-conditional models.
-
-    Args:
-        label: Integers 0 to 9.
-
-    Example:
-        >>> import torch
-        >>> from probgen.demo import one_hot
-        >>> one_hot(torch.tensor(2)).shape
-        torch.Size([10])
-    """
-    return functional.one_hot(label, CLASSES).to(torch.get_default_dtype())
-
-
-def centered(v: Tensor) -> Tensor:
-    """Centered gray values :math:`k/8 - 1` of the cells that pixels lie in, ``[*batch, 64]``.
+def margin(images: ImageFormat) -> float:
+    """How far the logit keeps from the ends of the unit interval.
 
     Args:
-        v: Pixels in the unit cube, ``[*batch, 64]``.
+        images: The finer the levels, the less.
 
     Example:
-        >>> import torch
-        >>> from probgen.demo.problem import centered
-        >>> centered(torch.tensor([0.0, 0.5, 1.0]))
-        tensor([-1.,  0.,  1.])
+        >>> from probgen.demo import DIGITS
+        >>> from probgen.demo.problem import margin
+        >>> margin(DIGITS)
+        0.05
     """
-    return (v * LEVELS).floor().clamp(0, LEVELS - 1) / 8 - 1
-
-
-def pixels(x: Tensor) -> Tensor:
-    """Pixels in the unit cube, in the middle of the cells of centered gray values, ``[*batch, 64]``.
-
-    Args:
-        x: Centered gray values, ``[*batch, 64]``.
-
-    Example:
-        >>> import torch
-        >>> from probgen.demo.problem import centered, pixels
-        >>> pixels(torch.tensor([0.0])), centered(pixels(torch.tensor([-0.5, 0.75])))
-        (tensor([0.5000]), tensor([-0.5000,  0.7500]))
-    """
-    return (((x + 1) * 8 + 0.5) / LEVELS).clamp(0, 1)
-
-
-def square(x: Tensor) -> Tensor:
-    """Flat images ``[*batch, 64]`` as images ``[*batch, 8, 8]``.
-
-    Args:
-        x: Pixels in row-major order.
-
-    Example:
-        >>> import torch
-        >>> from probgen.demo.problem import square
-        >>> square(torch.zeros(5, 64)).shape
-        torch.Size([5, 8, 8])
-    """
-    return x.reshape(*x.shape[:-1], 8, 8)
+    return 0.05 if images.levels <= 32 else _FINE

@@ -9,50 +9,53 @@ from torch import Tensor, nn
 
 from probgen import infer
 from probgen.data import Batches, dequantize
-from probgen.demo.problem import LEVELS, Problem, Settings
-from probgen.demo.registry import DigitModel, Entry
+from probgen.demo.problem import Problem
+from probgen.demo.registry import Entry, ImageModel
+from probgen.demo.settings import Settings
 
-__all__ = ["digit_batches", "train"]
-
-BATCH = 128
+__all__ = ["image_batches", "train"]
 
 
-def digit_batches(problem: Problem, *, conditional: bool, seed: int) -> Batches:
+def image_batches(problem: Problem, *, conditional: bool, seed: int, size: int = 128) -> Batches:
     """Dequantized training images, with labels if ``conditional``; the noise is new in every epoch and resumable.
 
     Args:
         problem: The data.
         conditional: Whether to give labels too.
         seed: Fixes order and noise.
+        size: Images in a batch.
 
     Example:
-        >>> from probgen.demo import Settings, digit_batches, load_problem
-        >>> v, label = next(iter(digit_batches(load_problem(Settings.smoke()), conditional=True, seed=0)))
+        >>> from probgen.demo import Settings, image_batches, load_problem
+        >>> v, label = next(iter(image_batches(load_problem(Settings.smoke()), conditional=True, seed=0)))
         >>> v.shape, label.shape
         (torch.Size([128, 64]), torch.Size([128]))
     """
 
     def noise(batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
-        return (dequantize(batch[0], LEVELS, generator=generator), *batch[1:])
+        return (dequantize(batch[0], problem.images.levels, generator=generator), *batch[1:])
 
     columns = (problem.train.x, problem.train.y) if conditional and problem.train.y is not None else (problem.train.x,)
-    return Batches(columns, BATCH, seed=seed, drop_last=True, transform=noise)
+    return Batches(columns, size, seed=seed, drop_last=True, transform=noise)
 
 
 def train(
     entry: Entry, problem: Problem, settings: Settings, *, conditional: bool, progress: bool = False
-) -> tuple[DigitModel, Tensor]:
+) -> tuple[ImageModel, Tensor]:
     """Build and train one model.
 
     Args:
         entry: The family.
         problem: The data.
-        settings: ``steps`` and ``seed`` are used.
+        settings: ``steps``, ``seed`` and ``device`` are used.
         conditional: Unconditional or by class.
         progress: Whether to show a bar.
 
     Returns:
-        The model, ready for evaluation, and the loss of every step in nats an image.
+        The model, ready for evaluation on the device, and the loss of every step in nats an image.
+
+    Raises:
+        KeyboardInterrupt: training was stopped by a signal: half a training is no result.
 
     Example:
         >>> from dataclasses import replace
@@ -64,11 +67,20 @@ def train(
     """
     torch.manual_seed(settings.seed)
     model = entry.build(problem, conditional=conditional)
-    batches = digit_batches(problem, conditional=conditional, seed=settings.seed)
+    batches = image_batches(problem, conditional=conditional, seed=settings.seed, size=entry.batch)
     steps = max(1, round(entry.share * settings.steps))
     average = None if entry.averaging is None else infer.EMA(model, entry.averaging)
     objective = entry.objective(model)
-    losses = fit(objective, batches, steps, entry.learning_rate, betas=entry.betas, average=average, progress=progress)
+    losses = fit(
+        objective,
+        batches,
+        steps,
+        entry.learning_rate,
+        betas=entry.betas,
+        average=average,
+        progress=progress,
+        device=settings.device,
+    )
     if average is not None:
         average.copy_to_module()
     model.eval()
@@ -84,6 +96,7 @@ def fit(
     betas: tuple[float, float] = (0.9, 0.999),
     average: infer.EMA | None = None,
     progress: bool = False,
+    device: str = "cpu",
 ) -> Tensor:
     """Minimize by AdamW: warm-up over a tenth of the steps, then a cosine down to zero; gradients clipped to norm 5 a datum.
 
@@ -95,9 +108,13 @@ def fit(
         betas: Of AdamW.
         average: A moving average that follows the weights.
         progress: Whether to show a bar.
+        device: "cpu" or "cuda".
 
     Returns:
         The loss of every step, per datum, in nats.
+
+    Raises:
+        KeyboardInterrupt: it was stopped by a signal.
     """
 
     def factor(step: int) -> float:
@@ -113,6 +130,8 @@ def fit(
         clip_norm=5.0 * batches.batch_size,
         ema=average,
         progress=progress,
-        accelerator="cpu",
+        accelerator=device,
     )
+    if history.interrupted:
+        raise KeyboardInterrupt
     return torch.tensor(history.losses) / batches.batch_size

@@ -18,9 +18,10 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222;
   background: #fff; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; font-size: 0.9rem; } td, th { padding: 0.25rem 0.7rem; border-bottom: 1px solid #eee; }
-.wide { overflow-x: auto; } th { text-align: left; } figure { margin: 1rem 0; } figcaption { font-size: 0.9rem; color: #555; }
-img { max-width: 100%; image-rendering: auto; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.9rem; }
+td, th { padding: 0.25rem 0.7rem; border-bottom: 1px solid #eee; } td { white-space: nowrap; }
+th { text-align: left; vertical-align: bottom; } figure { margin: 1rem 0; }
+figcaption { font-size: 0.9rem; color: #555; } img { max-width: 100%; height: auto; } ul { padding-left: 1.2rem; }
 """
 
 
@@ -50,6 +51,10 @@ class Page:
         """Add a paragraph."""
         self._parts.append(f"<p>{html.escape(text)}</p>")
 
+    def items(self, texts: Sequence[str]) -> None:
+        """Add a list of sentences."""
+        self._parts.append("<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in texts) + "</ul>")
+
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add a table; floats are shown with four significant digits."""
         head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
@@ -75,11 +80,12 @@ class Page:
         )
 
     def write(self, path: str | Path) -> Path:
-        """Write the page to ``path`` (folders are made) and return the path."""
+        """Write the page to ``path`` (folders are made) and return the path; it is there as a whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.render(), encoding="utf-8")
-        return path
+        unfinished = path.with_name(f".{path.name}.part")
+        unfinished.write_text(self.render(), encoding="utf-8")
+        return unfinished.replace(path)
 
 
 def _cell(cell: object) -> str:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from scipy import stats
 
-from probgen.demo import AutoregressiveModel, Settings, digits_autoregressive, load_problem, maximum_likelihood
+from probgen.demo import AutoregressiveModel, ImageFormat, Settings, gray_pixel_cnn, load_problem, maximum_likelihood
+from probgen.distributions.elements import NormalElement
 
 TEN = torch.arange(10)
 
@@ -15,7 +16,7 @@ TEN = torch.arange(10)
 def model():
     torch.manual_seed(0)
     frequency = torch.arange(1.0, 11.0) / 55
-    model = AutoregressiveModel(digits_autoregressive(channels=8), frequency).eval()
+    model = AutoregressiveModel(gray_pixel_cnn(channels=8), frequency).eval()
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return model
@@ -76,6 +77,22 @@ def test_completions_keep_what_is_given(model, problem):
     done = model.complete(v, 4)
     assert torch.equal((done * 17).floor()[:, :32], (v * 17).floor()[:, :32])
     assert not torch.equal((done * 17).floor()[:, 32:], (v * 17).floor()[:, 32:])
-    ((_, rows),) = model.pictures().items()
-    assert rows.shape == (6, 10, 64)
-    assert torch.equal(rows[2:, :, :32], rows[:1, :, :32].expand(4, -1, -1))
+
+
+def test_bytes_have_logistic_mixtures_and_codes_that_bring_them_back():
+    """The same class serves 256 levels and another size: its latents are exact there too."""
+    torch.manual_seed(0)
+    images = ImageFormat(5, 4, levels=256, num_classes=3)
+    model = AutoregressiveModel(gray_pixel_cnn(images, channels=4), images=images).eval()
+    v = torch.rand(6, 20)
+    torch.testing.assert_close(model.decode(model.encode(v)), v, rtol=0, atol=1e-5)
+    by_class = torch.stack([model.log_prob(v, torch.full((6,), k)) for k in range(3)])
+    torch.testing.assert_close(model.log_prob(v), by_class.logsumexp(0) - math.log(3))
+
+
+def test_a_law_without_a_table_has_no_codes():
+    images = ImageFormat(4, 4, levels=256, num_classes=2)
+    law = gray_pixel_cnn(images, channels=4)
+    law.element = NormalElement()
+    with pytest.raises(TypeError, match="NormalElement"):
+        AutoregressiveModel(law, images=images)._masses(law, torch.zeros(1, 2))

@@ -13,9 +13,9 @@ class _Ink:
 
 
 def test_auroc_of_a_score_that_sees_only_ink():
-    problem = load_problem(Settings.smoke())
+    problem = load_problem(Settings())
     found = detect(_Ink(), problem, seed=0)
-    assert found["pale digits"] > 0.95
+    assert found["pale images"] > 0.95
     assert found["blank"] == 1.0
     for name in ("shuffled pixels", "rotated by 90 degrees", "upside down"):
         assert abs(found[name] - 0.5) < 0.02
@@ -26,3 +26,8 @@ def test_rotation_and_range():
     made = outliers(problem, seed=0)
     assert torch.equal(made["rotated by 90 degrees"][0].reshape(8, 8).rot90(-1), problem.test.x[0].reshape(8, 8).long())
     assert all(int(x.min()) >= 0 and int(x.max()) <= 16 for x in made.values())
+
+
+def test_a_count_limits_all_kinds():
+    made = outliers(load_problem(Settings.smoke()), seed=0, count=7)
+    assert {len(x) for x in made.values()} == {7}

@@ -6,7 +6,7 @@ import pyro
 import pytest
 import torch
 
-from probgen.demo import ENTRIES, LEVELS, PIXELS, DigitModel, Entry, Settings, load_problem, maximum_likelihood
+from probgen.demo import DIGITS, ENTRIES, Entry, ImageModel, Settings, entries_for, load_problem, maximum_likelihood
 
 EXACT = [name for name, entry in ENTRIES.items() if entry.objective is maximum_likelihood]
 
@@ -17,7 +17,7 @@ def test_exact_densities(name, conditional):
     problem = load_problem(Settings.smoke())
     assert isinstance(ENTRIES[name], Entry)
     model = ENTRIES[name].build(problem, conditional=conditional).eval()
-    assert isinstance(model, DigitModel)
+    assert isinstance(model, ImageModel)
     assert model.kind == "exact"
     label = problem.test.labels[:7] if conditional else None
     v = problem.test_v[0][:7]
@@ -26,13 +26,34 @@ def test_exact_densities(name, conditional):
     assert bool(((draws >= 0) & (draws <= 1)).all())
     assert torch.allclose(model.decode(model.encode(v, label), label), v, atol=1e-4)
     trace = pyro.poutine.trace(model).get_trace(v, label)
-    cells = 0.0 if model.dequantized else len(v) * PIXELS * math.log(LEVELS)  # a program of integers gives the masses of cells
+    cells = (
+        0.0 if model.dequantized else len(v) * DIGITS.num_pixels * math.log(DIGITS.levels)
+    )
     expected = model.log_prob(v, label).sum() - cells
     assert torch.allclose(trace.log_prob_sum(), expected, rtol=1e-4)
     loss = maximum_likelihood(model)(v, label) if conditional else maximum_likelihood(model)(v)
     assert math.isclose(loss.item(), -float(expected), rel_tol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def large():
+    return load_problem(Settings.smoke("fashion-mnist"))
+
+
+@pytest.mark.parametrize("name", ["Glow", "PixelCNN", "variational autoencoder", "diffusion", "adversarial network"])
+def test_larger_images_get_one_convolutional_model_a_family(large, name):
+    entries = entries_for(large)
+    assert sorted(entry.family for entry in entries.values()) == sorted({entry.family for entry in ENTRIES.values()})
+    torch.manual_seed(0)
+    model = entries[name].build(large, conditional=entries[name].serves_both).eval()
+    assert any(isinstance(part, torch.nn.Conv2d | torch.nn.ConvTranspose2d) for part in model.modules())
+    draws = model.sample(2)
+    assert draws.shape == (2, 784)
+    assert 0 <= float(draws.min()) <= float(draws.max()) <= 1
+    if model.kind != "none":
+        assert bool(model.log_prob(large.test_v[0][:2]).isfinite().all())
+
+
 def test_an_unknown_family_says_what_is_missing():
     with pytest.raises(NotImplementedError):
-        DigitModel().log_prob(torch.zeros(1, 64))
+        ImageModel().log_prob(torch.zeros(1, 64))

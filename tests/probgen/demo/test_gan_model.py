@@ -11,11 +11,10 @@ from probgen.demo import (
     GANModel,
     Settings,
     adversarial,
-    digit_batches,
     digits_gan,
+    image_batches,
     load_problem,
 )
-from probgen.demo.problem import centered, square
 from probgen.distributions.bijectors import Affine
 
 
@@ -73,7 +72,7 @@ def test_the_game_sees_centered_images_and_sums_over_the_batch(problem):
     found = loss(v, label, player="generator")
     torch.manual_seed(1)
     plain = infer.Adversarial(infer.NonSaturating())(model.generator_law, model.critic)
-    expected = 12 * plain(square(centered(v)).unsqueeze(-3), label, player="generator")
+    expected = 12 * plain(model.data(v), label, player="generator")
     assert torch.allclose(found, expected)
     assert torch.allclose(loss(v, label, player="critic") / 12, torch.tensor(1.386), atol=0.3)  # about 2 log 2 at the start
 
@@ -81,12 +80,19 @@ def test_the_game_sees_centered_images_and_sums_over_the_batch(problem):
 def test_a_few_turns_move_both_players(problem):
     model = small()
     before = [parameter.clone() for parameter in model.parameters()]
-    infer.fit(adversarial(model), digit_batches(problem, conditional=True, seed=0), steps=4, progress=False, accelerator="cpu")
+    infer.fit(adversarial(model), image_batches(problem, conditional=True, seed=0), steps=4, progress=False, accelerator="cpu")
     assert all(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
 def test_pictures_have_their_shapes():
     assert [rows.shape for rows in small().pictures().values()] == [(5, 10, 64), (5, 10, 64)]
+
+
+def test_a_way_is_one_of_draws_of_one_class():
+    torch.manual_seed(0)
+    way = small().path(torch.rand(2, 64), torch.linspace(0, 1, 6))
+    assert way.shape == (6, 64)
+    assert (way[0] - way[-1]).abs().max() > 1e-3
 
 
 def test_another_model_is_refused():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from probgen.demo import ENTRIES, Settings, digit_batches, load_problem, train
+from probgen.demo import ENTRIES, Settings, image_batches, load_problem, train
 
 
 def test_training_twice_gives_the_same_and_lowers_the_loss():
@@ -17,7 +17,7 @@ def test_training_twice_gives_the_same_and_lowers_the_loss():
 
 def test_batches_hold_fresh_noise_of_the_same_images():
     problem = load_problem(Settings.smoke())
-    batches = digit_batches(problem, conditional=False, seed=0)
+    batches = image_batches(problem, conditional=False, seed=0)
     first, second = (torch.cat([batch[0] for batch in batches]) for _ in range(2))
     assert first.shape == (1152, 64)  # nine full batches
     assert not torch.equal(first.sort(0).values, second.sort(0).values)

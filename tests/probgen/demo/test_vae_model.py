@@ -61,6 +61,14 @@ def test_the_loss_is_the_negative_bound(problem):
     assert abs(float(loss.mean() + bound.mean())) < 7 * spread + 1e-3 * float(loss.mean())
 
 
+def test_completions_keep_what_is_given(problem):
+    model, v = small(), problem.test_v[0][:4]
+    torch.manual_seed(0)
+    done = model.complete(v, 3, moves=2)
+    assert torch.equal(done[:, :24], v[:, :24])
+    assert not torch.equal(done[:, 24:], v[:, 24:])
+
+
 def test_another_model_is_refused():
     with pytest.raises(TypeError, match="VAEModel"):
         evidence_bound(FlowModel(Affine(shape=(64,)), Affine(shape=(64,))))
