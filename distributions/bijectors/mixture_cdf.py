@@ -121,14 +121,16 @@ class MixtureOfLogisticsCDF(Elementwise):
 def _mixture_logit(x: Tensor, weights: Tensor, locations: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
     r""":math:`g(x)` and :math:`\log g'(x)`, shape ``[*batch]``."""
     z = (x[..., None] - locations) / widths
-    log_weights, log_widths = weights.log(), widths.log()
+    log_weights = weights.log()
     log_left, log_right = logsigmoid(z), logsigmoid(-z)
     left, right = log_weights + log_left, log_weights + log_right
     log_cdf, log_survival = left.logsumexp(-1), right.logsumexp(-1)
     logit = log_cdf - log_survival
-    upper = (right.log_softmax(-1) + log_left - log_widths).logsumexp(-1) - log_cdf
-    lower = (left.log_softmax(-1) + log_right - log_widths).logsumexp(-1) - log_survival
-    log_slope = torch.where(logit > 0, upper, lower) + math.log1p(-_FLOOR)
+    above = logit > 0
+    tail = torch.where(above[..., None], right - log_survival[..., None], left - log_cdf[..., None])  # log b_k
+    other = torch.where(above[..., None], log_left, log_right)
+    slope = ((tail + other).exp() / widths).sum(-1) + torch.finfo(z.dtype).tiny  # a floor will come; now no log of zero
+    log_slope = slope.log() - torch.where(above, log_cdf, log_survival) + math.log1p(-_FLOOR)
     floor = torch.full_like(log_slope, math.log(_FLOOR))
     return (1.0 - _FLOOR) * logit + _FLOOR * x, torch.logaddexp(log_slope, floor)
 
