@@ -8,6 +8,8 @@ PY     := $(VENV)/bin/python
 READY  := $(VENV)/.probgen-ready
 JOBS   ?= 2
 OUT    ?= build
+DATA   ?= digits
+DEVICE ?= cpu
 
 export MPLBACKEND := Agg
 
@@ -19,7 +21,8 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --timeout 600 -q
 help:
 	@echo "make test        the fast suite with all doctests (8 minutes on two cores at most)"
 	@echo "make test-long   everything: every law on every class, statistical and inductor tests"
-	@echo "make demo        train a model of each family on the embedded digits, write a page of results"
+	@echo "make demo        train a model of each family on the embedded digits, write one page that compares them"
+	@echo "make demo DATA=fashion-mnist DEVICE=cuda    the same on 28x28 images, on an accelerator"
 	@echo "make lint | types | docs | examples | browser | bench | wheel | coverage"
 	@echo "make browser     looks at the built pages in Chromium (after make docs)"
 	@echo "make ci          what has to pass: lint, types, test, docs, examples, browser, wheel"
@@ -70,7 +73,7 @@ browser: $(READY)
 	$(PY) -m pytest -q -m slow tests/browser
 
 demo: $(READY)
-	$(PY) examples/demo.py
+	$(PY) examples/demo.py --data $(DATA) --device $(DEVICE)
 
 bench: $(READY)
 	$(PY) -m pip install -q -c constraints.txt -e ".[bench]"

@@ -26,9 +26,7 @@ def test_exact_densities(name, conditional):
     assert bool(((draws >= 0) & (draws <= 1)).all())
     assert torch.allclose(model.decode(model.encode(v, label), label), v, atol=1e-4)
     trace = pyro.poutine.trace(model).get_trace(v, label)
-    cells = (
-        0.0 if model.dequantized else len(v) * DIGITS.num_pixels * math.log(DIGITS.levels)
-    )
+    cells = 0.0 if model.dequantized else len(v) * DIGITS.num_pixels * math.log(DIGITS.levels)
     expected = model.log_prob(v, label).sum() - cells
     assert torch.allclose(trace.log_prob_sum(), expected, rtol=1e-4)
     loss = maximum_likelihood(model)(v, label) if conditional else maximum_likelihood(model)(v)
@@ -46,7 +44,7 @@ def test_larger_images_get_one_convolutional_model_a_family(large, name):
     assert sorted(entry.family for entry in entries.values()) == sorted({entry.family for entry in ENTRIES.values()})
     torch.manual_seed(0)
     model = entries[name].build(large, conditional=entries[name].serves_both).eval()
-    assert any(isinstance(part, torch.nn.Conv2d | torch.nn.ConvTranspose2d) for part in model.modules())
+    assert any(parameter.dim() == 4 for parameter in model.parameters())
     draws = model.sample(2)
     assert draws.shape == (2, 784)
     assert 0 <= float(draws.min()) <= float(draws.max()) <= 1

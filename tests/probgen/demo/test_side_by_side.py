@@ -25,9 +25,13 @@ def test_ways_end_at_real_images_where_codes_are_exact(results):
         torch.testing.assert_close(rows[name][-1].flatten(), eight, rtol=0, atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def rows(results):
+    return completion_rows(results)
+
+
 @pytest.mark.parametrize("name", [name for name in ENTRIES if name != "adversarial network"])
-def test_halves_are_kept_by_every_model_that_completes(results, name):
-    rows = completion_rows(results)
+def test_halves_are_kept_by_every_model_that_completes(rows, name):
     assert "adversarial network" not in rows
     near = 0.5 / 17 + 1e-4 if name != "diffusion" else 1.0  # its last step rounds what it was guided to
     assert float((rows[name][:, :4] - rows["test images"][:, :4]).abs().max()) <= near
