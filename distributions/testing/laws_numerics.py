@@ -10,7 +10,7 @@ from torch import Tensor
 
 from probgen.distributions.bijectors import Bijector
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
-from probgen.distributions.testing.points import Draw, is_real
+from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.regimes import has_parameters
 from probgen.distributions.testing.subject import BijectorSubject
 from probgen.distributions.testing.validation import validation
@@ -31,10 +31,6 @@ __all__ = [
 
 def _learnable(subject: BijectorSubject) -> bool:
     return has_parameters(subject.bijector)
-
-
-def _real_input(subject: BijectorSubject) -> bool:
-    return is_real(subject.bijector.domain)
 
 
 @define_law(

@@ -22,7 +22,6 @@ from probgen.distributions.testing.oracles import REACH, event_points, free_coor
 __all__ = ["adaptive_integral", "density_mass", "placed_integral"]
 
 FIRST_CELLS = {1: 256, 2: 20}
-MOST_EVALUATIONS = 1_000_000
 FULL_ROUNDS = {1: 4, 2: 2}
 NODES, WEIGHTS = (-1.0, 0.0, 1.0), (1 / 3, 4 / 3, 1 / 3)
 

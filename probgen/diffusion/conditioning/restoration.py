@@ -27,8 +27,6 @@ from probgen.distributions.chains import GaussianChain, GaussianDenoiser, TimeGr
 
 __all__ = ["RestorationRow", "restoration_table", "restoration_test_bed"]
 
-EXACT_MEAN, EXACT_STD = 0.9, (1 - 0.9**2) ** 0.5
-
 
 @dataclass(frozen=True)
 class RestorationRow:
