@@ -26,6 +26,7 @@ from probgen.distributions.bijectors._conditioning import (
     in_precision_of,
     prepared_element,
     require_bound,
+    require_same_sets,
     require_width,
     vector_of,
 )
@@ -83,8 +84,7 @@ class Coupling(ElementOwner):
         self.mask = tuple(bool(flag) for flag in mask)
         if all(self.mask):
             raise ValueError(f"`mask` must be False for at least one coordinate; got {self.mask}.")
-        if repr(element.domain) != repr(element.codomain):
-            raise ValueError(f"`element` must have equal domain and codomain; got {element.domain} and {element.codomain}.")
+        require_same_sets(element)
         self.element = prepared_element("Coupling", element)
         self.conditioner = conditioner
         self.input_bound = require_bound(input_bound)

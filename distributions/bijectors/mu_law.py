@@ -52,13 +52,16 @@ class MuLaw(Elementwise):
         self.mu = float(mu)
 
     def _element_forward(self, x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        grown, whole = torch.log1p(self.mu * x.abs()), math.log1p(self.mu)
-        return (grown / whole).clamp(max=1.0) * x.sign(), math.log(self.mu / whole) - grown
+        left, whole = x < 0, math.log1p(self.mu)
+        grown = torch.log1p(self.mu * torch.where(left, -x, x))  # abs() has derivative 0 at 0
+        size = (grown / whole).clamp(max=1.0)
+        return torch.where(left, -size, size), math.log(self.mu / whole) - grown
 
     def _element_inverse(self, y: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        whole = math.log1p(self.mu)
-        grown = whole * y.abs()
-        return (torch.expm1(grown) / self.mu).clamp(max=1.0) * y.sign(), grown - math.log(self.mu / whole)
+        left, whole = y < 0, math.log1p(self.mu)
+        grown = whole * torch.where(left, -y, y)
+        size = (torch.expm1(grown) / self.mu).clamp(max=1.0)
+        return torch.where(left, -size, size), grown - math.log(self.mu / whole)
 
     def extra_repr(self) -> str:
         """The constant."""

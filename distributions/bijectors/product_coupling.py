@@ -78,10 +78,10 @@ class ProductCoupling(ElementOwner):
         super().__init__()
         if not 0 <= index < len(domain.sizes):
             raise ValueError(f"`index` must name one of {len(domain.sizes)} blocks; got {index}.")
+        self.element = prepared_element("ProductCoupling", element)
         factor = repr(domain.factors[index])
         if repr(element.domain) != factor or repr(element.codomain) != factor:
             raise ValueError(f"`element` must map {factor} to itself; got {element.domain} and {element.codomain}.")
-        self.element = prepared_element("ProductCoupling", element)
         self.conditioner = conditioner
         self.index = index
         self.context_shape = None if context_shape is None else tuple(context_shape)

@@ -16,7 +16,7 @@ __all__ = ["clamp_open", "clamp_value"]
 
 
 def clamp_value(value: Tensor, lower: float | None, upper: float | None) -> Tensor:
-    """Clamp to ``[lower, upper]``; derivatives are those of ``value``, also where it was clamped.
+    """Clamp to ``[lower, upper]``; derivatives are those of ``value``, also where it was clamped. Infinities and NaN stay.
 
     Args:
         value: Values of any shape.
@@ -32,8 +32,8 @@ def clamp_value(value: Tensor, lower: float | None, upper: float | None) -> Tens
         (tensor([0.5000, 1.0000]), tensor([1., 1.]))
     """
     fixed = value.detach()
-    correction = fixed.clamp(lower, upper) - fixed
-    return value + torch.where(correction.isfinite(), correction, torch.zeros_like(correction))
+    clamped = fixed.clamp(lower, upper) + (value - fixed)  # the difference is zero, and has the derivative
+    return torch.where(fixed.isfinite(), clamped, value)
 
 
 def clamp_open(value: Tensor, lower: float | None, upper: float | None) -> Tensor:

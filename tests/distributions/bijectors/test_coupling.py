@@ -83,6 +83,8 @@ def test_wrong_arguments_are_named(arguments, error, message):
 def test_other_wrong_arguments_are_named():
     with pytest.raises(TypeError, match="Elementwise"):
         Coupling(Coupling(Affine(), nn.Linear(1, 2), [True, False]), nn.Linear(1, 2), [True, False])
+    with pytest.raises(TypeError, match="Elementwise"):
+        Coupling("affine", nn.Linear(1, 2), [True, False])
     with pytest.raises(ValueError, match="`input_bound` must be positive"):
         Coupling(Affine(), nn.Linear(1, 2), [True, False], input_bound=0.0)
     with pytest.raises(ValueError, match="must give 2 numbers for an event; got 3"):

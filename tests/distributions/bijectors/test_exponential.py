@@ -17,3 +17,11 @@ def test_values_and_log_dets():
     assert torch.allclose(back, x)
     assert torch.allclose(ildj, -x)
     assert Exp().codomain is constraints.positive
+
+
+def test_values_stay_positive_where_the_exponential_underflows():
+    x = torch.tensor([-1e4, -200.0, -1.0])
+    y, fldj = Exp().forward_and_log_det(x)
+    assert bool((y > 0).all())
+    assert torch.equal(fldj, x)
+    assert bool(Exp().inverse(y).isfinite().all())

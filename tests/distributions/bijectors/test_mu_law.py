@@ -39,3 +39,11 @@ def test_a_small_constant_is_nearly_the_identity():
 def test_the_constant_is_positive(mu):
     with pytest.raises(ValueError, match="`mu` must be positive and finite; got"):
         MuLaw(mu)
+
+
+def test_derivatives_at_silence_are_the_slopes_there():
+    f, zero = MuLaw(), torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    slope = 255 / math.log(256)
+    for call, expected in ((f.forward, slope), (f.inverse, 1 / slope)):
+        (got,) = torch.autograd.grad(call(zero).sum(), zero)
+        torch.testing.assert_close(got, torch.full((1,), expected, dtype=torch.float64))

@@ -38,5 +38,7 @@ def test_wrong_arguments():
         ProductCoupling(Affine(), nn.Identity(), DOMAIN, 3)
     with pytest.raises(ValueError, match="`element`"):
         ProductCoupling(CircularSpline(), nn.Identity(), DOMAIN, 0)
+    with pytest.raises(TypeError, match="Elementwise"):
+        ProductCoupling("affine", nn.Identity(), DOMAIN, 0)
     with pytest.raises(ValueError, match="4 numbers"):
         ProductCoupling(Affine(), nn.Linear(5, 3), DOMAIN, 0)(torch.eye(6)[5:])

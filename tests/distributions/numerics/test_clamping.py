@@ -21,3 +21,9 @@ def test_clamp_value_keeps_derivatives_and_nan():
     assert torch.equal(y[:3], torch.tensor([-1.0, 0.5, 1.0]))
     assert y[3].isnan()
     assert torch.equal(torch.autograd.grad(y.sum(), x)[0], torch.ones(4))
+
+
+def test_values_far_outside_are_clamped_too():
+    assert torch.equal(clamp_value(torch.tensor([3e8, -3e8]), 0.1, 0.3), torch.tensor([0.3, 0.1]))
+    assert torch.equal(clamp_open(torch.tensor([-1e-3]), 0.0, 1.0), torch.tensor([torch.finfo(torch.float32).tiny]))
+    assert torch.equal(clamp_open(torch.tensor([torch.inf]), 0.0, None), torch.tensor([torch.inf]))
