@@ -21,6 +21,9 @@ the same round*, with the quartiles behind it. A figure above 1 means that probg
 matrices (parameter counts within 1 %), the same threads and the same inputs, copied for every call. "train" is forward and
 backward of the mean negative log-density. Value checks are off in all of them. Optimization steps use the same fused
 Adam on every side except in Pyro's own SVI.
+
+Sections stand in this order: the machine, all families on the same images, then flows, autoregressive models, variational
+autoencoders, adversarial networks and diffusion. A section says at its top what was run, on what and for how long.
 """
 
 
@@ -45,7 +48,7 @@ def write(results: Results, plan: Plan, folder: Path) -> Path:
     if results.samplers:
         parts += ["## Samplers of diffusion models", SAMPLERS, table(*sampler_table(results.samplers), markdown=True)]
     parts += _failures(results)
-    for family in ("autoregressive", "diffusion", "flows", "gan", "vae"):
+    for family in ("flows", "autoregressive", "vae", "gan", "diffusion"):
         parts += [Measured.read(path).markdown() for path in sorted((folder / "benchmarks").glob(f"{family}_*.json"))]
     (folder / "benchmarks").mkdir(parents=True, exist_ok=True)
     if results.flows:
