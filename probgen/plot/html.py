@@ -18,8 +18,11 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222;
   background: #fff; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.9rem; }
-td, th { padding: 0.25rem 0.7rem; border-bottom: 1px solid #eee; } td { white-space: nowrap; }
+/* a table may be wider than the text, up to the window; beyond that it scrolls */
+.wide { overflow-x: auto; width: max-content; min-width: 100%; max-width: calc(100vw - 2rem); margin-left: 50%;
+  transform: translateX(-50%); }
+table { border-collapse: collapse; font-size: 0.9rem; }
+td, th { padding: 0.25rem 0.5rem; border-bottom: 1px solid #eee; } td { white-space: nowrap; }
 th { text-align: left; vertical-align: bottom; } figure { margin: 1rem 0; }
 figcaption { font-size: 0.9rem; color: #555; } img { max-width: 100%; height: auto; } ul { padding-left: 1.2rem; }
 """

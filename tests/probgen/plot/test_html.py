@@ -27,4 +27,4 @@ def test_a_phone_shows_it_at_its_own_width_and_scrolls_wide_tables():
     text = page.render()
     assert '<meta name="viewport" content="width=device-width' in text
     (style,) = re.findall(r'<div class="(\w+)"><table>', text)
-    assert re.search(rf"\.{style} {{ overflow-x: auto; }}", text)
+    assert re.search(rf"\.{style} {{ overflow-x: auto;", text)
