@@ -1,12 +1,12 @@
 """The main job: one model of each family on the same real images, compared in one table and on one page that opens offline.
 
 python examples/demo.py                        five to eight minutes on two quiet cores; writes out/demo.html and out/demo.json
-python examples/demo.py --data fashion-mnist   28x28 images as they are stored, 256 levels: some 30 minutes on two cores
+python examples/demo.py --data fashion-mnist   28x28 images as they are stored, 256 levels: some 20 minutes
 python examples/demo.py --data fashion-mnist --device cuda --steps 8000     on an accelerator, trained longer
 python examples/demo.py --smoke                seconds: everything runs, nothing is learned
 
 The digits get all models, among them flows on vectors. Fashion-MNIST is not shrunk and its levels are not merged, so that
-bits per dimension can be compared with published ones; it gets one convolutional model of each family, small enough for a
+bits per dimension are those of the literature; it gets one convolutional model of each family, small enough for a
 processor. What is scored are its first 500 test images in a fixed random order. The seed fixes everything but the seconds.
 """
 

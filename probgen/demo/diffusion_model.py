@@ -88,8 +88,7 @@ def diffusion_model(problem: Problem, *, conditional: bool) -> DiffusionModel:
     draws, images = 2 * len(problem.test_v), problem.images
     if images == DIGITS:
         return DiffusionModel(digits_diffusion(width=problem.width), draws=draws, steps=problem.sampler_steps)
-    width = 2 * problem.width // 3 // 8 * 8  # groups of 8 channels are normalized
-    diffusion = image_diffusion(images, width=max(8, width))
+    diffusion = image_diffusion(images, width=problem.narrow)
     return DiffusionModel(diffusion, draws=2 * draws, steps=problem.sampler_steps, images=images)
 
 

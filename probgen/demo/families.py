@@ -67,8 +67,8 @@ _LARGE: dict[str, Entry] = {
     for entry in (
         replace(ENTRIES["Glow"], learning_rate=2e-3, share=0.625, averaging=0.99, batch=32),
         replace(ENTRIES["PixelCNN"], share=0.625, batch=32),
-        replace(ENTRIES["variational autoencoder"], share=1.25, batch=64),
-        replace(ENTRIES["diffusion"], learning_rate=2e-3, share=1.0, batch=64),
+        replace(ENTRIES["variational autoencoder"], share=0.75, batch=64),
+        replace(ENTRIES["diffusion"], learning_rate=2e-3, share=1.0, batch=32),
         replace(ENTRIES["adversarial network"], learning_rate=5e-4, share=3.0, averaging=0.998, batch=64),
     )
 }

@@ -85,6 +85,11 @@ class Problem:
         """Shares of the classes in the training images, ``[classes]``."""
         return torch.bincount(self.train.labels, minlength=self.images.num_classes) / len(self.train)
 
+    @property
+    def narrow(self) -> int:
+        """Channels of networks that are normalized in groups of eight: about two thirds of ``width``."""
+        return max(8, 2 * self.width // 3 // 8 * 8)
+
     def noisy(self, x: Tensor, seed: int) -> Tensor:
         """Dequantize integer images ``[n, D]`` with noise fixed by ``seed``."""
         return self.images.noisy(x, seed)
@@ -114,7 +119,8 @@ def load_problem(settings: Settings) -> Problem:
     if settings.data not in DATA:
         raise ValueError(f"`data` must be one of {', '.join(DATA)}; got {settings.data!r}.")
     found = load_or_stand_in(DATA[settings.data], stand_in=settings.stand_in)
-    images = ImageFormat(*found.train.x.shape[-2:], found.levels or 256, int(found.train.labels.max()) + 1)
+    height, width = found.train.x.shape[-2:]
+    images = ImageFormat(height, width, found.levels or 256, int(found.train.labels.max()) + 1)
     train, validation, test = (Split(s.x.flatten(1), s.y) for s in (found.train, found.validation, found.test))
     train = train.take(range(min(settings.train_images, len(train))))
     test = test.take(range(min(settings.test_images, len(test))))

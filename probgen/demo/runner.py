@@ -56,6 +56,7 @@ def run(
     unknown = sorted(set(only or ()) - set(entries))
     if unknown:
         raise ValueError(f"`only` must name entries among {', '.join(entries)}; got {', '.join(unknown)}.")
+    say(f"{results.problem.name}: {len(results.problem.train):,} training images; {', '.join(only or entries)}")
     _baselines(results)
     for entry in (entries[name] for name in entries if only is None or name in only):
         for conditional in (True,) if entry.serves_both else (False, True):

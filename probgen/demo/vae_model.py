@@ -45,7 +45,7 @@ def digits_vae(*, width: int = 256, conditional: bool = False) -> VAE:
     return mlp_vae((DIGITS.num_pixels,), LATENTS, pixel, hidden=(width, width), context_shape=context, activation=nn.SiLU)
 
 
-def image_vae(images: ImageFormat, *, width: int = 24, conditional: bool = False) -> VAE:
+def image_vae(images: ImageFormat, *, width: int = 16, conditional: bool = False) -> VAE:
     """A variational autoencoder of gray images, centered, by residual convolutions.
 
     Args:
@@ -77,7 +77,8 @@ def vae_model(problem: Problem, *, conditional: bool) -> VAEModel:
     """
     if problem.images == DIGITS:
         return VAEModel(digits_vae(width=8 * problem.width, conditional=conditional))
-    return VAEModel(image_vae(problem.images, width=problem.width, conditional=conditional), draws=32, images=problem.images)
+    vae = image_vae(problem.images, width=problem.narrow, conditional=conditional)
+    return VAEModel(vae, draws=16, images=problem.images)
 
 
 class VAEModel(ImageModel):

@@ -11,7 +11,7 @@ TWICE = [name for name, entry in ENTRIES.items() if not entry.serves_both]
 
 
 def test_every_entry_is_trained_and_reported_unconditional_and_by_class(results, lines):
-    assert len(lines) == 2 * len(ENTRIES) + 3
+    assert len(lines) == 2 * len(ENTRIES) + 4
     assert list(results.models) == list(results.conditional) == list(results.families) == list(ENTRIES)
     assert set(results.scores) == {name + suffix for name in ENTRIES for suffix in ("", ", by class")}
     assert results.total_seconds > sum(results.seconds.values())
