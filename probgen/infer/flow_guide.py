@@ -34,7 +34,7 @@ __all__ = ["FlowGuide"]
 _RANGE = math.log(1e3)  # of the logarithm of a learned scale
 
 
-class FlowGuide(AutoContinuous):  # type: ignore[misc]
+class FlowGuide(AutoContinuous):
     r"""The automatic guide :math:`x = b(m + s \odot f(u))`, :math:`u \sim \mathcal N(0, I_D)`, over all latents of a model.
 
     As Pyro's automatic guides it is made for one structure of the program, and its parameters exist after its first call
@@ -86,28 +86,28 @@ class FlowGuide(AutoContinuous):  # type: ignore[misc]
     ) -> None:
         if not 1e-3 < init_scale < 1e3:
             raise ValueError(f"`init_scale` must lie between 1/1000 and 1000, as learned scales do; got {init_scale}.")
-        super().__init__(model, init_loc_fn=init_loc_fn)
+        super().__init__(model, init_loc_fn=init_loc_fn)  # type: ignore[no-untyped-call]
         self._flow_of = flow
         self._init_scale = init_scale
 
     def _setup_prototype(self, *args: Any, **kwargs: Any) -> None:
-        super()._setup_prototype(*args, **kwargs)
+        super()._setup_prototype(*args, **kwargs)  # type: ignore[no-untyped-call]
         flow = self._flow_of(self.latent_dim)
         if not isinstance(flow, Bijector):
             raise TypeError(f"`flow` must give a Bijector; got {type(flow).__name__}.")
         if flow.context_shape is not None:
             raise ValueError(f"`flow` must give a bijector without context; it takes one of shape {flow.context_shape}.")
-        start = self._init_loc()
+        start: Tensor = self._init_loc()  # type: ignore[no-untyped-call]
         units = Affine(shape=(self.latent_dim,)).to(start)
         with torch.no_grad():
-            units.raw_loc.copy_(start)
-            units.raw_scale.fill_(_RANGE * math.atanh(math.log(self._init_scale) / _RANGE))
+            cast(Tensor, units.raw_loc).copy_(start)
+            cast(Tensor, units.raw_scale).fill_(_RANGE * math.atanh(math.log(self._init_scale) / _RANGE))
         self.bijector = Compose(flow.to(start), units)
 
     def get_base_dist(self) -> dist.TorchDistribution:
         """The law of u: standard normal, ``[D]``, in the dtype and on the device of the parameters."""
-        like = cast(Affine, self.bijector[-1]).raw_loc
-        return dist.Normal(torch.zeros_like(like), torch.ones_like(like)).to_event(1)
+        like = cast(Tensor, self.bijector[-1].raw_loc)
+        return dist.Normal(torch.zeros_like(like), torch.ones_like(like)).to_event(1)  # type: ignore[no-any-return]
 
     def get_transform(self, *args: Any, **kwargs: Any) -> Transform:
         """The map from u to the unconstrained latents, for one use: the log-determinant of its last output is kept."""

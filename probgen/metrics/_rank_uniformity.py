@@ -36,7 +36,8 @@ def ecdf_points(num_draws: int) -> Tensor:
         tensor([1, 2, 3])
     """
     number = min(_POINTS - 1, num_draws)
-    return torch.linspace(0, num_draws + 1, number + 2, dtype=torch.float64)[1:-1].round().long().unique()
+    points: Tensor = torch.linspace(0, num_draws + 1, number + 2, dtype=torch.float64)[1:-1].round().long()
+    return points
 
 
 def rank_p_value(ranks: Tensor, num_draws: int) -> float:
