@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["DensityUnavailable", "Estimate", "EstimateKind", "LogProbKind", "log_mean_exp_estimate"]
+__all__ = ["DensityUnavailable", "Estimate", "EstimateKind", "LogProbKind", "log_mean_exp_estimate", "mean_estimate"]
 
 LogProbKind = Literal["exact", "unbiased", "lower", "none"]
 """What a distribution's ``log_prob`` is: the log-density, an unbiased estimate of it, a lower bound, or not available."""
@@ -108,8 +108,34 @@ def log_mean_exp_estimate(log_weights: Tensor) -> Estimate:
     if count < 1:
         raise ValueError("`log_weights` must hold at least one draw; got none.")
     value = torch.logsumexp(log_weights, 0) - math.log(count)
+    return Estimate(value, _stderr_of_mean((log_weights.detach() - value.detach()).exp()), "lower")
+
+
+def mean_estimate(terms: Tensor, kind: EstimateKind) -> Estimate:
+    r"""The mean of independent estimates of one number, with its standard error, :math:`\mathrm{sd} / \sqrt n`.
+
+    Args:
+        terms: Estimates in nats, shape ``[n, *batch]``, n >= 1.
+        kind: What the expectation of each of them is.
+
+    Raises:
+        ValueError: there are no estimates.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.estimate import mean_estimate
+        >>> mean_estimate(torch.tensor([1.0, 2.0, 3.0]), "unbiased")
+        Estimate(~ 2.0000 ± 0.5774 nats)
+    """
+    if not len(terms):
+        raise ValueError("`terms` must hold at least one estimate; got none.")
+    return Estimate(terms.mean(0), _stderr_of_mean(terms.detach()), kind)
+
+
+def _stderr_of_mean(terms: Tensor) -> Tensor:
+    """The standard error of the mean over the first dimension; NaN of a single term."""
+    count = len(terms)
     if count == 1:
-        return Estimate(value, torch.full_like(value, math.nan), "lower")
-    relative = (log_weights.detach() - value.detach()).exp()
-    spread = ((relative - relative.mean(0)).square().sum(0) / (count - 1)).sqrt()  # `std` warns of empty batches
-    return Estimate(value, spread / math.sqrt(count), "lower")
+        return torch.full_like(terms[0], math.nan)
+    spread = ((terms - terms.mean(0)).square().sum(0) / (count - 1)).sqrt()  # `std` warns of empty batches
+    return spread / math.sqrt(count)

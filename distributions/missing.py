@@ -63,7 +63,7 @@ def observed_log_prob(
 
     Args:
         distribution: A distribution with exact ``log_prob``, real support and events of shape ``(D,)``.
-        value: Data ``[*batch, D]``; what stands at missing coordinates is ignored.
+        value: Data ``[*batch, D]``; what stands at missing coordinates is ignored. The batch broadcasts with the law's.
         observed: True where a coordinate is observed, broadcastable with ``value``; None: where it is not NaN.
         num_draws: Importance samples for each row.
 
@@ -102,7 +102,7 @@ def impute(
 
     Args:
         distribution: A distribution with exact ``log_prob``, real support and events of shape ``(D,)``.
-        value: Data ``[*batch, D]``; what stands at missing coordinates is ignored.
+        value: Data ``[*batch, D]``; what stands at missing coordinates is ignored. The batch broadcasts with the law's.
         observed: True where a coordinate is observed, broadcastable with ``value``; None: where it is not NaN.
         num_samples: How many completions of each row.
         num_proposals: Proposals for each row.
@@ -134,7 +134,9 @@ def impute(
 def _propose(distribution: Distribution, value: Tensor, observed: Tensor | None, count: int) -> _Weighted:
     _require_vector_density(distribution)
     distribution._check_shape(value)
-    seen = (~value.isnan() if observed is None else observed).expand(value.shape).to(value.dtype)
+    seen = ~value.isnan() if observed is None else observed
+    shape = torch.broadcast_shapes(value.shape, (*distribution.batch_shape, *distribution.event_shape), seen.shape)
+    value, seen = value.expand(shape), seen.expand(shape).to(value.dtype)
     with torch.no_grad():
         filled = torch.where(seen > 0, value.detach(), torch.zeros_like(value))
         proposal = _conditioned(*_moments(distribution, value), filled, seen)

@@ -148,7 +148,8 @@ class MixtureOfFlows(ConditionalDistribution):
         context_shape: Trailing shape of the context, where only ``weights`` takes one.
 
     Raises:
-        ContextError: the bijectors take different contexts, or ``weights`` is given but no context shape is known.
+        ContextError: the bijectors take different contexts, ``weights`` is given but no context shape is known, or a context
+            shape is given and nobody takes the context.
 
     Example:
         >>> from probgen.distributions import MixtureOfFlows, standard_normal
@@ -170,6 +171,8 @@ class MixtureOfFlows(ConditionalDistribution):
         if len(shapes) > 1:
             raise ContextError(f"all parts that take a context must declare the same shape; got {sorted(map(str, shapes))}.")
         self.context_shape = shapes.pop() if shapes else None
+        if context_shape is not None and weights is None and all(bijector.context_shape is None for bijector in bijectors):
+            raise ContextError("`context_shape` is given, but neither `weights` nor a bijector takes a context.")
         if weights is not None and self.context_shape is None:
             raise ContextError("`context_shape` must be given: no bijector declares the context that `weights` takes.")
         self.base = base

@@ -16,7 +16,6 @@ changed in between. Nothing is ever held on the bijector.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self, cast
 
@@ -39,9 +38,9 @@ from probgen.distributions._wrapping import (
     unvalidated,
 )
 from probgen.distributions.base import Distribution
-from probgen.distributions.bijectors import Bijector, Compose, Lift
+from probgen.distributions.bijectors import Bijector, Compose, as_bijector
 from probgen.distributions.constraints import is_real
-from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind
+from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, mean_estimate
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["TransformedDistribution"]
@@ -95,11 +94,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
         validate_args: bool | None = None,
     ) -> None:
         self.allow_estimate = allow_estimate
-        if isinstance(bijector, Transform):
-            bijector = bijector if isinstance(bijector, Bijector) else Lift(bijector)
-        else:
-            bijector = Compose(*bijector)
-        self.bijector: Bijector = resolved(bijector)
+        self.bijector: Bijector = resolved(as_bijector(bijector) if isinstance(bijector, Transform) else Compose(*bijector))
         if cast(Constraint, base.support).is_discrete:
             raise ValueError(f"`base` must have a density; {type(base).__name__} is discrete, so no log-determinant applies.")
         shapes = transformed_shapes(base, self.bijector)
@@ -233,9 +228,7 @@ class TransformedDistribution(Distribution, TorchTransformedDistribution):
             raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
         self._check_shape(value)
         batch = torch.broadcast_shapes(value.shape[: value.dim() - len(self.event_shape)], self.batch_shape)
-        log_probs = self._evaluated(value.expand(num_draws, *batch, *self.event_shape))
-        spread = log_probs.detach().std(0) if num_draws > 1 else torch.full_like(log_probs[0], math.nan)
-        return Estimate(log_probs.mean(0), spread / math.sqrt(num_draws), "unbiased")
+        return mean_estimate(self._evaluated(value.expand(num_draws, *batch, *self.event_shape)), "unbiased")
 
     def _is_scored(self) -> bool:
         return self.allow_estimate or self.bijector.log_det_kind == "exact"

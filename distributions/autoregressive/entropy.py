@@ -6,13 +6,12 @@ conditional laws are summed, which for elements that know theirs has less varian
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from probgen.distributions.estimate import Estimate
+from probgen.distributions.estimate import Estimate, mean_estimate
 
 if TYPE_CHECKING:
     from probgen.distributions.autoregressive.factorized import FactorizedLaw
@@ -44,12 +43,7 @@ def entropy_estimate(law: FactorizedLaw, num_draws: int = 256) -> Estimate:
     if num_draws < 1:
         raise ValueError(f"`num_draws` must be at least 1; got {num_draws}.")
     with torch.no_grad():
-        terms = _terms(law, law.sample((num_draws,)))
-        value = terms.mean(0)
-        if num_draws == 1:
-            return Estimate(value, torch.full_like(value, math.nan), "unbiased")
-        spread = ((terms - value).square().sum(0) / (num_draws - 1)).sqrt()
-        return Estimate(value, spread / math.sqrt(num_draws), "unbiased")
+        return mean_estimate(_terms(law, law.sample((num_draws,))), "unbiased")
 
 
 def _terms(law: FactorizedLaw, draws: Tensor) -> Tensor:

@@ -17,12 +17,15 @@ MOST_STATES = 1 << 16
 """Supports of more events are not listed."""
 
 
-def finite_values(support: object, dtype: torch.dtype = torch.float32) -> Tensor | None:
+def finite_values(
+    support: object, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
+) -> Tensor | None:
     """All values of one number, if they are finitely many: 0 and 1, integers in an interval, bin centers.
 
     Args:
         support: The constraint of a number, or of independent numbers.
         dtype: Of values that are no integers.
+        device: Where they are wanted.
 
     Example:
         >>> from torch.distributions import constraints
@@ -38,11 +41,11 @@ def finite_values(support: object, dtype: torch.dtype = torch.float32) -> Tensor
     while hasattr(inner, "base_constraint"):
         inner = inner.base_constraint
     if repr(inner) == repr(constraints.boolean):
-        return torch.arange(2, dtype=dtype)
+        return torch.arange(2, dtype=dtype, device=device)
     if isinstance(inner, BinCenters):
-        return inner.quantization.centers(dtype)
+        return inner.quantization.centers(dtype, device)
     if isinstance(inner, constraints.integer_interval):
-        return torch.arange(int(inner.lower_bound), int(inner.upper_bound) + 1)
+        return torch.arange(int(inner.lower_bound), int(inner.upper_bound) + 1, device=device)
     return None
 
 

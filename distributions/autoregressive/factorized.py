@@ -179,7 +179,8 @@ class FactorizedLaw(Distribution):
 
     def _values(self) -> Tensor | None:
         """All values of a number, if they are finitely many."""
-        return finite_values(self._neutral_law().support, self._reference().dtype)
+        reference = self._reference()
+        return finite_values(self._neutral_law().support, reference.dtype, reference.device)
 
     def _reference(self) -> Tensor:
         """A tensor that knows dtype and device."""

@@ -76,7 +76,7 @@ class LearnedSchedule(Schedule):
         if hidden < 1:
             raise ValueError(f"`hidden` must be at least 1; got {hidden}.")
         self.first = first
-        self.end = nn.Parameter(torch.tensor(log_snr_min))
+        self.end = nn.Parameter(torch.tensor(float(log_snr_min)))
         self.log_range = nn.Parameter(torch.tensor(math.log(log_snr_max - log_snr_min)))
         self.raw_height = nn.Parameter(torch.full((hidden,), -4.0))
         self.raw_steepness = nn.Parameter(torch.full((hidden,), float(hidden)))

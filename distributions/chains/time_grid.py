@@ -83,7 +83,7 @@ class TimeGrid:
             end_at_data: Whether the last step goes from ``stop`` to 0.
 
         Raises:
-            ValueError: the log-SNR is infinite at ``start`` or ``stop``.
+            ValueError: there is no step, or the log-SNR is infinite at ``start`` or ``stop``.
 
         Example:
             >>> from probgen.distributions.chains import TimeGrid, cosine_schedule
@@ -92,6 +92,8 @@ class TimeGrid:
             >>> schedule.log_snr(grid.times[1:]).diff().tolist()
             [-7.523..., -7.523..., -7.523..., -7.523...]
         """
+        if steps < 1:
+            raise ValueError(f"`steps` must be at least 1; got {steps}.")
         inner = steps - 1 if end_at_data else steps
         first, last = (schedule.log_snr(time).item() for time in (stop, start))
         if not (abs(first) < float("inf") and abs(last) < float("inf")):

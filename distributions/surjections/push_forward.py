@@ -11,7 +11,6 @@ over the draws :math:`z` of the guides; with equality, and one term, where there
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Self, cast
 
@@ -26,7 +25,13 @@ from probgen.distributions._shapes import fitted, transformed_shapes
 from probgen.distributions._wrapping import held_tensors, located, log_prob_kind_of, unvalidated
 from probgen.distributions.base import Distribution
 from probgen.distributions.constraints import is_real
-from probgen.distributions.estimate import DensityUnavailable, Estimate, LogProbKind, log_mean_exp_estimate
+from probgen.distributions.estimate import (
+    DensityUnavailable,
+    Estimate,
+    LogProbKind,
+    log_mean_exp_estimate,
+    mean_estimate,
+)
 from probgen.distributions.events import drawn, scored
 from probgen.distributions.numerics.stable import sum_rightmost
 from probgen.distributions.surjections.composed_map import require_no_lost_mass
@@ -243,11 +248,7 @@ class PushForward(Distribution):
         """Averages of log-weights, where these are themselves estimates: an exponential would turn the bound around."""
         batch = torch.broadcast_shapes(value.shape[: value.dim() - len(self.event_shape)], self.batch_shape)
         repeated = value.expand(num_draws, *batch, *self.event_shape)
-        weights = self.log_weights(repeated, 1)[0]
-        spread = weights.detach().std(0) if num_draws > 1 else torch.full_like(weights[0], math.nan)
-        return Estimate(
-            weights.mean(0), spread / math.sqrt(num_draws), "lower" if self.log_prob_kind == "lower" else "unbiased"
-        )
+        return mean_estimate(self.log_weights(repeated, 1)[0], "lower" if self.log_prob_kind == "lower" else "unbiased")
 
     def _score(self, z: Tensor, contribution: Tensor) -> Tensor:
         base: Any = self._base if self._checks_values(z) else unvalidated(self._base)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from probgen.distributions import DensityUnavailable, Estimate
-from probgen.distributions.estimate import log_mean_exp_estimate
+from probgen.distributions.estimate import log_mean_exp_estimate, mean_estimate
 
 
 @pytest.mark.statistical(false_alarm=1e-8)
@@ -27,6 +27,20 @@ def test_one_draw_has_no_standard_error():
     assert log_mean_exp_estimate(torch.zeros(1, 3)).stderr.isnan().all()
     with pytest.raises(ValueError, match="at least one draw"):
         log_mean_exp_estimate(torch.zeros(0, 3))
+
+
+def test_a_mean_of_estimates_has_its_standard_error_also_of_empty_batches():
+    terms = torch.tensor([[1.0, 4.0], [3.0, 4.0]], requires_grad=True)
+    found = mean_estimate(terms, "lower")
+    assert found.kind == "lower"
+    assert found.value.tolist() == [2.0, 4.0]
+    assert found.stderr.tolist() == [1.0, 0.0]
+    assert found.value.requires_grad
+    assert not found.stderr.requires_grad
+    assert mean_estimate(torch.zeros(4, 0), "unbiased").stderr.shape == (0,)
+    assert mean_estimate(torch.zeros(1, 2), "unbiased").stderr.isnan().all()
+    with pytest.raises(ValueError, match="at least one estimate"):
+        mean_estimate(torch.zeros(0, 2), "unbiased")
 
 
 def test_text():

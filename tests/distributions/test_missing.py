@@ -14,7 +14,7 @@ from probgen.distributions import (
     observed_log_prob,
     standard_normal,
 )
-from probgen.distributions.bijectors import Exp, LowerTriangular
+from probgen.distributions.bijectors import Affine, Exp, LowerTriangular
 from probgen.distributions.missing import _propose
 from probgen.flows import neural_spline_coupling
 
@@ -104,3 +104,14 @@ def test_refusals():
         observed_log_prob(TransformedDistribution(standard_normal(2), Exp()), torch.ones(2))
     with pytest.raises(ValueError, match=r"events of shape \(D,\)"):
         impute(standard_normal(), torch.zeros(()))
+
+
+def test_values_broadcast_with_the_batch_of_the_law():
+    loc = torch.arange(6.0).reshape(3, 2)
+    law = TransformedDistribution(standard_normal(2), Affine(loc, torch.ones(3, 2)))
+    value = torch.tensor([1.0, torch.nan])
+    torch.manual_seed(0)
+    found = observed_log_prob(law, value, num_draws=64).value
+    expected = torch.distributions.Normal(loc[:, 0], 1.0).log_prob(value[0])
+    torch.testing.assert_close(found, expected, atol=0.5, rtol=0)
+    assert impute(law, value, num_samples=4).shape == (4, 3, 2)

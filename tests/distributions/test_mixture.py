@@ -84,5 +84,7 @@ def test_conditional_weights_and_components():
     assert law.log_prob(law.sample((4,))).shape == (4, 5)
     with pytest.raises(ContextError, match="got None"):
         model()
+    with pytest.raises(ContextError, match="takes a context"):
+        MixtureOfFlows(standard_normal(2), [Affine(shape=(2,))] * 2, context_shape=(3,))
     with pytest.raises(ContextError, match="context_shape"):
         MixtureOfFlows(standard_normal(2), [Exp()], weights=torch.nn.Linear(3, 1))

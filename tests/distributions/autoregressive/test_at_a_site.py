@@ -10,6 +10,7 @@ import torch
 from pyro import poutine
 from pyro.infer import Predictive
 from torch import nn
+from torch.distributions import constraints
 
 from probgen.distributions import Autoregressive, Mixture, Quantization
 from probgen.distributions.autoregressive.entropy import entropy_estimate
@@ -158,3 +159,8 @@ def test_positions():
     assert issubclass(Autoregressive, FactorizedLaw)
     with pytest.raises(ValueError, match="must begin with the element's shape"):
         Positions((3, 4), (2,))
+
+
+def test_values_of_a_finite_law_are_where_they_are_wanted():
+    for support in (constraints.boolean, constraints.integer_interval(0, 3)):
+        assert finite_values(support, device="meta").device.type == "meta"

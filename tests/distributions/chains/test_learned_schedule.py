@@ -129,3 +129,7 @@ def test_a_chain_can_be_trained_with_its_schedule():
     x = torch.randn(8, 2)
     Trace_ELBO().differentiable_loss(chain.model, chain.guide, x).backward()
     assert all(bool((parameter.grad != 0).any()) for parameter in schedule.parameters())
+
+
+def test_ends_may_be_whole_numbers():
+    assert LearnedSchedule(13, -5).log_snr(1.0).detach().item() == pytest.approx(-5.0)

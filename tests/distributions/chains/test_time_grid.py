@@ -125,6 +125,11 @@ def test_equal_steps_in_log_snr():
     assert TimeGrid.log_snr(schedule, 9, stop=1e-3, end_at_data=False).times.tolist() == grid.times[1:].tolist()
 
 
+def test_equal_steps_in_log_snr_need_a_step():
+    with pytest.raises(ValueError, match="`steps` must be at least 1; got 0"):
+        TimeGrid.log_snr(cosine_schedule(), 0)
+
+
 def test_log_snr_must_be_finite():
     with pytest.raises(ValueError, match="finite"):
         TimeGrid.log_snr(flow_matching_schedule(), 10)
