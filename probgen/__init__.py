@@ -3,14 +3,14 @@
 ``probgen.distributions`` holds the mathematics (bijectors, distributions, the law kit), ``probgen.nn`` networks,
 ``probgen.infer`` objectives and training; ``probgen.flows``, ``probgen.autoregressive``, ``probgen.vae``,
 ``probgen.diffusion`` and ``probgen.gan`` hold recipes; ``probgen.data``, ``probgen.metrics`` and ``probgen.plot`` stand around
-them.
+them, and ``probgen.pretrained`` holds a small trained model of each family.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probgen import autoregressive, data, diffusion, distributions, flows, gan, infer, metrics, nn, plot, vae
+    from probgen import autoregressive, data, diffusion, distributions, flows, gan, infer, metrics, nn, plot, pretrained, vae
     from probgen.infer import load, save
 
 __version__ = "0.1.0.dev0"
@@ -27,6 +27,7 @@ __all__ = [
     "metrics",
     "nn",
     "plot",
+    "pretrained",
     "save",
     "vae",
 ]
