@@ -1,12 +1,15 @@
 """Embedded digits load without PROBGEN_DATA; other images where PROBGEN_DATA points to them."""
 
+import dataclasses
+import gzip
+import hashlib
 import os
 
 import numpy
 import pytest
 import torch
 
-from probgen.data import load_binary_digits, load_digits, load_faces, load_fashion_mnist, load_mnist
+from probgen.data import images, load_binary_digits, load_digits, load_faces, load_fashion_mnist, load_mnist
 
 LABELS = [1, 3, 7, 0, 7, 8, 6, 4]
 """The first test labels, frozen: the split must not change between versions."""
@@ -69,11 +72,6 @@ def test_fashion_mnist():
 
 def test_idx_files_are_read_where_the_archive_is_missing(tmp_path, monkeypatch):
     """Four tiny IDX files stand for MNIST; their checksums are what is expected in this test only."""
-    import gzip
-    import hashlib
-
-    from probgen.data import images
-
     monkeypatch.setenv("PROBGEN_DATA", str(tmp_path))
     (tmp_path / "mnist").mkdir()
     sums = []
@@ -85,3 +83,33 @@ def test_idx_files_are_read_where_the_archive_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "_MNIST_SHA256", tuple(sums))
     mnist = load_mnist()
     assert [len(split) for split in (mnist.train, mnist.validation, mnist.test)] == [10, 10_000, 5]
+
+
+def _stand_in(folder, file, **arrays):
+    """Made arrays in the place of a data set's file, with their own checksum."""
+    numpy.savez(folder / file.name, **arrays)
+    return dataclasses.replace(file, sha256=hashlib.sha256((folder / file.name).read_bytes()).hexdigest())
+
+
+def test_faces_give_eight_images_of_everybody_to_training(tmp_path, monkeypatch):
+    person = numpy.random.default_rng(0).permutation(numpy.repeat(numpy.arange(1, 41, dtype=numpy.uint8), 10))
+    pixels = numpy.arange(400, dtype=numpy.uint16).reshape(400, 1, 1)
+    monkeypatch.setenv("PROBGEN_DATA", str(tmp_path))
+    monkeypatch.setattr(images, "_FACES", _stand_in(tmp_path, images._FACES, x=pixels, subject=person))
+    faces = load_faces()
+    assert faces.train.y.bincount().tolist() == [8] * 40
+    assert faces.validation.y.tolist() == faces.test.y.tolist() == list(range(40))
+    seen = torch.cat([split.x.flatten() for split in (faces.train, faces.validation, faces.test)]).long()
+    assert seen.sort().values.tolist() == list(range(400))
+    assert all(person[image] - 1 == label for image, label in zip(faces.test.x.flatten().tolist(), faces.test.y, strict=True))
+
+
+def test_the_archive_of_mnist_is_read_first(tmp_path, monkeypatch):
+    arrays = {"train_x": numpy.zeros((10_004, 1, 1), numpy.uint8), "train_y": numpy.zeros(10_004, numpy.uint8)}
+    arrays |= {"test_x": numpy.arange(7, dtype=numpy.uint8).reshape(7, 1, 1), "test_y": numpy.arange(7, dtype=numpy.uint8)}
+    monkeypatch.setenv("PROBGEN_DATA", str(tmp_path))
+    monkeypatch.setattr(images, "_MNIST", _stand_in(tmp_path, images._MNIST, **arrays))
+    mnist = load_mnist()
+    assert [len(split) for split in (mnist.train, mnist.validation, mnist.test)] == [4, 10_000, 7]
+    assert mnist.test.y.dtype == torch.int64
+    assert torch.equal(mnist.test.x.flatten().long(), mnist.test.y)  # shuffled together

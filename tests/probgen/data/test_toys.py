@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from probgen.data.toys import TOYS, Checkerboard, two_moons
+from probgen.data.toys import TOYS, Checkerboard, gaussian_grid, two_moons
 
 
 def _grid(n, bound):
@@ -52,3 +52,14 @@ def test_scale_is_the_width():
     law, top = two_moons(0.1), torch.tensor([-0.75, 1.125])
     ratio = law.log_prob(top) - law.log_prob(top + torch.tensor([0.0, 0.1]))
     assert abs(float(ratio) - 0.5) < 0.1
+
+
+def test_checkerboard_without_validation_scores_what_lies_outside():
+    law = Checkerboard(validate_args=False)
+    assert law.log_prob(torch.tensor([5.0, 0.0])) == -math.inf
+
+
+@pytest.mark.parametrize("wrong", [{"side": 0}, {"spacing": 0.0}, {"scale": -1.0}])
+def test_a_grid_needs_positive_numbers(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong.values()))}"):
+        gaussian_grid(**wrong)
