@@ -28,6 +28,7 @@ def test_the_vocabulary_reads_what_it_writes():
     assert int(tokens.max()) == len(vocabulary) - 1
     assert vocabulary.encode([]).shape == (0, vocabulary.length)
     assert vocabulary.encode(["A Four"]).tolist() == vocabulary.encode(["a four"]).tolist()
+    assert repr(vocabulary) == f"CaptionVocabulary({len(vocabulary)} words, length {vocabulary.length})"
 
 
 def test_what_cannot_be_read_is_named():

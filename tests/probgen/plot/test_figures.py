@@ -1,11 +1,14 @@
 """Figures show what they are given, and touch no global state of matplotlib."""
 
+import sys
+
 import pytest
 import torch
 
 pytest.importorskip("matplotlib")
 
 from probgen.plot import curves, density_2d, history, image_grid
+from probgen.plot.figures import empty_figure
 
 
 def test_image_grid_holds_the_images_in_reading_order():
@@ -56,3 +59,9 @@ def test_curves_have_their_coordinates_and_no_legend_without_labels():
     assert axes.lines[0].get_ydata().tolist() == [1.0, 0.5]
     assert axes.get_legend() is None
     assert curves({"a": ([0], [1])}, xlabel="x", ylabel="y").axes[0].get_legend() is not None
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "probgen.plot.notebook_figure", None)
+    with pytest.raises(ImportError, match=r"pip install probgen\[plot\]"):
+        empty_figure(1.0, 1.0)
