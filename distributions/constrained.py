@@ -18,7 +18,7 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.bijectors import Bijector, Compose, ToSupport
-from probgen.distributions.constraints import Circular, RotationMatrix, UnitSphere, is_real
+from probgen.distributions.constraints import Circular, RotationMatrix, UnitSphere, core_constraint, is_real
 from probgen.distributions.standard import StandardNormal, StandardUniform
 from probgen.distributions.transformed import TransformedDistribution
 from probgen.distributions.uniform import UniformRotation, UniformSphere
@@ -59,7 +59,7 @@ def flow_on(
     codomain = bijector.codomain
     if is_real(codomain) and not is_real(support):
         bijector = Compose(bijector, ToSupport(support))
-    elif _core(codomain) != _core(support):
+    elif repr(core_constraint(codomain)) != repr(core_constraint(support)):
         raise ValueError(f"`bijector` must end on the reals or on {support}; its codomain is {codomain}.")
     if base is None:
         base = default_base(bijector, event_shape)
@@ -87,7 +87,7 @@ def default_base(bijector: Bijector, event_shape: Sequence[int] | None = None) -
         if bijector.domain.event_dim or bijector.codomain.event_dim:
             raise ValueError("`event_shape` must be given: the bijector works for any.")
         shape = ()
-    domain = _without_rank(bijector.domain)
+    domain = core_constraint(bijector.domain)
     if is_real(domain):
         return StandardNormal(shape)
     if isinstance(domain, UnitSphere) and len(shape) == 1:
@@ -101,13 +101,3 @@ def default_base(bijector: Bijector, event_shape: Sequence[int] | None = None) -
         if not isinstance(low, torch.Tensor) and not isinstance(high, torch.Tensor):
             return StandardUniform(shape, low=float(low), high=float(high))
     raise ValueError(f"`base` must be given: no default on {bijector.domain}.")
-
-
-def _without_rank(constraint: Constraint) -> Constraint:
-    while isinstance(constraint, constraints.independent):
-        constraint = constraint.base_constraint
-    return constraint
-
-
-def _core(constraint: Constraint) -> str:
-    return repr(_without_rank(constraint))

@@ -27,6 +27,7 @@ __all__ = [
     "RotationMatrix",
     "UnitSphere",
     "circular",
+    "core_constraint",
     "interior_point",
     "is_real",
     "product",
@@ -170,6 +171,23 @@ def product(*factors: tuple[Constraint, int]) -> Product:
     return Product([factor for factor, _ in factors], [size for _, size in factors])
 
 
+def core_constraint(constraint: Constraint) -> Constraint:
+    """The constraint without reinterpreted batch dimensions.
+
+    Args:
+        constraint: Any constraint.
+
+    Example:
+        >>> from torch.distributions import constraints
+        >>> from probgen.distributions.constraints import core_constraint
+        >>> core_constraint(constraints.real_vector)
+        Real()
+    """
+    while isinstance(constraint, constraints.independent):
+        constraint = constraint.base_constraint
+    return constraint
+
+
 def is_real(constraint: Constraint | None) -> bool:
     """Whether the constraint admits all real numbers.
 
@@ -182,9 +200,7 @@ def is_real(constraint: Constraint | None) -> bool:
         >>> is_real(constraints.real_vector), is_real(constraints.positive)
         (True, False)
     """
-    while isinstance(constraint, constraints.independent):
-        constraint = constraint.base_constraint
-    return isinstance(constraint, type(constraints.real))
+    return constraint is not None and isinstance(core_constraint(constraint), type(constraints.real))
 
 
 def satisfies(constraint: Constraint, value: Tensor) -> Tensor:

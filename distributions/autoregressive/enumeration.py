@@ -38,7 +38,7 @@ def finite_values(
         (tensor([0., 1.]), tensor([2, 3, 4]), None)
     """
     inner: Any = support
-    while hasattr(inner, "base_constraint"):
+    while hasattr(inner, "base_constraint"):  # independent numbers, and torch's mixtures
         inner = inner.base_constraint
     if repr(inner) == repr(constraints.boolean):
         return torch.arange(2, dtype=dtype, device=device)

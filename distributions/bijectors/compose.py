@@ -29,6 +29,7 @@ from probgen.distributions.bijectors._reversible import Stage, may_run_reversibl
 from probgen.distributions.bijectors.base import Bijector, Direction
 from probgen.distributions.bijectors.combined import Combined, context_for
 from probgen.distributions.bijectors.lift import as_bijector
+from probgen.distributions.constraints import core_constraint
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["Compose"]
@@ -222,16 +223,10 @@ def _fixed_shape(parts: list[tuple[tuple[int, ...] | None, Bijector]], event_dim
     return None
 
 
-def _core(constraint: Constraint) -> str:
-    """The constraint without its reinterpreted batch dimensions, as text (constraints have no equality)."""
-    while isinstance(constraint, constraints.independent):
-        constraint = constraint.base_constraint
-    return repr(constraint)
-
-
 def _needs_guard(left: Constraint, right: Constraint) -> bool:
     """Whether a value that satisfies ``left`` may violate ``right``."""
-    return _core(right) not in (_core(left), repr(constraints.real))
+    made, wanted = (repr(core_constraint(side)) for side in (left, right))  # constraints have no equality
+    return wanted not in (made, repr(constraints.real))
 
 
 def _require_chain(parts: list[Bijector]) -> None:

@@ -23,7 +23,7 @@ from torch.distributions.constraints import Constraint
 from probgen.distributions._checks import require_event_shape
 from probgen.distributions.bijectors.combined import Combined, context_for
 from probgen.distributions.bijectors.lift import as_bijector
-from probgen.distributions.constraints import Product, is_real
+from probgen.distributions.constraints import Product, core_constraint, is_real
 from probgen.distributions.numerics.stable import sum_rightmost
 
 __all__ = ["Concat", "Stack"]
@@ -116,8 +116,7 @@ class Concat(_Pieces):
 
     Raises:
         ValueError: ``dim`` is not negative, the numbers of parts and sizes differ, a size is missing, or a part changes the
-        rank
-            of its event.
+            rank of its event.
 
     Example:
         >>> import torch
@@ -247,18 +246,11 @@ def _along(factors: Sequence[Constraint], sizes: Sequence[int] | None, dim: int,
         return constraints.independent(constraints.real, event_rank)
     if event_rank == 1:
         return Product(factors, [1] * len(factors) if sizes is None else sizes)
-    each = [_of_elements(factor) for factor in factors]
+    each = [core_constraint(factor) for factor in factors]
     if all(factor.event_dim == 0 for factor in each):
         lengths = [1] * len(each) if sizes is None else list(sizes)
         return constraints.independent(constraints.cat(each, dim, lengths), event_rank)
     return _Along(factors, sizes, dim, event_rank)
-
-
-def _of_elements(constraint: Constraint) -> Constraint:
-    """The constraint on single numbers, if it is nothing but that."""
-    while isinstance(constraint, constraints.independent):
-        constraint = constraint.base_constraint
-    return constraint
 
 
 def _common_rank(owner: Combined, dim: int) -> int:

@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.testing.points import chart_of, core_constraint, is_flat
+from probgen.distributions.constraints import core_constraint
+from probgen.distributions.testing.points import chart_of, is_flat
 
 __all__ = ["autograd_log_det", "free_coordinates", "jacobian"]
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from probgen.distributions.constraints import is_real
 from probgen.distributions.testing.distribution_subject import DistributionSubject
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
 from probgen.distributions.testing.laws_density import first_of_batch, require_passed
 from probgen.distributions.testing.oracles import grid_cdf
-from probgen.distributions.testing.points import Draw, is_real
+from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.statistics import FALSE_ALARM, mean_test
 from probgen.distributions.testing.validation import validation
 

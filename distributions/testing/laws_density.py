@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from probgen.distributions.constraints import is_real
 from probgen.distributions.testing.distribution_subject import DistributionSubject
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
 from probgen.distributions.testing.oracles import (
@@ -14,7 +15,7 @@ from probgen.distributions.testing.oracles import (
     free_dimension,
     reference_log_prob,
 )
-from probgen.distributions.testing.points import Draw, is_real
+from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.quadrature import density_mass
 from probgen.distributions.testing.statistics import TestResult
 from probgen.distributions.testing.validation import validation

@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from probgen.distributions.constraints import core_constraint, is_real
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
-from probgen.distributions.testing.points import Draw, core_constraint, is_real
+from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.subject import BijectorSubject
 from probgen.distributions.testing.validation import validation
 
@@ -110,6 +111,9 @@ def nan_raises_while_validating(subject: BijectorSubject, draw: Draw) -> Tally:
         poisoned.reshape(-1)[0] = torch.nan
         with validation(enabled=True):
             tally += _raises(law, f"{name} with NaN", partial(call, poisoned, context), ValueError, name)
+            if context is not None and context.numel():
+                lost = torch.full_like(context, torch.nan)
+                tally += _raises(law, "a context of NaN", partial(call, value, lost), ValueError, "context")
     return tally
 
 

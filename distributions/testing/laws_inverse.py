@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from probgen.distributions.bijectors import Bijector
+from probgen.distributions.constraints import is_real
 from probgen.distributions.testing.conditioning import amplification, parameter_noise
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
-from probgen.distributions.testing.points import Draw, is_real, near_an_end
+from probgen.distributions.testing.points import Draw, near_an_end
 from probgen.distributions.testing.subject import BijectorSubject
 from probgen.distributions.testing.validation import validation
 

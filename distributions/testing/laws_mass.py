@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 from torch.distributions.constraints import Constraint
 
+from probgen.distributions.constraints import is_real
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law
 from probgen.distributions.testing.oracles import event_points
-from probgen.distributions.testing.points import Draw, chart_of, is_flat, is_real
+from probgen.distributions.testing.points import Draw, chart_of, is_flat
 from probgen.distributions.testing.quadrature import placed_integral
 from probgen.distributions.testing.subject import BijectorSubject
 from probgen.distributions.testing.validation import validation

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.distributions import biject_to
 from torch.distributions.constraints import Constraint
 
+from probgen.distributions.constraints import core_constraint, is_real
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
-from probgen.distributions.testing.points import Draw, core_constraint, is_real, near_an_end, unconstrained
+from probgen.distributions.testing.points import Draw, near_an_end, unconstrained
 from probgen.distributions.testing.strategies import BATCH_SHAPES
 from probgen.distributions.testing.subject import BijectorSubject
 from probgen.distributions.testing.validation import validation

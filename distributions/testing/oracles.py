@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
-from probgen.distributions.testing.points import chart_of, is_real
+from probgen.distributions.constraints import is_real
+from probgen.distributions.testing.points import chart_of
 
 __all__ = [
     "central_difference",

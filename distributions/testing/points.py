@@ -14,10 +14,12 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.distributions import Transform, biject_to, constraints, transform_to
+from torch.distributions import Transform, biject_to, transform_to
 from torch.distributions.constraints import Constraint
 
-__all__ = ["Draw", "chart_of", "core_constraint", "is_flat", "near_an_end", "points_in", "unconstrained"]
+from probgen.distributions.constraints import core_constraint, is_real
+
+__all__ = ["Draw", "chart_of", "is_flat", "near_an_end", "points_in", "unconstrained"]
 
 
 @dataclass(frozen=True)
@@ -119,28 +121,6 @@ def chart_of(constraint: Constraint) -> Transform:
         return cast(Transform, biject_to(constraint))
     except NotImplementedError:
         return cast(Transform, transform_to(constraint))
-
-
-def core_constraint(constraint: Constraint) -> Constraint:
-    """The constraint without reinterpreted batch dimensions.
-
-    Args:
-        constraint: Any constraint.
-
-    Example:
-        >>> from torch.distributions import constraints
-        >>> from probgen.distributions.testing.points import core_constraint
-        >>> core_constraint(constraints.real_vector)
-        Real()
-    """
-    while isinstance(constraint, constraints.independent):
-        constraint = constraint.base_constraint
-    return constraint
-
-
-def is_real(constraint: Constraint) -> bool:
-    """Whether the constraint is the whole real line (or space)."""
-    return isinstance(core_constraint(constraint), type(constraints.real))
 
 
 def _is_sphere(constraint: Constraint) -> bool:

@@ -6,7 +6,17 @@ import pytest
 import torch
 from torch.distributions import constraints
 
-from probgen.distributions.constraints import Product, circular, interior_point, is_real, product, satisfies, torus, unit_sphere
+from probgen.distributions.constraints import (
+    Product,
+    circular,
+    core_constraint,
+    interior_point,
+    is_real,
+    product,
+    satisfies,
+    torus,
+    unit_sphere,
+)
 
 
 def test_angles():
@@ -41,3 +51,5 @@ def test_empty_batches_and_reals():
     assert satisfies(constraints.independent(constraints.positive, 1), torch.zeros(0, 2)).shape == (0,)
     assert is_real(constraints.independent(constraints.real, 3))
     assert not is_real(torus)
+    assert not is_real(None)
+    assert core_constraint(constraints.independent(constraints.positive, 2)) is constraints.positive

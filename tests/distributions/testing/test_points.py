@@ -5,7 +5,7 @@ import torch
 from torch.distributions import constraints
 
 from probgen.distributions.testing import Draw, is_flat, points_in, unconstrained
-from probgen.distributions.testing.points import chart_of, core_constraint
+from probgen.distributions.testing.points import chart_of
 
 SETS = {
     "real": (constraints.real, ()),
@@ -37,5 +37,4 @@ def test_recipe_is_reproducible_and_holds_its_special_values():
 def test_flat_sets_and_charts():
     assert is_flat(constraints.real_vector)
     assert not is_flat(constraints.corr_cholesky)
-    assert core_constraint(constraints.independent(constraints.positive, 2)) is constraints.positive
     assert chart_of(constraints.positive)(torch.zeros(())) == 1
