@@ -122,7 +122,8 @@ def _measure(name: str, layer: Bijector, context: Tensor | None, z: Tensor) -> t
         back = layer._inverse(y, context)
     matrix = jacobian(lambda value: layer._forward(value, context), z, layer.domain.event_dim, layer.codomain.event_dim)
     slopes = torch.linalg.svdvals(matrix.double().nan_to_num())
-    bound = next((float(value) for name in ("bound",) if isinstance(value := getattr(layer, name, None), (int, float))), TAIL)
+    own = getattr(layer, "bound", None)
+    bound = float(own) if isinstance(own, (int, float)) else TAIL
     return y, LayerDiagnosis(
         name, _largest(back - z), float(slopes.min()), float(slopes.max()), float((z.abs() > bound).double().mean())
     )

@@ -9,7 +9,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from probgen.distributions.testing.distribution_subject import DistributionSubject, default_dtype
+from probgen.distributions.testing.distribution_subject import DistributionSubject, default_dtype, modules_of
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
 from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.regimes import REGIMES
@@ -115,7 +115,7 @@ def sample_is_detached(subject: DistributionSubject, draw: Draw) -> Tally:
 
 @define_law("D4", "The same seed gives bitwise the same draws.", kind="distribution", scales=(), once=True)
 def same_seed_same_sample(subject: DistributionSubject, draw: Draw) -> Tally:
-    """Twice from the object, once from a copy."""
+    """Twice from the object."""
     first, second = subject.sample(draw), subject.sample(draw)
     return require_equal("same_seed_same_sample", second, first, draw)
 
@@ -257,7 +257,7 @@ def memo_is_never_stale(subject: DistributionSubject, draw: Draw) -> Tally:
         value = used()
         used.log_prob(value)
         value = used()
-        for mine, others in zip(_modules(used), _modules(fresh), strict=True):
+        for mine, others in zip(modules_of(used), modules_of(fresh), strict=True):
             target = REGIMES["moderate"].apply(mine, seed=17)
             for left, right, new in zip(mine.parameters(), others.parameters(), target.parameters(), strict=True):
                 left.copy_(new)
@@ -351,12 +351,6 @@ def nan_is_not_scored(subject: DistributionSubject, draw: Draw) -> Tally:
         if bool(log_prob.reshape(-1)[0].isfinite()):
             raise LawViolation(law, "a NaN", "NaN or an error", log_prob.reshape(-1)[0])
     return Tally(2)
-
-
-def _modules(distribution: torch.distributions.Distribution) -> list[torch.nn.Module]:
-    from probgen.distributions.testing.distribution_subject import modules_of
-
-    return modules_of(distribution)
 
 
 LAWS: tuple[Law, ...] = (

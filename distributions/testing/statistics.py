@@ -223,7 +223,7 @@ def dkwm_two_sample_test(first: Tensor, second: Tensor, false_alarm: float = FAL
 def projected_two_sample_test(
     first: Tensor, second: Tensor, *, projections: int = 8, false_alarm: float = FALSE_ALARM, seed: int = 0
 ) -> TestResult:
-    """Compare two sets of vectors along random directions (and, for the first, along the coordinate axes' mean).
+    """Compare two sets of vectors along random directions.
 
     Args:
         first: Draws, shape ``[n, dim]``.
