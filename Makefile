@@ -44,7 +44,8 @@ test-long: $(READY)
 	PROBGEN_PROFILE=long $(PYTEST) --timeout 3000 -m "not gpu and not benchmark"
 
 coverage: $(READY)
-	$(PYTEST) --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term --cov-report=json:$(OUT)/coverage.json
+	$(PY) -m tests.repository.branches $(OUT)/coverage.json
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
