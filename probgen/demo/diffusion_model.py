@@ -175,7 +175,7 @@ class DiffusionModel(ImageModel):
                 d, made[2, -1], labels[2], (0.4, 0.6, 0.8), steps=4 * self.steps
             ),
             "Guidance of strength 0, 1, 2 and 4 from one noise: no label, the label, and more than the label.": (
-                guidance_strengths(d, noise, labels, (0.0, 1.0, 2.0, 4.0))
+                guidance_strengths(d, noise, labels, (0.0, 1.0, 2.0, 4.0), steps=2 * self.steps)
             ),
         }
         return {caption: self.images.pixels(rows.flatten(2)).cpu() for caption, rows in shown.items()}

@@ -128,7 +128,9 @@ def interpolations(
     return torch.stack(rows)
 
 
-def guidance_strengths(diffusion: Diffusion, noise: Tensor, context: Tensor, strengths: Sequence[float]) -> Tensor:
+def guidance_strengths(
+    diffusion: Diffusion, noise: Tensor, context: Tensor, strengths: Sequence[float], *, steps: int = 20
+) -> Tensor:
     """Samples of one noise under classifier-free guidance: a row for each strength, 0 without and 1 with the context.
 
     Args:
@@ -136,6 +138,7 @@ def guidance_strengths(diffusion: Diffusion, noise: Tensor, context: Tensor, str
         noise: Where it starts, ``[columns, *event]``.
         context: Shape ``[columns, *context_shape]``.
         strengths: One a row.
+        steps: Of the sampler.
 
     References:
         Ho, Salimans (2022). Classifier-free diffusion guidance. https://arxiv.org/abs/2207.12598
@@ -146,7 +149,7 @@ def guidance_strengths(diffusion: Diffusion, noise: Tensor, context: Tensor, str
         >>> guidance_strengths(digits_diffusion(width=8), torch.randn(3, 1, 8, 8), torch.arange(3), (0.0, 2.0)).shape
         torch.Size([2, 3, 1, 8, 8])
     """
-    samplers = [diffusion.dpm_solver(20, denoiser=ClassifierFree(diffusion.denoiser, strength)) for strength in strengths]
+    samplers = [diffusion.dpm_solver(steps, denoiser=ClassifierFree(diffusion.denoiser, strength)) for strength in strengths]
     return torch.stack([sampler(noise, context) for sampler in samplers])
 
 

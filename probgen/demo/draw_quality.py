@@ -64,13 +64,14 @@ class DrawQuality(NamedTuple):
         return f"{self.report.distance.mean:.2f} ± {self.report.distance.error:.2f}"
 
 
-def image_features(problem: Problem, *, steps: int, seed: int) -> ClassifierFeatures:
+def image_features(problem: Problem, *, steps: int, seed: int, num_features: int = 64) -> ClassifierFeatures:
     """The classifier whose features are used.
 
     Args:
         problem: The data.
         steps: Training steps.
         seed: Fixes weights and batches.
+        num_features: How many.
 
     Example:
         >>> from probgen.demo import Settings, image_features, load_problem
@@ -80,7 +81,8 @@ def image_features(problem: Problem, *, steps: int, seed: int) -> ClassifierFeat
     square = problem.images.square
     train, test = ((square(part.x), part.labels) for part in (problem.train, problem.test))
     name = f"{problem.name} classifier"
-    return train_classifier_features(*train, test=test, name=name, steps=steps, seed=seed).cpu()
+    sizes = {"num_features": num_features, "steps": steps}
+    return train_classifier_features(*train, test=test, name=name, seed=seed, **sizes).cpu()
 
 
 def quality_of(v: Tensor, by_class: Tensor, labels: Tensor, problem: Problem, extractor: ClassifierFeatures) -> DrawQuality:

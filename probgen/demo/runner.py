@@ -61,7 +61,9 @@ def run(
     for entry in (entries[name] for name in entries if only is None or name in only):
         for conditional in (True,) if entry.serves_both else (False, True):
             _train(results, entry, say, conditional=conditional, progress=progress)
-    extractor = image_features(results.problem, steps=_feature_steps(results), seed=settings.seed)
+    extractor = image_features(
+        results.problem, steps=_feature_steps(results), seed=settings.seed, num_features=settings.features
+    )
     _draws(results, extractor, say)
     _classes(results, extractor)
     for name, model in results.models.items():
@@ -123,7 +125,7 @@ def _classes(results: Results, extractor: ClassifierFeatures) -> None:
     def classifier(v: Tensor) -> Tensor:
         return extractor.classify(images.square(images.integers(v)))
 
-    per_class = max(4, settings.samples // 100)
+    per_class = max(2, settings.samples // 100)
     for name, model in results.conditional.items():
         torch.manual_seed(settings.seed)
         made = reweight(results.models[name], classifier, proposals=settings.samples, per_class=per_class)

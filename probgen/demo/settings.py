@@ -25,6 +25,7 @@ class Settings:
         classified: The most test images that are classified by Bayes' rule and compared with outliers.
         samples: Samples for reweighting and for speed.
         round_trips: Test images that are encoded and decoded.
+        features: Numbers by which the classifier of the judge describes an image.
         sampler_steps: Of diffusion.
         moves: How long chains are that complete images.
         toys: How many two-dimensional laws to fit.
@@ -54,6 +55,7 @@ class Settings:
     classified: int = 1000
     samples: int = 2000
     round_trips: int = 100
+    features: int = 64
     sampler_steps: int = 12
     moves: int = 100
     toys: int = 6
@@ -124,5 +126,14 @@ class Settings:
         if data == "digits":
             return small
         return replace(
-            small, steps=4, train_images=1000, test_images=70, classified=10, samples=20, round_trips=2, toys=0, stand_in=True
+            small,
+            steps=4,
+            train_images=1000,
+            test_images=24,
+            classified=4,
+            samples=8,
+            round_trips=1,
+            features=16,
+            toys=0,
+            stand_in=True,
         )
