@@ -8,6 +8,7 @@ from torch.distributions import Distribution
 
 from probgen.distributions.bijectors import Bijector, IncrementalNetwork
 from tests.cases import BIJECTORS, DISTRIBUTIONS, NETWORKS
+from tests.repository import api
 from tests.repository.tree import ROOT, public_modules, public_names
 
 MODULES = {module.__name__: module for module in public_modules()}
@@ -81,3 +82,52 @@ def test_every_public_package_has_an_api_page(package):
     assert re.search(rf"^{re.escape(package)}$|automodule:: {re.escape(package)}$", pages, re.MULTILINE), (
         f"docs/api names {package} nowhere"
     )
+
+
+def test_the_surface_is_frozen():
+    changes = api.difference(api.FROZEN.read_text(encoding="utf-8").splitlines(), api.lines())
+    if changes:
+        advice = (
+            "if that is meant, say what changes for users in docs/changes/ and run `python -m tests.repository.api --write`"
+        )
+        pytest.fail(f"the public surface is not the frozen one; {advice}:\n" + "\n".join(changes), pytrace=False)
+
+
+def test_the_surface_shows_what_users_rely_on():
+    class Base:
+        def inherited(self, x: int) -> int: ...
+
+    class Thing(Base):
+        size: int
+
+        def __init__(self, a: float, /, b: str = "b", *, c: tuple[int, ...] = (1,)) -> None: ...
+
+        @property
+        def width(self) -> float: ...
+
+        @classmethod
+        def of(cls, *items: int, **options: str) -> None: ...
+
+        def _internal(self): ...
+
+    Base.__module__ = Base.inherited.__module__ = "probgen.example"
+    assert list(api.of_class("probgen.Thing", Thing, set())) == [
+        "class probgen.Thing(Base)",
+        "probgen.Thing.__init__(a: float, /, b: str = 'b', *, c: tuple[int, ...] = (1,))",
+        "probgen.Thing.inherited(x: int) -> int",
+        "probgen.Thing.of(*items: int, **options: str) -> None (class)",
+        "probgen.Thing.size: int",
+        "probgen.Thing.width: float (property)",
+    ]
+    assert list(api.of_class("probgen.Thing", Thing, {Base}))[2].startswith("probgen.Thing.of")
+
+
+def test_a_changed_name_shows_what_it_was_and_what_it_is():
+    frozen, present = ["probgen.f(x: int)", "probgen.gone()"], ["class probgen.New()", "probgen.f(y: int)"]
+    assert api.difference(frozen, present) == [
+        "+ class probgen.New()",
+        "- probgen.f(x: int)",
+        "+ probgen.f(y: int)",
+        "- probgen.gone()",
+    ]
+    assert not api.difference(frozen, frozen)
