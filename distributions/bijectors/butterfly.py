@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions.bijectors.linear import Linear
+from probgen.distributions.bijectors.linear import Linear, Start, require_start
 from probgen.distributions.numerics.stable import soft_clip
 
 __all__ = ["Butterfly"]
@@ -64,16 +64,16 @@ class Butterfly(Linear):
         *,
         orthogonal: bool = False,
         loc: bool = False,
-        start: str = "identity",
+        start: Start = "identity",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(features, loc=loc)
-        if features < 2 or start not in ("identity", "rotation"):
-            raise ValueError(f'`features` must be at least 2, `start` "identity" or "rotation"; got {features} and {start!r}.')
+        if features < 2:
+            raise ValueError(f"`features` must be at least 2; got {features}.")
         self.orthogonal = orthogonal
         self._sizes = [_register_level(self, level) for level in range((features - 1).bit_length())]
         count = sum(self._sizes)
-        angles = torch.zeros(count) if start == "identity" else math.pi * torch.rand(count, generator=generator)
+        angles = torch.zeros(count) if require_start(start) == "identity" else math.pi * torch.rand(count, generator=generator)
         self.angles = nn.Parameter(angles)
         self.diagonal = None if orthogonal else nn.Parameter(torch.zeros(2, count))
         self.shear = None if orthogonal else nn.Parameter(torch.zeros(count))

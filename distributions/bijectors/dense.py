@@ -7,12 +7,10 @@ diagonal in bounds and read the determinant off it.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions.bijectors.linear import Linear
+from probgen.distributions.bijectors.linear import Linear, Start, require_start
 
 __all__ = ["DenseLinear"]
 
@@ -49,12 +47,11 @@ class DenseLinear(Linear):
         features: int,
         *,
         loc: bool = True,
-        start: Literal["rotation", "identity"] = "rotation",
+        start: Start = "rotation",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(features, loc=loc)
-        if start not in ("identity", "rotation"):
-            raise ValueError(f'`start` must be "identity" or "rotation"; got {start!r}.')
+        require_start(start)
         weight = torch.eye(features, dtype=torch.float64)
         if start == "rotation":
             weight = torch.linalg.qr(torch.randn(features, features, dtype=torch.float64, generator=generator))[0]

@@ -16,6 +16,8 @@ frozen by ``to_permutation``.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
@@ -68,7 +70,7 @@ class LearnedPermutation(Bijector):
         *,
         temperature: float = 0.5,
         iterations: int = 20,
-        start: str = "random",
+        start: Literal["identity", "random"] = "random",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()

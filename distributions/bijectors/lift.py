@@ -132,14 +132,11 @@ class Lift(Bijector):
             self.transform = _mapped_tensors(self.transform, fn)
         return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Lift:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         for value in _computed_tensors(self.transform):
             memo[id(value)] = value.detach().clone()
             memo.setdefault(id(memo), []).append(value)  # keeps the key's owner alive, as the copy module does
-        result = self.__class__.__new__(self.__class__)
-        memo[id(self)] = result
-        result.__dict__ = copy.deepcopy(self.__dict__, memo)
-        return result
+        return super().__deepcopy__(memo)
 
 
 def _unknown(value: Tensor) -> Tensor:

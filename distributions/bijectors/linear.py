@@ -8,7 +8,7 @@ Products, solves and log-determinants run in full precision under autocast.
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,9 @@ from probgen.distributions.numerics.linear import full_precision
 from probgen.distributions.numerics.stable import soft_clip
 
 __all__ = ["Linear", "bounded_diagonal_log"]
+
+Start = Literal["identity", "rotation"]
+"""Where a linear map begins: at the identity, or at a random rotation."""
 
 _DIAGONAL_BOUND = math.log(1e2)
 
@@ -116,3 +119,14 @@ def bounded_diagonal_log(raw: Tensor) -> Tensor:
         tensor([  1.0000, 100.0000])
     """
     return soft_clip(raw, _DIAGONAL_BOUND)
+
+
+def require_start(start: str) -> str:
+    """Check where a linear map begins.
+
+    Raises:
+        ValueError: it is neither "identity" nor "rotation".
+    """
+    if start not in ("identity", "rotation"):
+        raise ValueError(f'`start` must be "identity" or "rotation"; got {start!r}.')
+    return start

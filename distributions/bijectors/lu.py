@@ -12,12 +12,11 @@ two substitutions, and
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions.bijectors.linear import Linear, bounded_diagonal_log
+from probgen.distributions.bijectors.linear import Linear, Start, bounded_diagonal_log, require_start
 from probgen.distributions.numerics.linear import solve_lower, solve_upper
 
 __all__ = ["LULinear"]
@@ -57,12 +56,11 @@ class LULinear(Linear):
         features: int,
         *,
         loc: bool = True,
-        start: Literal["identity", "rotation"] = "identity",
+        start: Start = "identity",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(features, loc=loc)
-        if start not in ("identity", "rotation"):
-            raise ValueError(f'`start` must be "identity" or "rotation"; got {start!r}.')
+        require_start(start)
         order, lower, upper = _factors(features, rotation=start == "rotation", generator=generator)
         diagonal = upper.diagonal()
         self.register_buffer("order", order)

@@ -9,12 +9,10 @@ The map :math:`A \mapsto e^A` is onto the rotations (the orthogonal matrices of 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions.bijectors.linear import Linear
+from probgen.distributions.bijectors.linear import Linear, Start, require_start
 
 __all__ = ["Orthogonal"]
 
@@ -52,12 +50,11 @@ class Orthogonal(Linear):
         self,
         features: int,
         *,
-        start: Literal["identity", "rotation"] = "identity",
+        start: Start = "identity",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(features, loc=False)
-        if start not in ("identity", "rotation"):
-            raise ValueError(f'`start` must be "identity" or "rotation"; got {start!r}.')
+        require_start(start)
         above = torch.zeros(features, features)
         if start == "rotation":
             above = torch.randn(features, features, generator=generator)

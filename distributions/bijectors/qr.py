@@ -11,17 +11,13 @@ positive diagonal :math:`e^{d}`, :math:`|d_i| \le \log 100`, :math:`Q R` reaches
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions.bijectors.linear import Linear, bounded_diagonal_log
+from probgen.distributions.bijectors.linear import Linear, Start, bounded_diagonal_log, require_start
 from probgen.distributions.numerics.linear import reflect, solve_upper
 
 __all__ = ["Householder", "QRLinear"]
-
-Start = Literal["identity", "rotation"]
 
 
 class Householder(Linear):
@@ -60,7 +56,7 @@ class Householder(Linear):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(features, loc=False)
-        self.vectors = nn.Parameter(_start_vectors(features, reflections, start, generator))
+        self.vectors = nn.Parameter(start_vectors(features, reflections, start, generator))
 
     def _multiply(self, x: Tensor) -> Tensor:
         return reflect(x, self.vectors.to(x.dtype))
@@ -107,7 +103,7 @@ class QRLinear(Linear):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(features, loc=loc)
-        self.vectors = nn.Parameter(_start_vectors(features, reflections, start, generator))
+        self.vectors = nn.Parameter(start_vectors(features, reflections, start, generator))
         self.raw_diagonal = nn.Parameter(torch.zeros(features))
         self.above = nn.Parameter(torch.zeros(features, features))
 
@@ -125,11 +121,19 @@ class QRLinear(Linear):
         return bounded_diagonal_log(self.raw_diagonal).sum().to(like.dtype)
 
 
-def _start_vectors(features: int, reflections: int | None, start: str, generator: torch.Generator | None) -> Tensor:
-    """Random normals, in equal pairs if the product is to be the identity."""
-    if start not in ("identity", "rotation"):
-        raise ValueError(f'`start` must be "identity" or "rotation"; got {start!r}.')
-    paired = start == "identity"
+def start_vectors(features: int, reflections: int | None, start: str, generator: torch.Generator | None) -> Tensor:
+    """Random normals of reflections ``[k, features]``, in equal pairs if the product is to be the identity.
+
+    Args:
+        features: Length of the vectors.
+        reflections: How many; None for as many as features (rounded up to an even number for an identity start).
+        start: "identity" or "rotation".
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: there is no reflection, ``start`` is unknown, or an odd number is to start at the identity.
+    """
+    paired = require_start(start) == "identity"
     count = features + (features % 2 if paired else 0) if reflections is None else reflections
     if count < 1:
         raise ValueError(f"`reflections` must be at least 1; got {count}.")

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors.linear import Start, require_start
 from probgen.distributions.constraints import circular, product, rotation_matrix
 from probgen.distributions.numerics.linear import full_precision
 
@@ -140,12 +141,11 @@ class RotationProduct(Bijector):
     domain_shape = (3, 3)
     constant_log_det = True
 
-    def __init__(self, *, start: str = "identity", generator: torch.Generator | None = None) -> None:
+    def __init__(self, *, start: Start = "identity", generator: torch.Generator | None = None) -> None:
         super().__init__()
-        if start not in ("identity", "rotation"):
-            raise ValueError(f'`start` must be "identity" or "rotation"; got {start!r}.')
         identity = torch.tensor([1.0, 0.0, 0.0, 0.0])
-        self.quaternion = nn.Parameter(identity if start == "identity" else torch.randn(4, generator=generator))
+        begins = identity if require_start(start) == "identity" else torch.randn(4, generator=generator)
+        self.quaternion = nn.Parameter(begins)
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         with full_precision(x):

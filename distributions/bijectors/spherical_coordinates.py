@@ -23,6 +23,8 @@ from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
 from probgen.distributions.bijectors.base import Bijector
+from probgen.distributions.bijectors.linear import Start
+from probgen.distributions.bijectors.qr import start_vectors
 from probgen.distributions.constraints import circular, product, unit_sphere
 from probgen.distributions.numerics.linear import full_precision, reflect
 
@@ -130,19 +132,15 @@ class SphereRotation(Bijector):
         features: int,
         reflections: int | None = None,
         *,
-        start: str = "rotation",
+        start: Start = "rotation",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         count = features + features % 2 if reflections is None else reflections
         if features < 2 or count < 2 or count % 2:
             raise ValueError(f"`features` must be at least 2 and `reflections` even; got {features} and {reflections}.")
-        if start not in ("identity", "rotation"):
-            raise ValueError(f'`start` must be "identity" or "rotation"; got {start!r}.')
         self.domain_shape = (features,)
-        paired = start == "identity"
-        vectors = torch.randn(count // 2 if paired else count, features, generator=generator)
-        self.vectors = nn.Parameter(vectors.repeat_interleave(2, dim=0) if paired else vectors)
+        self.vectors = nn.Parameter(start_vectors(features, count, start, generator))
 
     def _forward_and_log_det(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._reflected(x, transpose=False), x.new_zeros(x.shape[:-1])
