@@ -16,8 +16,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions._checks import ContextError
 from probgen.distributions.chains.categorical_process import CategoricalProcess
+from probgen.distributions.chains.denoiser import require_context_of
 from probgen.distributions.chains.independent_categorical import IndependentCategorical
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.schedule import Times
@@ -142,7 +142,7 @@ class CategoricalDenoiser(nn.Module):
         batch = x_t.shape[: x_t.dim() - len(self.event_shape)]
         log_snr = one_batch_dim(level.log_snr.to(self.process.anchor), batch, ())
         if context is not None:
-            context = one_batch_dim(context, batch, context.shape[context.dim() - len(self.context_shape or ()) :])
+            context = one_batch_dim(context, batch, self.context_shape or ())
         logits: Tensor = self.network(one_batch_dim(x_t, batch, self.event_shape), log_snr, context)
         expected = (batch.numel(), *self.event_shape, self.process.values)
         if tuple(logits.shape) != expected:
@@ -155,12 +155,4 @@ class CategoricalDenoiser(nn.Module):
             raise ValueError(f"`x_t` must have event shape {tuple(self.event_shape)}; got {tuple(x_t.shape)}.")
         if x_t.is_floating_point() or x_t.is_complex():
             raise ValueError(f"`x_t` must hold integers; got {x_t.dtype}.")
-        if (context is None) != (self.context_shape is None):
-            wanted = "none" if self.context_shape is None else f"one of shape [*batch, *{tuple(self.context_shape)}]"
-            raise ContextError(
-                f"the network takes {wanted} as context; got {'none' if context is None else tuple(context.shape)}."
-            )
-        if context is not None:
-            cut = context.dim() - len(self.context_shape or ())
-            if cut < 0 or tuple(context.shape[cut:]) != tuple(self.context_shape or ()):
-                raise ContextError(f"`context` must end in {self.context_shape}; got shape {tuple(context.shape)}.")
+        require_context_of(type(self).__name__, context, self.context_shape, x_t.shape[:cut])

@@ -17,7 +17,7 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor, nn
 
-from probgen.distributions._checks import ContextError
+from probgen.distributions._checks import ContextError, require_context
 from probgen.distributions.chains.denoised import Denoised
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.posterior_spread import PosteriorSpread
@@ -157,29 +157,33 @@ class Denoiser(nn.Module):
         cut = x_t.dim() - self.event_dim
         if cut < 0 or x_t.shape[cut:] != self.event_shape:
             raise ValueError(f"`x_t` of {owner} must have event shape {tuple(self.event_shape)}; got {tuple(x_t.shape)}.")
-        self._check_context(context, tuple(x_t.shape[:cut]))
-
-    def _check_context(self, context: Tensor | None, batch_shape: tuple[int, ...]) -> None:
-        owner = type(self).__name__
-        if self.context_shape is None:
-            if context is not None:
-                raise ContextError(f"{owner} takes no context; got one of shape {tuple(context.shape)}.")
-            return
-        if context is None:
-            raise ContextError(f"{owner} needs a context of shape [*batch, *{self.context_shape}]; got none.")
-        cut = context.dim() - len(self.context_shape)
-        if cut < 0 or tuple(context.shape[cut:]) != tuple(self.context_shape):
-            raise ContextError(f"`context` of {owner} must end in {self.context_shape}; got shape {tuple(context.shape)}.")
-        if not _broadcasts_to(context.shape[:cut], batch_shape):
-            raise ContextError(
-                f"the batch {tuple(context.shape[:cut])} of `context` must broadcast to that of `x_t`, {batch_shape}."
-            )
+        require_context_of(owner, context, self.context_shape, x_t.shape[:cut])
 
     def _check(self, x_t: Tensor, t: Times, context: Tensor | None) -> None:
         self.check(x_t, context)
         batch = x_t.shape[: x_t.dim() - self.event_dim]
         if isinstance(t, Tensor) and not _broadcasts_to(t.shape, batch):
             raise ValueError(f"`t` must broadcast to the batch {tuple(batch)} of `x_t`; got shape {tuple(t.shape)}.")
+
+
+def require_context_of(owner: str, context: Tensor | None, shape: Sequence[int] | None, batch_shape: Sequence[int]) -> None:
+    """Check a context against what a denoiser declares and against the batch of its observation.
+
+    Args:
+        owner: Name of the denoiser.
+        context: Shape ``[*batch, *shape]``, or None.
+        shape: What the denoiser declares; None: it takes no context.
+        batch_shape: That of the observation, to which the context's has to broadcast.
+
+    Raises:
+        ContextError: the context is missing, not wanted, or has another shape.
+    """
+    require_context(owner, context, None if shape is None else tuple(shape), ())
+    if context is None or shape is None:
+        return
+    lead = tuple(context.shape[: context.dim() - len(shape)])
+    if not _broadcasts_to(lead, batch_shape):
+        raise ContextError(f"the batch {lead} of `context` must broadcast to that of `x_t`, {tuple(batch_shape)}.")
 
 
 def _broadcasts_to(shape: Sequence[int], batch_shape: Sequence[int]) -> bool:

@@ -22,6 +22,7 @@ from torch import Tensor
 from probgen.distributions.chains.noise_level import NoiseLevel
 from probgen.distributions.chains.tables import ExactTables, entries
 from probgen.distributions.events import checked, normal_over_event, over_event
+from probgen.distributions.numerics.stable import soft_clip
 
 __all__ = ["FittedVariance", "LearnedVariance", "PointMass", "PosteriorSpread", "TweedieCovariance", "UnitPrior"]
 
@@ -30,6 +31,8 @@ MeanFunction = Callable[[Tensor], Tensor]
 
 class PosteriorSpread(ExactTables):
     """How a denoiser turns its mean into a law (abstract).
+
+    A subclass writes ``law``; or ``isotropic_variance`` alone, for a normal law with that variance.
 
     Attributes:
         learned: Whether the network has to return a second tensor of the event's shape.
@@ -55,7 +58,10 @@ class PosteriorSpread(ExactTables):
             mean_function: From noisy data to the posterior mean, for derivatives.
             event_dim: Number of event dimensions.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define `law`.")
+        variance = self.isotropic_variance(level)
+        if variance is None:
+            raise NotImplementedError(f"{type(self).__name__} does not define `law`.")
+        return normal_over_event(mean, over_event(variance.sqrt(), event_dim, mean), event_dim)
 
     def isotropic_variance(self, level: NoiseLevel) -> Tensor | None:
         """The variance where it is one number for all data and coordinates, float64, shaped as the level; else None."""
@@ -103,12 +109,6 @@ class UnitPrior(PosteriorSpread):
             raise ValueError(f"`variance` must be positive; got {variance}.")
         self.variance = variance
 
-    def law(
-        self, x_t: Tensor, level: NoiseLevel, mean: Tensor, raw: Tensor | None, mean_function: MeanFunction, event_dim: int
-    ) -> TorchDistribution:
-        """A normal law with one variance."""
-        return normal_over_event(mean, over_event(self.isotropic_variance(level).sqrt(), event_dim, mean), event_dim)
-
     def isotropic_variance(self, level: NoiseLevel) -> Tensor:
         """One over the posterior precision."""
         return 1 / (level.snr + 1 / self.variance)
@@ -120,7 +120,10 @@ class LearnedVariance(PosteriorSpread):
     The network returns twice the channels (dimension 0 of the event); zero gives "fixed large", very negative "fixed small".
 
     Args:
-        bound: Bound of :math:`|F_2|`.
+        bound: Bound of :math:`|F_2|`, positive.
+
+    Raises:
+        ValueError: the bound is not positive.
 
     References:
         Nichol, Dhariwal (2021). Improved denoising diffusion probabilistic models. https://arxiv.org/abs/2102.09672
@@ -135,6 +138,8 @@ class LearnedVariance(PosteriorSpread):
 
     def __init__(self, bound: float = 15.0) -> None:
         super().__init__()
+        if not bound > 0:
+            raise ValueError(f"`bound` must be positive; got {bound}.")
         self.bound = bound
 
     def law(
@@ -144,7 +149,7 @@ class LearnedVariance(PosteriorSpread):
         if raw is None:
             raise ValueError("`raw` must be given: the variance is learned.")
         log_snr = over_event(level.log_snr, event_dim, mean)
-        log_precision = torch.logaddexp(log_snr.expand(mean.shape), -self.bound * torch.tanh(raw / self.bound))
+        log_precision = torch.logaddexp(log_snr.expand(mean.shape), -soft_clip(raw, self.bound))
         return normal_over_event(mean, torch.exp(-log_precision / 2), event_dim)
 
 
@@ -183,12 +188,6 @@ class FittedVariance(PosteriorSpread):
             )
         self.register_buffer("log_snr", log_snr.double())
         self.register_buffer("log_variance", log_variance.double())
-
-    def law(
-        self, x_t: Tensor, level: NoiseLevel, mean: Tensor, raw: Tensor | None, mean_function: MeanFunction, event_dim: int
-    ) -> TorchDistribution:
-        """A normal law with one variance per time."""
-        return normal_over_event(mean, over_event(self.isotropic_variance(level).sqrt(), event_dim, mean), event_dim)
 
     def isotropic_variance(self, level: NoiseLevel) -> Tensor:
         """One over the posterior precision, with the interpolated prior variance."""

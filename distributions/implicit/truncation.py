@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributions import constraints
-from torch.distributions.constraints import Constraint
 
 from probgen.distributions.implicit.distribution import ImplicitDistribution
 from probgen.distributions.standard import Standard, StandardNormal
@@ -63,18 +62,13 @@ class StandardTruncatedNormal(Standard):
         if not 0 < threshold < math.inf:
             raise ValueError(f"`threshold` must be positive and finite; got {threshold}.")
         self.threshold = threshold
+        self._coordinate_support = constraints.interval(-threshold, threshold)
         super().__init__(event_shape, batch_shape, dtype=dtype, device=device, validate_args=validate_args)
 
     @property
     def _mass(self) -> float:
         """What a normal coordinate has within the threshold."""
         return math.erf(self.threshold / math.sqrt(2))
-
-    @constraints.dependent_property(is_discrete=False)
-    def support(self) -> Constraint:
-        """The cube of magnitudes up to the threshold."""
-        interval = constraints.interval(-self.threshold, self.threshold)
-        return constraints.independent(interval, len(self.event_shape)) if self.event_shape else interval
 
     def _draw(self, shape: torch.Size) -> Tensor:
         uniform = torch.rand(shape, dtype=self.dtype, device=self.device)

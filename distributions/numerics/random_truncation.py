@@ -85,7 +85,7 @@ class RandomTruncation:
             return 1.0
         if self.kind == "geometric":
             return self.parameter**extra
-        at_least = torch.special.gammainc(torch.tensor(float(extra)).double(), torch.tensor(self.parameter).double())
+        at_least = torch.special.gammainc(*torch.tensor([extra, self.parameter], dtype=torch.float64))
         return float(at_least)
 
     def draw(
@@ -99,7 +99,7 @@ class RandomTruncation:
             generator: The source of randomness; torch's global one if None.
         """
         if self.kind == "poisson":
-            rates = torch.full(tuple(shape), self.parameter, device=device)
+            rates = torch.full(tuple(shape), self.parameter, dtype=torch.float64, device=device)
             return self.exact_terms + torch.poisson(rates, generator=generator).long()
         uniform = torch.rand(tuple(shape), dtype=torch.float64, device=device, generator=generator)  # in [0, 1)
         return self.exact_terms + (torch.log1p(-uniform) / math.log(self.parameter)).floor().long()

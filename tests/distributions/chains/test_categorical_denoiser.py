@@ -48,11 +48,13 @@ def test_contexts_are_passed_and_checked():
     x = torch.randint(3, (5, 2))
     flat = denoiser(x, 0.5, torch.zeros(5, 2)).log_probs
     torch.testing.assert_close(flat, torch.full_like(flat, 1 / 3).log())
-    with pytest.raises(ContextError, match="got none"):
+    with pytest.raises(ContextError, match="got None"):
         denoiser(x, 0.5)
-    with pytest.raises(ContextError, match=r"must end in \(2,\)"):
+    with pytest.raises(ContextError, match=r"trailing shape \(2,\)"):
         denoiser(x, 0.5, torch.zeros(5, 3))
-    with pytest.raises(ContextError, match="takes none"):
+    with pytest.raises(ContextError, match="must broadcast to that of `x_t`"):
+        denoiser(x, 0.5, torch.zeros(4, 2))
+    with pytest.raises(ContextError, match="takes no context"):
         CategoricalDenoiser(Constant(3), denoiser.process)(x, 0.5, torch.zeros(5, 2))
 
 

@@ -119,7 +119,7 @@ def test_context_in_the_program():
 def test_contexts_that_are_wrong():
     with pytest.raises(ContextError, match="needs a context"):
         conditional(None).sample()
-    with pytest.raises(ContextError, match="must end in"):
+    with pytest.raises(ContextError, match="with trailing shape"):
         conditional(torch.zeros(4, 2)).sample()
     with pytest.raises(ContextError, match="takes no context"):
         chain(context=torch.zeros(3)).sample()

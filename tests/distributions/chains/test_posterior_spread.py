@@ -125,6 +125,8 @@ def test_tweedie_covariance_keeps_eigenvalues_in_range():
 def test_arguments_are_checked():
     with pytest.raises(ValueError, match="`variance` must be positive"):
         UnitPrior(0.0)
+    with pytest.raises(ValueError, match="`bound` must be positive; got 0"):
+        LearnedVariance(0.0)
     with pytest.raises(ValueError, match="`log_snr` must be an increasing list"):
         FittedVariance(torch.tensor([1.0, 0.0]), torch.zeros(2))
     with pytest.raises(ValueError, match="`log_snr` must be an increasing list"):
