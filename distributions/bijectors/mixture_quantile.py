@@ -24,6 +24,7 @@ from probgen.distributions._checks import InversionError, value_checks_active
 from probgen.distributions.bijectors.amortized import Amortized, require_features
 from probgen.distributions.bijectors.mixture_cdf import MixtureOfLogisticsCDF
 from probgen.distributions.bijectors.normal_to_logistic import NormalToLogistic
+from probgen.distributions.bijectors.parameters import spread
 from probgen.distributions.numerics.linear import full_precision
 
 __all__ = ["MixtureQuantile"]
@@ -134,6 +135,5 @@ def _raw_of_quantiles(rows: Tensor, components: int) -> Tensor:
     if components > 1:
         widths = torch.maximum((padded[:, 2:] - padded[:, :-2]) / 4, 0.02 * deviation)
     bounded = (widths.clamp_min(1e-12).log() / _LARGEST_LOG).clamp(-0.99, 0.99)
-    edge = 1.0 if components > 1 else 0.0
-    spread = torch.linspace(-edge, edge, components, dtype=rows.dtype, device=rows.device)
-    return torch.cat([torch.zeros_like(centers), centers - spread, _LARGEST_LOG * torch.atanh(bounded)], -1)
+    nothing = torch.zeros_like(centers)
+    return torch.cat([nothing, centers - spread(nothing), _LARGEST_LOG * torch.atanh(bounded)], -1)

@@ -21,6 +21,9 @@ from probgen.distributions.numerics.stable import soft_clip
 
 __all__ = ["Parameter", "positive_parameter", "real_parameter"]
 
+LOGIT_BOUND = math.log(1e3)
+"""Bound on the logits of weights that sum to one."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -92,6 +95,38 @@ def positive_parameter(name: str, shape: tuple[int, ...] = (), *, identity: floa
     if identity == 1.0:
         return Parameter(name, constraints.positive, lambda raw: torch.exp(soft_clip(raw, bound)), shape)
     return Parameter(name, constraints.positive, lambda raw: identity * torch.exp(soft_clip(raw, bound)), shape)
+
+
+def bounded_softmax(raw: Tensor) -> Tensor:
+    """Weights that sum to one, within a factor of about a thousand of equal ones.
+
+    Args:
+        raw: Unconstrained numbers, ``[..., units]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.bijectors.parameters import bounded_softmax
+        >>> bounded_softmax(torch.zeros(4))
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+    return soft_clip(raw, LOGIT_BOUND).softmax(-1)
+
+
+def spread(raw: Tensor) -> Tensor:
+    """Distinct starting places over [-1, 1]: equal sigmoids would receive equal gradients and never part.
+
+    Args:
+        raw: Unconstrained numbers, ``[..., units]``.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.bijectors.parameters import spread
+        >>> spread(torch.zeros(3))
+        tensor([-1.,  0.,  1.])
+    """
+    count = raw.shape[-1]
+    edge = 1.0 if count > 1 else 0.0
+    return raw + torch.linspace(-edge, edge, count, dtype=raw.dtype, device=raw.device)
 
 
 def _same(raw: Tensor) -> Tensor:

@@ -26,14 +26,12 @@ from torch.distributions import constraints
 
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.monotone._sigmoid_mixture import sigmoid_mixture
-from probgen.distributions.bijectors.parameters import Parameter, positive_parameter
+from probgen.distributions.bijectors.parameters import Parameter, bounded_softmax, positive_parameter, spread
 from probgen.distributions.numerics.roots import invert_increasing
-from probgen.distributions.numerics.stable import soft_clip
 
 __all__ = ["DeepSigmoid"]
 
 FLOOR = 1e-2
-LOGIT_BOUND = math.log(1e3)
 LARGEST_FACTOR = 30.0
 _EVALUATIONS = 24  # parameters N(0, 4), three layers, both dtypes: none of 96 000 points missed the tolerance
 
@@ -168,35 +166,3 @@ def stack_bounds(y: Tensor, slopes: Tensor, shifts: Tensor) -> tuple[Tensor, Ten
         shift = (1.0 - FLOOR) * shifts[..., layer, :]
         low, high = ((low[..., None] - shift) / rate).amin(-1), ((high[..., None] - shift) / rate).amax(-1)
     return low, high
-
-
-def bounded_softmax(raw: Tensor) -> Tensor:
-    """Weights that sum to one, within a factor of about a thousand of equal ones.
-
-    Args:
-        raw: Unconstrained numbers, ``[..., units]``.
-
-    Example:
-        >>> import torch
-        >>> from probgen.distributions.bijectors.monotone.deep_sigmoid import bounded_softmax
-        >>> bounded_softmax(torch.zeros(4))
-        tensor([0.2500, 0.2500, 0.2500, 0.2500])
-    """
-    return soft_clip(raw, LOGIT_BOUND).softmax(-1)
-
-
-def spread(raw: Tensor) -> Tensor:
-    """Distinct starting shifts: equal sigmoids would receive equal gradients and never part.
-
-    Args:
-        raw: Unconstrained numbers, ``[..., units]``.
-
-    Example:
-        >>> import torch
-        >>> from probgen.distributions.bijectors.monotone.deep_sigmoid import spread
-        >>> spread(torch.zeros(3))
-        tensor([-1.,  0.,  1.])
-    """
-    count = raw.shape[-1]
-    edge = 1.0 if count > 1 else 0.0
-    return raw + torch.linspace(-edge, edge, count, dtype=raw.dtype, device=raw.device)

@@ -23,15 +23,14 @@ from torch.distributions import constraints
 
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.monotone._sigmoid_mixture import sigmoid_mixture
-from probgen.distributions.bijectors.monotone.deep_sigmoid import (
-    LARGEST_FACTOR,
+from probgen.distributions.bijectors.monotone.deep_sigmoid import LARGEST_FACTOR, floored, stack_bounds
+from probgen.distributions.bijectors.parameters import (
     LOGIT_BOUND,
+    Parameter,
     bounded_softmax,
-    floored,
+    positive_parameter,
     spread,
-    stack_bounds,
 )
-from probgen.distributions.bijectors.parameters import Parameter, positive_parameter
 from probgen.distributions.numerics.roots import invert_increasing
 from probgen.distributions.numerics.stable import soft_clip
 

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from probgen.distributions.bijectors.monotone._shared_network import NetworkElement, signal_parameters
-from probgen.distributions.bijectors.parameters import Parameter
+from probgen.distributions.bijectors.parameters import Parameter, bounded_softmax
 from probgen.distributions.numerics.linear import full_precision
 from probgen.distributions.numerics.roots import invert_increasing
 from probgen.distributions.numerics.stable import soft_clip
@@ -35,7 +35,6 @@ __all__ = ["MonotoneNetwork"]
 
 _FLOOR = 1e-2
 _LARGEST_LOG = math.log(30.0)
-_LOGIT_BOUND = math.log(1e3)
 _EVALUATIONS = 26
 
 
@@ -150,10 +149,7 @@ class _PositiveNetwork(nn.Module):
 
     def _weights(self) -> list[Tensor]:
         pairs = zip(list(self.gains)[1:], self.logits, strict=True)
-        return [
-            torch.exp(soft_clip(gain, _LARGEST_LOG)).unsqueeze(-1) * soft_clip(logits, _LOGIT_BOUND).softmax(-1)
-            for gain, logits in pairs
-        ]
+        return [torch.exp(soft_clip(gain, _LARGEST_LOG)).unsqueeze(-1) * bounded_softmax(logits) for gain, logits in pairs]
 
 
 def _activated(z: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
