@@ -66,6 +66,8 @@ def test_errors():
         model.fit([[1.0], [np.nan]])
     with pytest.raises(ValueError, match=r"\[rows, features\]"):
         model.fit([1.0, 2.0])
+    with pytest.raises(ValueError, match="at least two rows; got 1"):
+        model.fit([[1.0, 2.0]])
     with pytest.raises(ValueError, match="2 columns"):
         model.fit(data()).score_samples(data(columns=1))
     with pytest.raises(TypeError, match="with parameters"):

@@ -193,3 +193,9 @@ def test_writing_is_atomic_and_names_what_it_cannot_write(tmp_path):
     write_tree(path, {"y": (1, float("inf")), 2: torch.tensor(True)})
     assert read_tree(path) == {"y": (1, float("inf")), 2: torch.tensor(True)}
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_tensors_of_somebody_else_are_no_model(tmp_path):
+    save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(UnsafeFileError, match="a safetensors file that probgen did not write"):
+        pg.load(tmp_path / "other.safetensors")
