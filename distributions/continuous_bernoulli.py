@@ -97,14 +97,15 @@ class ContinuousBernoulli(Distribution):
         rising = falling * torch.exp(-size * (1 - x))
         inner = torch.where(self.logits < 0, falling, rising)
         # on the rising side 1 - e^{-|t| x} is divided by 1 - e^{-|t|} and weighted by e^{-|t|(1 - x)}
-        return torch.where(flat, x, inner)
+        return torch.where(flat, x - 0.5 * self.logits * x * (1 - x), inner)  # the slope in the logit counts at zero, too
 
     def icdf(self, value: Tensor) -> Tensor:
         """The quantile of probabilities ``[*sample, *batch]``."""
         size, flat = self._size()
         probability = torch.where(self.logits < 0, value, 1 - value)
         falling = (-torch.log1p(probability * torch.expm1(-size)) / size).clamp(max=1.0)
-        return torch.where(flat, value, torch.where(self.logits < 0, falling, 1 - falling))
+        flat_value = value + 0.5 * self.logits * value * (1 - value)
+        return torch.where(flat, flat_value, torch.where(self.logits < 0, falling, 1 - falling))
 
     @property
     def mean(self) -> Tensor:

@@ -126,9 +126,8 @@ class FactorizedLaw(Distribution):
 
     def _scored(self, law: TorchDistribution, rows: Tensor) -> Tensor:
         """The log-probability of rows ``[*batch, n, *element]`` position by position; NaN of NaN."""
-        if (
-            not rows.is_floating_point() or torch.finfo(rows.dtype).bits < 32
-        ):  # some laws of torch score in the dtype of the value
+        if not rows.is_floating_point() or torch.finfo(rows.dtype).bits < 32:
+            # some laws of torch score in the dtype of the value
             rows = rows.to(torch.promote_types(self._reference().dtype, torch.float32))
         scores, support = scored(law if self._validate_args else _unvalidated(law), rows), cast(Constraint, law.support)
         if is_real(support):

@@ -85,11 +85,10 @@ class GaussianLookAhead:
         row = chosen.to(deviation.dtype)
         identity = torch.diag_embed(1 - row)
         factor = torch.linalg.cholesky(row.unsqueeze(-1) * self.covariance * row.unsqueeze(-2) + identity)
-        whitening = torch.linalg.solve_triangular(factor, torch.eye(len(self.mean)).to(factor), upper=False)
-        rows = (
-            (deviation * row).unsqueeze(-2) if whitening.dim() > 2 else deviation * row
-        )  # one matrix for all, or each its own
-        solved = (rows @ whitening.mT).squeeze(-2) if whitening.dim() > 2 else rows @ whitening.mT
+        unit = torch.eye(len(self.mean), dtype=factor.dtype, device=factor.device)
+        whitening, rows = torch.linalg.solve_triangular(factor, unit, upper=False), deviation * row
+        shared = whitening.dim() == 2  # one matrix for all rows, or each its own
+        solved = rows @ whitening.mT if shared else (rows.unsqueeze(-2) @ whitening.mT).squeeze(-2)
         found: Tensor = -0.5 * solved.square().sum(-1) - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return found
 

@@ -335,9 +335,7 @@ class ContinuousFlow(Bijector):
         vector_function = cast(VectorFunction, function)
         if self.static_graph:
             return self.solver.solve(vector_function, state, reverse=inverse, batch_dims=1, num_integrals=num_integrals)
-        with full_precision(
-            state[0]
-        ):  # rounding to half precision looks like a rough field, which adaptive steps would resolve
+        with full_precision(state[0]):  # rounding looks like a rough field, which adaptive steps would resolve
             if not (self.adjoint and torch.is_grad_enabled()):
                 return self.solver.solve(vector_function, state, reverse=inverse, batch_dims=1, num_integrals=num_integrals)
             held = [*cast(nn.Module, self.vector_field).parameters(), *([] if context is None else [context])]

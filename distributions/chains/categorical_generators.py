@@ -37,7 +37,7 @@ class GeneratorJumps(JumpKernel, ExactTables):
         values: Number of values of the data, the first of the states; all by default.
 
     Raises:
-        ValueError: not a square matrix, a negative rate off the diagonal, or rows that do not sum to zero.
+        ValueError: not a square matrix, a negative rate off the diagonal, rows that do not sum to zero, or no rate at all.
 
     References:
         Austin, Johnson, Ho, Tarlow, van den Berg (2021). Structured denoising diffusion models in discrete state-spaces.
@@ -62,6 +62,8 @@ class GeneratorJumps(JumpKernel, ExactTables):
         off = rates - torch.diag(rates.diagonal())
         if bool((off < 0).any()) or not torch.allclose(off.sum(1), -rates.diagonal(), rtol=1e-6):
             raise ValueError("`rates` must be non-negative off the diagonal, with rows that sum to zero.")
+        if not bool((off > 0).any()):
+            raise ValueError("`rates` must let some state jump; all rates are zero.")
         self.register_buffer("rates", rates.double())
         fastest = float(-rates.diagonal().min())
         self._fastest = fastest

@@ -90,3 +90,14 @@ def test_shapes_copies_and_the_brighter_end():
     assert found.expand((4, 3)).sample((2,)).shape == (2, 4, 3)
     assert ContinuousBernoulli(torch.zeros(0, 3)).sample((2,)).shape == (2, 0, 3)
     assert torch.equal(copy.deepcopy(found).mean, found.mean)
+
+
+@pytest.mark.parametrize("method", ["cdf", "icdf"])
+def test_derivatives_in_a_logit_of_zero_are_those_nearby(method):
+    x = torch.tensor([0.0, 0.1, 0.5, 0.9, 1.0], dtype=torch.float64)
+    slopes = []
+    for start in (0.0, 1e-6):
+        logits = torch.full((5,), start, dtype=torch.float64, requires_grad=True)
+        slopes += torch.autograd.grad(getattr(ContinuousBernoulli(logits), method)(x).sum(), logits)
+    torch.testing.assert_close(slopes[0], slopes[1], atol=1e-5, rtol=0)
+    assert slopes[0][2].abs() > 0.1

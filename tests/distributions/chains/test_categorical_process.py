@@ -160,6 +160,8 @@ def test_errors_name_the_argument():
         GeneratorJumps(torch.zeros(2, 3))
     with pytest.raises(ValueError, match="non-negative off the diagonal"):
         GeneratorJumps(torch.ones(3, 3))
+    with pytest.raises(ValueError, match="all rates are zero"):
+        GeneratorJumps(torch.zeros(3, 3))
     with pytest.raises(ValueError, match="`width` positive"):
         gaussian_rates(4, 0.0)
     with pytest.raises(ValueError, match="permutation"):
