@@ -49,7 +49,9 @@ def test_wheel_holds_every_source_file_and_the_data(folder):
         names = set(archive.namelist())
     assert not expected() - names, f"missing from the wheel: {sorted(expected() - names)}"
     assert "probgen/py.typed" in names
-    data = {relative(path) for path in (ROOT / "probgen/data").glob("*.np[yz]")}
+    listed = subprocess.run(["git", "ls-files", "-z", "probgen"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    data = {name for name in listed.split("\0") if (ROOT / name).is_file() and not name.endswith(".py")}
+    assert any(name.endswith(".safetensors") for name in data)
     assert data <= names, f"missing from the wheel: {sorted(data - names)}"
     assert not [name for name in names if name.startswith(("tests/", "distributions/", "docs/"))]
 
