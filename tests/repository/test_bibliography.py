@@ -62,6 +62,19 @@ def test_every_work_of_a_docstring_is_listed():
     assert not missing, f"not in docs/bibliography.md: {missing}"
 
 
+def test_every_work_of_a_page_is_listed():
+    """References that stand on a line of their own, as pages have them."""
+    line = re.compile(r"(?:- )?([^*<>`|{}]+ \(\d{4}\)\. )\*([^*]+)\*[^<]*<https?://[^>]+>")
+    found = {}
+    for path in [*(ROOT / "docs/derivations").glob("*.md"), *(ROOT / "docs/tutorials").glob("*.md")]:
+        for text in path.read_text(encoding="utf-8").splitlines():
+            if entry := line.fullmatch(text):
+                found[key(entry[1] + entry[2])] = path.name
+    assert len(found) > 50
+    missing = {work: page for work, page in found.items() if work not in KEYS}
+    assert not missing, f"not in docs/bibliography.md: {missing}"
+
+
 def test_each_work_is_listed_once_and_in_order():
     assert len(KEYS) == len(set(KEYS)), [work for work in KEYS if KEYS.count(work) > 1]
     spelled = [(first.replace("-", " "), year) for first, year, _ in KEYS]
