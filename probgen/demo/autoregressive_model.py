@@ -116,6 +116,7 @@ class AutoregressiveModel(ImageModel):
         frequency = torch.full((classes,), 1 / classes) if frequency is None else frequency
         self.register_buffer("log_frequency", frequency.log())
         self.rows = 512 if images.small else 8  # all levels of all pixels under all classes are many numbers
+        self.codes = images.small  # exact for bytes too, but all masses of all pixels are slow
         self.draws_by = f"{images.num_pixels} steps, a pixel each"
 
     def law(self, label: Tensor | None = None) -> TorchDistribution:

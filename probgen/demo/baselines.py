@@ -25,7 +25,7 @@ def gaussian(problem: Problem) -> Tensor:
     Example:
         >>> from probgen.demo import Settings, gaussian, load_problem
         >>> gaussian(load_problem(Settings.smoke())).shape
-        torch.Size([1, 397])
+        torch.Size([1, 100])
     """
     return cast(Tensor, _fitted(problem.noisy(problem.train.x[:MOST], 1)).log_prob(problem.test_v))
 
@@ -39,7 +39,7 @@ def logit_gaussian(problem: Problem) -> Tensor:
     Example:
         >>> from probgen.demo import Settings, load_problem, logit_gaussian
         >>> logit_gaussian(load_problem(Settings.smoke())).shape
-        torch.Size([1, 397])
+        torch.Size([1, 100])
     """
     train, _ = to_logits(problem.noisy(problem.train.x[:MOST], 1), margin(problem.images))
     test, log_det = to_logits(problem.test_v, margin(problem.images))

@@ -135,7 +135,7 @@ def draw_quality(
         >>> model = ENTRIES["adversarial network"].build(problem, conditional=True)
         >>> found = draw_quality(model, model, problem, image_features(problem, steps=5, seed=0), seed=0)
         >>> found.report.num_examples, found.nearest.distances.shape
-        (397, torch.Size([397]))
+        (100, torch.Size([100]))
     """
     torch.manual_seed(seed)
     count = len(problem.test)

@@ -37,6 +37,7 @@ class ImageModel(PyroModule):
             which can only be drawn from.
         dequantized: Whether the density varies inside the cell of an integer; if not, one dequantization is as good as many.
         latent: Whether there is a latent space, and of which kind, in words.
+        codes: Whether images are encoded and decoded in the comparison.
         completes: How an image is completed given its upper rows, in words; empty if it is not.
         draws_by: How an image is drawn, in words.
         rows: How many images are scored or encoded at once.
@@ -51,6 +52,7 @@ class ImageModel(PyroModule):
     kind: str = "exact"
     dequantized: bool = True
     latent: str = "no"
+    codes: bool = True
     completes: str = ""
     draws_by: str = "one pass"
     rows: int = 512

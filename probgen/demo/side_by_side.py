@@ -46,7 +46,7 @@ def neighbor_rows(results: Results) -> dict[str, Tensor]:
 
 
 def interpolation_rows(results: Results) -> dict[str, Tensor]:
-    """Ways from one test image to another through the latent space of every model.
+    """Ways from one test image to another through the latent space of every model that has one.
 
     Args:
         results: Of a run.
@@ -60,7 +60,7 @@ def interpolation_rows(results: Results) -> dict[str, Tensor]:
     ends, weights = examples[[3 % len(examples), 8 % len(examples)]], torch.linspace(0, 1, 10)
     torch.manual_seed(results.settings.seed)
     square = results.problem.images.square
-    return {name: square(model.path(ends, weights)) for name, model in results.models.items()}
+    return {name: square(model.path(ends, weights)) for name, model in results.models.items() if model.codes}
 
 
 def completion_rows(results: Results) -> dict[str, Tensor]:
