@@ -24,7 +24,7 @@ _KINDS = (
 _WAYS = (
     "From one test image to another through each latent space. A flow and a diffusion model have one code for every image; an "
     "autoencoder shows the means of its decoder; an autoregressive model has only numbers that are used in order, so its ways "
-    "jump (on small images, the others are left out); an adversarial network has no code of a given image and goes between two draws."
+    "jump (small images only); an adversarial network has no code of a given image and goes between two draws."
 )
 
 
