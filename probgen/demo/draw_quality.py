@@ -81,8 +81,10 @@ def image_features(problem: Problem, *, steps: int, seed: int, num_features: int
     square = problem.images.square
     train, test = ((square(part.x), part.labels) for part in (problem.train, problem.test))
     name = f"{problem.name} classifier"
-    sizes = {"num_features": num_features, "steps": steps}
-    return train_classifier_features(*train, test=test, name=name, seed=seed, **sizes).cpu()
+    extractor = train_classifier_features(
+        train[0], train[1], test=test, name=name, num_features=num_features, steps=steps, seed=seed
+    )
+    return extractor.cpu()
 
 
 def quality_of(v: Tensor, by_class: Tensor, labels: Tensor, problem: Problem, extractor: ClassifierFeatures) -> DrawQuality:
