@@ -141,8 +141,9 @@ class IndependentCategorical(Distribution):
 def _divergence(p: IndependentCategorical, q: IndependentCategorical) -> Tensor:
     """KL divergence in nats, shape ``[*batch]``; infinite where q rules out what p may be."""
     possible = p.log_probs != -torch.inf
-    ratio = torch.where(possible, p.log_probs, 0.0) - torch.where(possible, q.log_probs, 0.0)
-    return sum_rightmost(p.probs * ratio, len(p.event_shape) + 1)
+    ruled_out = possible & (q.log_probs == -torch.inf)  # also where the mass underflows: zero times infinity is NaN
+    ratio = torch.where(possible, p.log_probs, 0.0) - torch.where(possible & ~ruled_out, q.log_probs, 0.0)
+    return sum_rightmost(torch.where(ruled_out, torch.inf, p.probs * ratio), len(p.event_shape) + 1)
 
 
 register_kl(IndependentCategorical, IndependentCategorical)(_divergence)

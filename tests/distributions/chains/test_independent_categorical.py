@@ -37,6 +37,12 @@ def test_divergence_is_infinite_where_the_other_rules_it_out_and_gradients_stay_
     assert float(free.grad[..., 2].abs().max()) == 0.0
 
 
+def test_divergence_is_infinite_also_where_the_mass_that_is_ruled_out_underflows():
+    p = IndependentCategorical(torch.tensor([0.0, -200.0]), 0)
+    q = IndependentCategorical(torch.tensor([0.0, -torch.inf]), 0)
+    assert kl_divergence(p, q) == torch.inf
+
+
 def test_values_off_the_integers_have_no_mass():
     law = IndependentCategorical(torch.zeros(3), 0, validate_args=False)
     assert law.log_prob(torch.tensor([-1.0, 0.5, 3.0, 1.0])).exp().tolist() == [0.0, 0.0, 0.0, pytest.approx(1 / 3)]
