@@ -50,7 +50,7 @@ def spherical(a: Tensor, b: Tensor, weights: Sequence[float] | Tensor, *, event_
         event_dim: Number of event dimensions.
 
     Returns:
-        Points ``[K, *batch, *event]``; between parallel points the segment.
+        Points ``[K, *batch, *event]``; between parallel points, and from or to zero, the segment.
 
     References:
         Shoemake (1985). Animating rotation with quaternion curves. https://doi.org/10.1145/325334.325242
@@ -63,8 +63,10 @@ def spherical(a: Tensor, b: Tensor, weights: Sequence[float] | Tensor, *, event_
     """
     axes = tuple(range(a.dim() - event_dim, a.dim()))
     product, norm_a, norm_b = ((x * y).sum(axes, keepdim=True) for x, y in ((a, b), (a, a), (b, b)))
-    cosine = product / torch.sqrt(norm_a * norm_b)
-    apart = 1 - cosine.square() > 1e-10
+    lengths = norm_a * norm_b
+    known = lengths > 0
+    cosine = product / torch.sqrt(torch.where(known, lengths, 1.0))
+    apart = known & (1 - cosine.square() > 1e-10)
     safe = torch.acos(torch.where(apart, cosine, torch.zeros_like(cosine)))
     w = _over(weights, a)
     first = torch.where(apart, torch.sin((1 - w) * safe) / torch.sin(safe), 1 - w)

@@ -78,5 +78,6 @@ def effective_sample_size(log_weights: Tensor) -> Tensor:
         >>> effective_sample_size(torch.tensor([[0.0, 0.0], [0.0, -50.0]]))
         tensor([2., 1.])
     """
-    size = torch.exp(-(2 * log_weights.log_softmax(0)).logsumexp(0))
-    return torch.where((log_weights == -torch.inf).all(0), 0.0, size)
+    none = (log_weights == -torch.inf).all(0)
+    size = torch.exp(-(2 * torch.where(none, 0.0, log_weights).log_softmax(0)).logsumexp(0))
+    return torch.where(none, 0.0, size)

@@ -35,6 +35,13 @@ def test_parallel_points():
     assert bool(gradient.isfinite().all())
 
 
+def test_from_zero_the_arc_is_a_segment_with_derivatives():
+    zero, b = torch.zeros(2, 3, requires_grad=True), torch.ones(2, 3)
+    path = spherical(zero, b, [0.25])
+    assert torch.equal(path, (0.25 * b).unsqueeze(0))
+    assert torch.equal(torch.autograd.grad(path.sum(), zero)[0], torch.full((2, 3), 0.75))
+
+
 def test_samplers_offer_the_same_functions():
     assert samplers.linear is linear
     assert samplers.spherical is spherical

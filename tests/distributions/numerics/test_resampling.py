@@ -48,3 +48,10 @@ def test_a_parent_without_weight_has_no_child():
     log_weights = torch.tensor([0.0] * 7 + [-torch.inf])
     ancestors = systematic_ancestors(log_weights, torch.tensor(1 - 2.0**-24))
     assert int(ancestors.max()) == 6
+
+
+def test_runs_without_any_weight_pass_no_nan_to_gradients():
+    log_weights = torch.tensor([[-torch.inf, 0.0], [-torch.inf, 1.0]], requires_grad=True)
+    size = effective_sample_size(log_weights)
+    assert size[0] == 0
+    assert bool(torch.autograd.grad(size.sum(), log_weights)[0].isfinite().all())
