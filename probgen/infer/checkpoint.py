@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from probgen.infer.compile import Compiled
 from probgen.infer.storage import UnsafeFileError, read_tree, write_tree
 
 __all__ = ["load_weights", "read_checkpoint", "weights_of", "write_checkpoint"]
@@ -30,8 +31,7 @@ def weights_of(objective: nn.Module) -> nn.Module:
         >>> weights_of(compile(net)) is weights_of(net) is net
         True
     """
-    inner = getattr(objective, "objective", None)
-    return inner if isinstance(inner, nn.Module) else objective
+    return objective.objective if isinstance(objective, Compiled) else objective
 
 
 def write_checkpoint(path: str | os.PathLike[str], objective: nn.Module, training: dict[str, Any] | None = None) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from probgen.distributions.implicit import DensityRatio
 from probgen.infer.divergences.classic import NonSaturating
 from probgen.infer.divergences.divergence import Divergence
+from probgen.infer.evaluation_mode import evaluating
 from probgen.infer.objective import Objective
 from probgen.infer.penalties.penalty import Penalty
 
@@ -93,14 +94,15 @@ class DensityRatioLoss(Objective):
         return loss
 
     def estimate(self, x: Tensor, y: Tensor | None = None, context: Tensor | None = None) -> Tensor:
-        """The divergence of p from q as the critic shows it, a lower bound in expectation; without gradients: a scalar.
+        """The divergence of p from q as the critic shows it, a lower bound in expectation; a scalar, in evaluation
+        mode and without gradients.
 
         Args:
             x: Draws of p, ``[N, *event]``.
             y: Draws of q, ``[N, *event]``; without ``q`` they are needed.
             context: Shape ``[N, *context_shape]``, if the critic takes one.
         """
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(self):
             y = self._draws(x, context) if y is None else y
             return self.divergence.estimate(self.ratio.outputs(x, context), self.ratio.outputs(y, context))
 

@@ -87,9 +87,17 @@ class EMA:
         return {"average": list(self.average), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what ``state_dict`` returned."""
+        """Restore what ``state_dict`` returned.
+
+        Raises:
+            ValueError: it is the average of parameters of other shapes.
+        """
+        saved, current = state["average"], self._current()
+        shapes, wanted = [tuple(value.shape) for value in saved], [tuple(value.shape) for value in current]
+        if shapes != wanted:
+            raise ValueError(f"`state` must average parameters of the shapes {wanted}; got {shapes}.")
         self.steps = state["steps"]
-        self.average = [v.to(p.device).clone() for v, p in zip(state["average"], self._current(), strict=False)]
+        self.average = [value.detach().to(now.device).clone() for value, now in zip(saved, current, strict=True)]
 
     def _current(self) -> list[Tensor]:
         return [parameter.detach() for parameter in self.module.parameters()]

@@ -25,7 +25,7 @@ from probgen.infer.callbacks import Callback, ProgressBar
 from probgen.infer.ema import EMA
 from probgen.infer.history import History
 from probgen.infer.randomness import random_state, restore_random_state
-from probgen.infer.stream import PASS_END, Stream, split_batch
+from probgen.infer.stream import PASS_END, Stream, is_stateful, split_batch
 from probgen.infer.training import Training, Validation
 from probgen.infer.turn import OptimizerFactory, ScheduleFactory
 
@@ -120,7 +120,7 @@ def fit(
     _require_counts(1, validate_every=validate_every, checkpoint_every=checkpoint_every, log_every=log_every)
     fabric = _fabric(accelerator, devices, precision, strategy, loggers)
     fabric.to_device(objective)
-    stream = Stream(_initialized(objective, data), 1 if epochs is None and steps is None else epochs)
+    stream = Stream(_initialized(objective, data, fabric), 1 if epochs is None and steps is None else epochs)
     training = Training(
         objective, stream, fabric, total_steps=steps, ema=ema, validation=validation,
         callbacks=[*callbacks, *([ProgressBar()] if progress else [])], folder=None if checkpoint is None else Path(checkpoint),
@@ -199,21 +199,24 @@ def _fabric(accelerator: str, devices: int | str, precision: Any, strategy: Any,
     return fabric
 
 
-def _initialized(objective: nn.Module, data: Iterable[Any]) -> Iterable[Any]:
+def _initialized(objective: nn.Module, data: Any, fabric: Any) -> Iterable[Any]:
     """Let Pyro's automatic guides, which make their parameters in their first call, make them; return the data to use."""
     from pyro.infer.autoguide import AutoGuide
 
     if not any(isinstance(part, AutoGuide) and part.prototype_trace is None for part in objective.modules()):
-        return data
+        return data  # type: ignore[no-any-return]
+    begin = data.state_dict() if is_stateful(data) else None
     batches = iter(data)
     first = next(batches, PASS_END)
     if first is PASS_END:
         raise ValueError("`data` yielded no batch.")
     kept = random_state()
-    args, kwargs = split_batch(first)
+    args, kwargs = split_batch(fabric.to_device(first))
     with torch.no_grad():
         objective(*args, **kwargs)
     restore_random_state(kept)
+    if begin is not None:  # data that go on where they stand must yield that batch again
+        data.load_state_dict(begin)
     return itertools.chain([first], batches) if batches is data else data
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from probgen.infer.randomness import random_state, restore_random_state
 
-__all__ = ["PASS_END", "Stream", "shard", "split_batch"]
+__all__ = ["PASS_END", "Stream", "is_stateful", "shard", "split_batch"]
 
 PASS_END = object()
 """What a stream yields after the last batch of each pass."""
@@ -67,7 +67,7 @@ class Stream:
     def state_dict(self) -> dict[str, Any]:
         """Return the position: pass, batch within it, and how to get there."""
         state: dict[str, Any] = {"epoch": self.epoch, "position": self.position, "start": self._start}
-        if _is_stateful(self.data):
+        if is_stateful(self.data):
             state["data"] = self.data.state_dict()  # type: ignore[attr-defined]
         return state
 
@@ -79,7 +79,7 @@ class Stream:
     def _begin(self) -> Iterator[Any]:
         _set_epoch(self.data, self.epoch)
         resumed, self._resumed = self._resumed, None
-        if resumed is not None and "data" in resumed and _is_stateful(self.data):
+        if resumed is not None and "data" in resumed and is_stateful(self.data):
             self.data.load_state_dict(resumed["data"])  # type: ignore[attr-defined]
             return iter(self.data)
         if resumed is None or not self.position:
@@ -150,7 +150,17 @@ def shard(batch: Any, rank: int, world_size: int) -> Any:
     return torch.utils._pytree.tree_map(part, batch)
 
 
-def _is_stateful(data: Any) -> bool:
+def is_stateful(data: Any) -> bool:
+    """Whether data know where they stand, and can be told.
+
+    Args:
+        data: What yields batches.
+
+    Example:
+        >>> from probgen.infer.stream import is_stateful
+        >>> is_stateful([1, 2])
+        False
+    """
     return callable(getattr(data, "state_dict", None)) and callable(getattr(data, "load_state_dict", None))
 
 

@@ -290,8 +290,9 @@ class Training:
             turn.optimizer.load_state_dict(state["optimizers"][name])
             if turn.schedule is not None:
                 turn.schedule.load_state_dict(state["schedules"][name])
-        if self.ema is not None and state["ema"] is not None:
-            self.ema.load_state_dict(state["ema"])
+        if self.ema is not None:  # without an average in the checkpoint, it begins at the weights that were restored
+            begin = {"average": list(self.ema.module.parameters()), "steps": 0}
+            self.ema.load_state_dict(begin if state["ema"] is None else state["ema"])
         saved = list(state["callbacks"])
         for callback in self.callbacks:  # by class, in order: adding or leaving out another callback does no harm
             match = next((entry for entry in saved if entry[0] == type(callback).__qualname__), None)

@@ -199,7 +199,7 @@ def program_modules(program: Program | None) -> list[nn.Module]:
     if isinstance(program, nn.Module):
         return [program]
     if isinstance(program, partial):
-        parts = [found for part in (program.func, *program.args) for found in program_modules(part)]
+        parts = [found for part in (program.func, *program.args, *program.keywords.values()) for found in program_modules(part)]
         return list(dict.fromkeys(parts))
     owner = getattr(program, "__self__", None)
     return [owner] if isinstance(owner, nn.Module) else []

@@ -22,10 +22,11 @@ The *average* form compares each example with the mean output of the other side,
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from probgen.infer.divergences.classic import Minimax, NonSaturating
 from probgen.infer.divergences.divergence import Divergence, PointwiseDivergence, mean_score
+from probgen.infer.penalties.penalty import Penalty
 
 __all__ = ["Relativistic"]
 
@@ -37,7 +38,8 @@ class Relativistic(Divergence):
     half of its loss), over ``Hinge()`` RaHingeGAN.
 
     Args:
-        base: A pointwise divergence; its ``data_term`` and ``draw_term`` are used, its ``generator_term`` is not.
+        base: A pointwise divergence; its ``data_term`` and ``draw_term`` are used, and what holds its
+            critic; its ``generator_term`` is not.
         average: Compare with the mean of the other side, rather than example with example.
 
     Raises:
@@ -64,6 +66,11 @@ class Relativistic(Divergence):
             raise TypeError(f"`base` must be a pointwise divergence, such as NonSaturating(); got {base!r}.")
         self.base = base
         self.average = average
+
+    @property
+    def penalties(self) -> tuple[Penalty, ...]:
+        """Those of the base: they hold the critic, whatever its outputs are compared with."""
+        return self.base.penalties
 
     @property
     def generator_sees_data(self) -> bool:
@@ -119,6 +126,10 @@ class Relativistic(Divergence):
         if self.average or not isinstance(self.base, Minimax | NonSaturating):
             return super().best_output(log_ratio)
         return log_ratio
+
+    def constrain(self, critic: nn.Module) -> None:
+        """As the base does."""
+        self.base.constrain(critic)
 
     def _comparisons(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         if self.average:

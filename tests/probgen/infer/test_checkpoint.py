@@ -27,3 +27,22 @@ def test_other_files_and_other_structures_are_errors(tmp_path):
     write_checkpoint(tmp_path / "b", torch.nn.Linear(1, 1))
     with pytest.raises(RuntimeError, match="Missing key"):
         load_weights(Gaussian(), tmp_path / "b")
+
+
+class Around(torch.nn.Module):
+    """A loss with a part of that name, and a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.objective = Gaussian()
+        self.temperature = torch.nn.Parameter(torch.zeros(()))
+
+
+def test_a_part_called_objective_is_not_all_of_a_module(tmp_path):
+    module, twin = Around(), Around()
+    with torch.no_grad():
+        module.temperature += 2.0
+    assert weights_of(module) is module
+    write_checkpoint(tmp_path / "a", module)
+    load_weights(twin, tmp_path / "a")
+    assert twin.temperature == 2.0

@@ -96,3 +96,10 @@ def test_from_draws_to_a_corrected_law():
     law = ResampledDistribution(q, loss.ratio, num_proposals=100)
     assert abs(law.sample((5000,)).mean()) < 0.2
     assert abs(law.weighted(20_000).efficiency - 0.3679) < 0.1
+
+
+def test_an_estimate_is_made_in_evaluation_mode():
+    critic = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Dropout(0.5))
+    loss = DensityRatioLoss(critic.double(), (1,))
+    assert loss.estimate(X, X + 1) == loss.estimate(X, X + 1)
+    assert critic[1].training

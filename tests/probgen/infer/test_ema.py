@@ -36,3 +36,10 @@ def test_parameters_that_are_added_later_start_a_new_average():
     ema.update()
     with ema.applied():
         assert torch.cat([parameter.flatten() for parameter in net.parameters()]).tolist() == [9.0, 2.0]
+
+
+def test_an_average_of_other_parameters_is_refused():
+    average = EMA(nn.Linear(2, 2))
+    for other in (nn.Linear(2, 2, bias=False), nn.Linear(2, 3)):
+        with pytest.raises(ValueError, match="must average parameters of the shapes"):
+            average.load_state_dict(EMA(other).state_dict())

@@ -5,7 +5,7 @@ import torch
 
 from probgen.data import Batches
 from probgen.infer.randomness import random_state, restore_random_state
-from probgen.infer.stream import PASS_END, Stream, shard, split_batch
+from probgen.infer.stream import PASS_END, Stream, is_stateful, shard, split_batch
 
 
 class Shuffled:
@@ -59,3 +59,8 @@ def test_data_that_stand_at_the_end_of_their_own_pass_begin_anew():
     assert [len(batch) for batch in found[:-1]] == [2, 2]
     with pytest.raises(ValueError, match="`data` yielded no batch"):
         list(Stream([], epochs=1))
+
+
+def test_only_data_that_can_be_told_where_they_stand_are_stateful():
+    assert is_stateful(Batches(torch.zeros(4), batch_size=2))
+    assert not is_stateful([torch.zeros(4)])

@@ -247,3 +247,13 @@ def test_shared_parameters_get_the_gradients_of_both_programs():
     error = ((one.var(0) + two.var(0)) / len(one)).sqrt()
     assert (error < 0.02).all()
     assert ((one.mean(0) - two.mean(0)).abs() < 8 * error).all()  # Student's t with 39 degrees of freedom: below 1e-8
+
+
+def test_modules_among_the_keywords_of_a_partial_call_are_found():
+    def model(x, network):
+        with pyro.plate("data", len(x)):
+            pyro.sample("x", dist.Normal(network(torch.ones(len(x), 1)).squeeze(-1), 1.0), obs=x)
+
+    network = nn.Linear(1, 1)
+    loss = ELBO()(partial(model, network=network))
+    assert {id(p) for p in loss.parameters()} == {id(p) for p in network.parameters()}

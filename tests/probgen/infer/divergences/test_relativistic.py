@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import logsigmoid, relu
 
-from probgen.infer import EnergyDistance, FDivergence, Hinge, LeastSquares, Minimax, NonSaturating, Relativistic
+from probgen.infer import EnergyDistance, FDivergence, Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 from tests.probgen.infer.divergences.line import LOG_RATIO, expected_estimate, normal
 
 REAL, FAKE = torch.tensor([0.3, -1.2, 2.0]), torch.tensor([0.9, 0.1, -0.4])
@@ -85,3 +85,12 @@ def test_arguments_are_checked():
     with pytest.raises(ValueError, match="as many draws as data"):
         Relativistic(Hinge()).critic_loss(REAL, FAKE[:2])
     assert Relativistic(Hinge(), average=True).critic_loss(REAL, FAKE[:2]).isfinite()
+
+
+def test_what_holds_the_base_s_critic_holds_it_in_pairs_too():
+    (penalty,) = Relativistic(Wasserstein(gradient_penalty=10.0)).penalties
+    assert penalty.weight == 10.0
+    assert not Relativistic(Hinge()).penalties
+    critic = torch.nn.Linear(2, 1)
+    Relativistic(Wasserstein(clip=0.01)).constrain(critic)
+    assert max(float(parameter.detach().abs().max()) for parameter in critic.parameters()) <= 0.01
