@@ -130,7 +130,7 @@ class ClassifierFree(Denoiser):
 
     def _strength(self, level: NoiseLevel) -> Tensor:
         inside = (level.t >= self.interval[0]) & (level.t <= self.interval[1])
-        return torch.where(inside, self.scale, 1.0)
+        return torch.where(inside, self.scale, torch.ones_like(level.t))
 
     def _doubled(self, x_t: Tensor, level: NoiseLevel, context: Tensor | None) -> tuple[Tensor, NoiseLevel, Tensor]:
         """With and without the context, stacked on a new first dimension."""

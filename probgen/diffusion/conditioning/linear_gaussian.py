@@ -123,7 +123,8 @@ def _(law: dist.MultivariateNormal, observation: LinearObservation) -> Update:
     mean, root, operator = law.loc, law.scale_tril, observation.operator
     matrix, present = operator.dense(mean), operator.present(observation.value.to(mean))
     cross = root @ (matrix @ root).mT  # V A^T
-    diagonal = torch.where(present > 0, observation.noise**2, 1.0).flatten(present.dim() - len(operator.observed_shape))
+    diagonal = torch.where(present > 0, observation.noise**2, torch.ones_like(present))  # in the dtype of the law
+    diagonal = diagonal.flatten(present.dim() - len(operator.observed_shape))
     factor = gram_root(matrix @ cross + torch.diag_embed(diagonal))
     shape = observation.operator.observed_shape
 

@@ -118,7 +118,7 @@ class MomentMatching(Denoiser):
         """The product with V by Tweedie's formula; with the prior variance where no signal is left."""
         signal = level.alpha > 0
         ratio = torch.where(signal, level.sigma.square() / torch.where(signal, level.alpha, 1.0), 0.0)
-        prior = torch.where(signal, 0.0, self.prior_variance)
+        prior = torch.where(signal, torch.zeros_like(level.alpha), self.prior_variance)
         factor, fallback = (over_event(value, self.event_dim, x_t) for value in (ratio, prior))
         return lambda w: factor * pullback(w.expand(x_t.shape))[0] + fallback * w
 

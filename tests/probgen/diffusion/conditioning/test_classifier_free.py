@@ -162,3 +162,16 @@ def test_null_contexts_and_wrong_ones():
         ClassifierFree(LabeledMixture(mixture(dim=1)), 2.0, rescale=0.5)
     with pytest.raises(ValueError, match="`rescale` and `interval`"):
         ClassifierFree(network(), 2.0, interval=(0.5, 0.2))
+
+
+def test_the_scale_keeps_its_digits():
+    schedule = cosine_schedule()
+    mixture = MixtureDenoiser(
+        schedule, torch.zeros(2).double(), torch.tensor([[-1.0], [1.0]]).double(), 0.1 * torch.eye(1).double().expand(2, 1, 1)
+    )
+    labeled = LabeledMixture(mixture)
+    x, label = torch.tensor([[0.3]]).double(), torch.tensor([1])
+    plain, given = labeled.mean(x, 0.5, labeled.null_context.expand(1)), labeled.mean(x, 0.5, label)
+    torch.testing.assert_close(
+        ClassifierFree(labeled, 1.3).mean(x, 0.5, label), plain + 1.3 * (given - plain), atol=0, rtol=1e-13
+    )

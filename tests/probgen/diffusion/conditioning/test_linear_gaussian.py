@@ -1,5 +1,7 @@
 """Bayes' rule: against dense formulas, in every kind of law; draws have the posterior's moments."""
 
+import math
+
 import pyro.distributions as dist
 import pytest
 import torch
@@ -78,3 +80,12 @@ def test_a_mixture_weighs_its_components_by_their_evidence():
 def test_other_laws_are_refused_by_name():
     with pytest.raises(NotImplementedError, match="Gamma"):
         update(dist.Gamma(1.0, 1.0), LinearObservation(torch.zeros(2), Masking(torch.ones(2))))
+
+
+def test_the_noise_keeps_its_digits():
+    """A variance of 0.01 in single precision would move this evidence by a millionth."""
+    one = torch.eye(1, dtype=torch.float64)
+    law = dist.MultivariateNormal(one[0] * 0, 1e-9 * one)
+    found = update(law, LinearObservation(one[0], MatrixOperator(one), 0.1)).log_evidence
+    expected = -(1 / (0.01 + 1e-9) + math.log(2 * math.pi * (0.01 + 1e-9))) / 2
+    assert abs(float(found) - expected) < 1e-12
