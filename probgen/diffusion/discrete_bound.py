@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
+from probgen.diffusion.objectives.loss_batches import require_data
 from probgen.infer import Objective
 
 if TYPE_CHECKING:
@@ -157,7 +158,11 @@ class CategoricalLoss(Objective):
         Args:
             x_0: Data.
             context: Shape ``[size, *context_shape]``, if the network takes one.
+
+        Raises:
+            ValueError: an empty batch.
         """
+        require_data(x_0, len(self.diffusion.event_shape))
         steps = len(self.diffusion.grid)
         batch = x_0.shape[: x_0.dim() - len(self.diffusion.event_shape)]
         step = torch.randint(1, steps + 1, batch, device=x_0.device)

@@ -23,11 +23,12 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 
 from probgen.diffusion.latent_law import LatentDiffusionLaw
-from probgen.diffusion.latent_losses import AutoencoderLoss, LatentDenoisingLoss, LatentDiffusionLoss
+from probgen.diffusion.latent_losses import AutoencoderLoss, LatentDenoisingLoss, LatentDiffusionLoss, modules_among
 from probgen.diffusion.model import Diffusion
 from probgen.distributions import TransformedDistribution
 from probgen.distributions.bijectors import Affine
 from probgen.distributions.chains import WithoutDivergence
+from probgen.infer.evaluation_mode import evaluating
 
 __all__ = ["LatentDiffusion"]
 
@@ -99,12 +100,14 @@ class LatentDiffusion(nn.Module):
     def standardize(self, x: Tensor) -> None:
         """Measure shift and scale on data ``[n, *event]``, so that latents have mean 0 and variance 1 over all.
 
+        The encoder is used in evaluation mode, as in the second stage.
+
         Call it between the two stages; end to end it only sets where training begins.
 
         Raises:
             ValueError: the latents of the data do not vary.
         """
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(*modules_among(self.encoder)):
             z = self.encoder(x).sample()
         scale = z.std()
         if not bool(scale > 0):
@@ -162,10 +165,13 @@ class LatentDiffusion(nn.Module):
         Args:
             x: Data ``[size, *event]`` to condition on; None to generate.
             context: Shape ``[size, *context_shape]``, if the network takes one.
-            size: Size of the plate, where no data are given; 1 by default.
+            size: Size of the plate, where no data are given; by default that of the context's batch, or 1.
+
+        Raises:
+            ValueError: the plate is empty.
         """
         chain = self.diffusion.chain(context)
-        count = (size or 1) if x is None else len(x)
+        count = chain.plate_size(None, size) if x is None else len(x)
         last = len(self.diffusion.grid)
         with pyro.plate("data", count, dim=-1):
             u: Tensor = pyro.sample(f"u_{last}", self._noise((count,)))

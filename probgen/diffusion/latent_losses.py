@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from probgen.diffusion.objectives.loss_batches import require_data
 from probgen.distributions import standard_normal
 from probgen.infer import Objective, Player
+from probgen.infer.evaluation_mode import evaluating
 
 if TYPE_CHECKING:
     from probgen.diffusion.latent import LatentDiffusion
 
-__all__ = ["AutoencoderLoss", "LatentDenoisingLoss", "LatentDiffusionLoss"]
+__all__ = ["AutoencoderLoss", "LatentDenoisingLoss", "LatentDiffusionLoss", "modules_among"]
 
 
 class LatentDiffusionLoss(Objective):
@@ -51,7 +53,11 @@ class LatentDiffusionLoss(Objective):
         Args:
             x: Data.
             context: Shape ``[n, *context_shape]``, if the network of the chain takes one.
+
+        Raises:
+            ValueError: an empty batch.
         """
+        require_data(x, len(self.model.event_shape))
         return -self.model.bound(x, context).mean()
 
 
@@ -88,11 +94,16 @@ class AutoencoderLoss(Objective):
     @property
     def players(self) -> Mapping[str, Player]:
         """Encoder and decoder, as one player."""
-        parts = [part for part in (self.model.encoder, self.model.decoder) if isinstance(part, nn.Module)]
+        parts = modules_among(self.model.encoder, self.model.decoder)
         return {"model": Player(tuple(parameter for part in parts for parameter in part.parameters()))}
 
     def forward(self, x: Tensor) -> Tensor:
-        """The loss of data ``[n, *event]``."""
+        """The loss of data ``[n, *event]``.
+
+        Raises:
+            ValueError: an empty batch.
+        """
+        require_data(x, len(self.model.event_shape))
         q = self.model.encoder(x)
         z = q.rsample()
         prior = standard_normal(tuple(self.model.diffusion.event_shape)).like(z)
@@ -101,7 +112,7 @@ class AutoencoderLoss(Objective):
 
 
 class LatentDenoisingLoss(Objective):
-    """The second stage: the chain on standardized latents of a frozen encoder.
+    """The second stage: the chain on standardized latents of a frozen encoder, which is used in evaluation mode.
 
     Args:
         model: The model; only its chain is trained.
@@ -135,8 +146,27 @@ class LatentDenoisingLoss(Objective):
         Args:
             x: Data.
             context: Shape ``[n, *context_shape]``, if the network of the chain takes one.
+
+        Raises:
+            ValueError: an empty batch.
         """
-        with torch.no_grad():
+        require_data(x, len(self.model.event_shape))
+        with torch.no_grad(), evaluating(*modules_among(self.model.encoder)):
             u = self.model.encode(x).sample()
         loss: Tensor = self.inner(u, context)
         return loss
+
+
+def modules_among(*parts: object) -> list[nn.Module]:
+    """Those parts of a model that are modules: an encoder may be any function.
+
+    Args:
+        parts: Anything.
+
+    Example:
+        >>> import torch
+        >>> from probgen.diffusion.latent_losses import modules_among
+        >>> modules_among(torch.nn.Tanh(), torch.tanh)
+        [Tanh()]
+    """
+    return [part for part in parts if isinstance(part, nn.Module)]

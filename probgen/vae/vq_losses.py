@@ -24,6 +24,7 @@ from torch import Tensor
 
 from probgen.distributions.events import scored
 from probgen.infer import Objective, Player
+from probgen.infer.evaluation_mode import evaluating
 
 if TYPE_CHECKING:
     from probgen.vae.vq_model import VQVAE
@@ -104,6 +105,8 @@ class VQLoss(Objective):
 class CodePriorLoss(Objective):
     """Stage two: the codes' negative log-probability under the prior, in nats, summed over the batch; only the prior learns.
 
+    The encoder is used in evaluation mode: its codes are those that the model will be scored and drawn by.
+
     Args:
         model: The autoencoder, with a learned prior.
 
@@ -132,6 +135,6 @@ class CodePriorLoss(Objective):
 
     def forward(self, x: Tensor, player: str = "prior") -> Tensor:
         """The loss of data ``[n, *event]``: a scalar in nats."""
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(self.model.encoder):
             codes = self.model.codes(x)
         return -scored(self.model.code_law(), codes).sum()

@@ -18,6 +18,7 @@ from probgen.diffusion import (
     LatentDiffusionLaw,
     LatentDiffusionLoss,
 )
+from probgen.diffusion.latent_losses import modules_among
 from probgen.distributions import DensityUnavailable
 from probgen.distributions.chains import GaussianDenoiser
 from probgen.infer.objective import players_of
@@ -167,3 +168,34 @@ def test_misuse():
     with pytest.raises(ValueError, match="latents that vary"):
         constant.standardize(torch.zeros(4, 1))
     assert model.model(size=3).shape == (3, 1)
+
+
+def test_the_second_stage_leaves_the_encoder_as_it_is():
+    """Batch statistics would move, and units be dropped, in training mode."""
+    model = linear_model()
+    counted = torch.nn.BatchNorm1d(1).double()
+    encoder = model.encoder
+    model.encoder = torch.nn.Sequential(counted, encoder)
+    loss = LatentDenoisingLoss(model)
+    loss.train()
+    loss(torch.randn(16, 1).double())
+    model.standardize(torch.randn(16, 1).double())
+    assert counted.num_batches_tracked == 0
+    assert counted.training
+
+
+def test_losses_refuse_an_empty_batch():
+    model, nothing = linear_model(), torch.zeros(0, 1).double()
+    for loss in (LatentDiffusionLoss(model), AutoencoderLoss(model), LatentDenoisingLoss(model)):
+        with pytest.raises(ValueError, match="at least one datum"):
+            loss(nothing)
+
+
+def test_the_plate_without_data_is_that_of_a_chain():
+    with pytest.raises(ValueError, match="must not be empty"):
+        linear_model().model(size=0)
+
+
+def test_functions_among_the_parts_of_a_model_have_no_mode():
+    net = torch.nn.Tanh()
+    assert modules_among(net, torch.tanh, None) == [net]

@@ -196,3 +196,12 @@ def test_a_prior_may_be_any_incremental_network():
     assert isinstance(prior, AutoregressiveLaw)
     assert prior.network.levels[1] == (1,)
     assert prior().sample((3,)).max() < 4
+
+
+def test_the_second_stage_leaves_the_encoder_as_it_is():
+    """Batch statistics would move in training mode, and with them the codes."""
+    model, counted = tiny(made_code_prior((2,), 3, hidden=(8,))), nn.BatchNorm1d(6).double()
+    model.encoder = nn.Sequential(counted, model.encoder)
+    model.prior_loss().train()(pictures(8))
+    assert counted.num_batches_tracked == 0
+    assert counted.training
