@@ -18,6 +18,7 @@ is of its target's kind already; it can break that tie where the two kinds look 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -50,7 +51,7 @@ class CycleGAN(Objective):
         identity_weight: The weight :math:`\mu` of leaving alone what is translated already; 5 for photographs in the authors'
             code. It needs events of one shape.
         pool_size: Earlier draws kept for each critic.
-        penalties: Penalties of both critics.
+        penalties: Penalties of both critics; the second critic gets copies, for some have a state.
 
     Raises:
         ValueError: a weight is negative.
@@ -92,7 +93,7 @@ class CycleGAN(Objective):
         self.ab, self.ba = LawModule(law_ab), LawModule(law_ba)
         pair = divergence if isinstance(divergence, tuple) else (divergence or LeastSquares(),) * 2
         self.losses_a = CriticLosses(critic_a, pair[0], penalties)
-        self.losses_b = CriticLosses(critic_b, pair[1], penalties)
+        self.losses_b = CriticLosses(critic_b, pair[1], copy.deepcopy(tuple(penalties)))
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.pool_size = pool_size
         self.pool_a, self.pool_b = DrawPool(pool_size, _event_shape(law_ba)), DrawPool(pool_size, _event_shape(law_ab))

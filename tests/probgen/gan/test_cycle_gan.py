@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from probgen.gan import CycleGAN, deterministic_law
-from probgen.infer import Hinge, LeastSquares, NonSaturating, fit
+from probgen.infer import Hinge, LeastSquares, LeCamPenalty, NonSaturating, fit
 from probgen.infer.objective import only_player
 from probgen.nn import MLP
 
@@ -102,3 +102,12 @@ def test_what_it_refuses():
         made(*batch())
     with pytest.raises(ValueError, match="'critics' or 'generators'"):
         made(*batch(), player="critic")
+
+
+def test_the_critics_share_no_state_of_a_penalty():
+    game, _, _ = model(b=(2,), penalties=[LeCamPenalty(0.3)])
+    (first,), (second,) = game.losses_a.penalties, game.losses_b.penalties
+    assert first is not second
+    x = torch.randn(4, 2)
+    game(x, x, player="critics")
+    assert first.of_real != second.of_real
