@@ -123,6 +123,7 @@ def _element(layer: Any, network: Any, affine: Any) -> Elementwise:
     if name == "AdditiveCouplingTransform":
         return Shift()
     if name in ("AffineCouplingTransform", "MaskedAffineAutoregressiveTransform"):
+        _require_default_scale(layer)
         return ImportedAffine(affine, floor=float(getattr(layer, "_epsilon", 1e-3)))
     if "RationalQuadratic" not in name:
         raise ValueError(f"{name} cannot be imported from nflows.")
@@ -132,6 +133,16 @@ def _element(layer: Any, network: Any, affine: Any) -> Elementwise:
     factor = 1.0 if width is None else 1 / math.sqrt(width)
     floors = (float(layer.min_bin_width), float(layer.min_bin_height), float(layer.min_derivative))
     return ImportedSpline("nflows", int(layer.num_bins), float(layer.tail_bound), floors=floors, factor=factor)
+
+
+def _require_default_scale(layer: Any) -> None:
+    """Refuse an affine coupling whose scale is another function of the network's numbers than by default."""
+    activation = getattr(layer, "scale_activation", None)
+    if activation is None:
+        return
+    points = torch.linspace(-4.0, 4.0, 9)
+    if not torch.allclose(activation(points), torch.sigmoid(points + 2) + 1e-3):
+        raise ValueError("affine couplings with another `scale_activation` than the default cannot be imported from nflows.")
 
 
 def _linear(layer: Any) -> LULinear:

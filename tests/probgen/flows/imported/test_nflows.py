@@ -49,6 +49,18 @@ def test_what_is_not_known_is_refused(change, message: str) -> None:
         from_nflows(flow)
 
 
+def test_an_affine_coupling_with_another_scale_is_refused() -> None:
+    """nflows has two activations of the scale; an imported flow has the default one."""
+    flow, _ = stand_ins("nflows")["affine coupling"]
+    couplings = [module for module in flow.modules() if type(module).__name__ == "AffineCouplingTransform"]
+    for coupling in couplings:
+        coupling.scale_activation = lambda a: torch.sigmoid(a + 2) + 1e-3
+    from_nflows(flow)
+    couplings[0].scale_activation = lambda a: (nn.functional.softplus(a) + 1e-3).clamp(0, 3)
+    with pytest.raises(ValueError, match="another `scale_activation` than the default"):
+        from_nflows(flow)
+
+
 def _layer(flow):
     layer = list(flow._transform._transforms)[2]
     layer.transform_net.blocks = nn.ModuleList(list(layer.transform_net.blocks))
