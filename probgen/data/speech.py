@@ -37,6 +37,7 @@ class SpokenDigits(Summarized):
         digit: What is said, 0 to 9, ``[clips]``.
         speaker: Who speaks, an index into ``speakers``, ``[clips]``.
         speakers: Names.
+        sample_rate: Samples per second.
 
     Example:
         >>> from probgen.data import load_spoken_digits
@@ -58,7 +59,7 @@ class SpokenDigits(Summarized):
     @property
     def mask(self) -> Tensor:
         """True where ``audio`` is speech and not padding: ``[clips, longest]``."""
-        return torch.arange(self.audio.shape[1]) < self.lengths[:, None]
+        return torch.arange(self.audio.shape[1], device=self.lengths.device) < self.lengths[:, None]
 
     def take(self, indices: Tensor) -> SpokenDigits:
         """The clips with these indices."""

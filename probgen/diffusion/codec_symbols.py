@@ -4,8 +4,7 @@ Each code is a pair, ``write_...`` and ``read_...``, that must be given the same
 
 * table: a probability rounded to a multiple of :math:`2^{-24}` and never zero;
 * index :math:`n \ge 1`: its octave :math:`b = \lfloor\log_2 n\rfloor` is geometric with a given mean, its place in the octave
-uniform,
-  a Zipf law in steps of an octave;
+  uniform, a Zipf law in steps of an octave;
 * cell k: the normal mass of :math:`[(k + u - \tfrac12) s, (k + u + \tfrac12) s)`; far cells are spelled out.
 """
 

@@ -40,8 +40,7 @@ def progressive_gan(
     """A generator and a critic that grow; train them with ``Growing`` among the callbacks of ``infer.fit``.
 
     The paper trains with ``Wasserstein(gradient_penalty=10.0)``, Adam at a learning rate of 1e-3 and betas of (0, 0.99), and
-    draws
-    from an ``EMA`` of the law.
+    draws from an ``EMA`` of the law.
 
     Args:
         image_shape: ``(C, H, W)``.

@@ -60,7 +60,7 @@ class Callback:
 
 
 class EarlyStopping(Callback):
-    """Stop when the validation value has not improved for a while.
+    """Stop when the validation value has not improved for a while; a value that is not a number improves nothing.
 
     Args:
         patience: How many validations without improvement are tolerated.
@@ -86,7 +86,7 @@ class EarlyStopping(Callback):
     def on_validation_end(self, training: Training) -> None:
         """Compare with the best value so far."""
         value = training.history.validation[-1][1]
-        if self.best is None or value < self.best - self.min_delta:
+        if value < (math.inf if self.best is None else self.best - self.min_delta):
             self.best, self.waited = value, 0
             return
         self.waited += 1

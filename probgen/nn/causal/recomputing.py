@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from probgen.distributions._checks import require_context
 from probgen.distributions.bijectors.incremental import IncrementalNetwork
+from probgen.nn.masks import checked_order
 
 __all__ = ["RecomputingNetwork"]
 
@@ -58,9 +59,7 @@ class RecomputingNetwork(IncrementalNetwork):
         self.module = module
         self.features, self.num_inputs, self.num_outputs = features, num_inputs, num_outputs
         self.context_shape = None if context_shape is None else tuple(context_shape)
-        self.order = tuple(range(features) if order is None else order)
-        if sorted(self.order) != list(range(features)):
-            raise ValueError(f"`order` must be a permutation of 0 to {features - 1}; got {self.order}.")
+        self.order = checked_order(order, features)
 
     @property
     def levels(self) -> tuple[tuple[int, ...], ...]:

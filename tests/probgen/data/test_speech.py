@@ -1,5 +1,6 @@
 """Clips keep their samples, and the mask tells speech from padding."""
 
+import dataclasses
 import os
 
 import pytest
@@ -15,6 +16,12 @@ def test_speech_mask_covers_the_clips():
     assert torch.equal(clips.mask.sum(1), clips.lengths)
     assert not clips.audio[~clips.mask].any()
     assert sorted(clips.digit.tolist()) == sorted([*range(10)] * 2)
+
+
+def test_the_mask_is_where_the_lengths_are():
+    clips = load_spoken_digits()
+    moved = dataclasses.replace(clips, audio=clips.audio.to("meta"), lengths=clips.lengths.to("meta"))
+    assert moved.mask.device == moved.lengths.device
 
 
 def test_splits_hold_every_clip_once():

@@ -30,6 +30,14 @@ def test_early_stopping_counts_and_comes_back():
         EarlyStopping(patience=0)
 
 
+def test_a_first_value_that_is_no_number_can_be_improved_on():
+    run, stopping = Run(history=History()), EarlyStopping(patience=2)
+    for value in (float("nan"), 1.0, 0.5, 0.25):
+        run.history.validation.append((0, value))
+        stopping.on_validation_end(run)
+    assert (run.stopped, stopping.best) == (False, 0.25)
+
+
 def test_only_rank_0_shows_a_bar(capsys):
     for rank_0 in (True, False):
         bar = ProgressBar()
