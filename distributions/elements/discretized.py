@@ -85,7 +85,7 @@ class DiscretizedLogisticElement(DiscretizedElement):
         ValueError: the scale is a word of another kind, or not positive.
 
     References:
-        Kingma et al. (2016). Improved variational inference with inverse autoregressive flow. https://arxiv.org/abs/1606.04934
+        Kingma et al. (2016). Improving variational inference with inverse autoregressive flow. https://arxiv.org/abs/1606.04934
 
     Example:
         >>> import torch

@@ -8,7 +8,7 @@ from probgen.demo.baselines import gaussian, logit_gaussian
 from probgen.demo.bayes import Reweighted, class_posterior, reweight
 from probgen.demo.comparison import comparison_table, findings
 from probgen.demo.detection import detect, outliers
-from probgen.demo.diffusion_model import DiffusionModel, denoising, diffusion_model, digits_diffusion, image_diffusion
+from probgen.demo.diffusion_model import DiffusionModel, denoising, diffusion_model, diffusion_of_images, digits_diffusion
 from probgen.demo.diffusion_pictures import (
     forward_chain,
     guidance_strengths,
@@ -73,6 +73,7 @@ __all__ = [
     "denoising",
     "detect",
     "diffusion_model",
+    "diffusion_of_images",
     "digits_diffusion",
     "digits_gan",
     "digits_vae",
@@ -97,7 +98,6 @@ __all__ = [
     "guidance_strengths",
     "held_out_log_prob",
     "image_batches",
-    "image_diffusion",
     "image_features",
     "image_gan",
     "image_vae",

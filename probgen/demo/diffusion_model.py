@@ -23,7 +23,7 @@ from probgen.diffusion.samplers import spherical
 from probgen.distributions.chains import DiscretizedDecoder
 from probgen.nn import ClassConditioning, UNet
 
-__all__ = ["DiffusionModel", "denoising", "diffusion_model", "digits_diffusion", "image_diffusion"]
+__all__ = ["DiffusionModel", "denoising", "diffusion_model", "diffusion_of_images", "digits_diffusion"]
 
 STOP, NOISIEST, CLEANEST = 0.02, -9.0, 12.0
 """The time where the decoder of digits begins, the log-SNR where the prior does, and that where the decoder of bytes begins."""
@@ -50,7 +50,7 @@ def digits_diffusion(*, width: int = 32, steps: int = 1000) -> Diffusion:
     return Diffusion(network, schedule, DIGITS.shape, grid, decoder=DiscretizedDecoder(DIGITS.quantization))
 
 
-def image_diffusion(images: ImageFormat, *, width: int = 16, steps: int = 1000) -> Diffusion:
+def diffusion_of_images(images: ImageFormat, *, width: int = 16, steps: int = 1000) -> Diffusion:
     """A class-conditional diffusion model of gray images, by a U-Net on three resolutions.
 
     Args:
@@ -60,8 +60,8 @@ def image_diffusion(images: ImageFormat, *, width: int = 16, steps: int = 1000) 
 
     Example:
         >>> import torch
-        >>> from probgen.demo import ImageFormat, image_diffusion
-        >>> d = image_diffusion(ImageFormat(28, 28, levels=256, num_classes=10), width=8, steps=50)
+        >>> from probgen.demo import ImageFormat, diffusion_of_images
+        >>> d = diffusion_of_images(ImageFormat(28, 28, levels=256, num_classes=10), width=8, steps=50)
         >>> d.ddim(steps=2)(d.prior.sample((3,)), torch.arange(3)).shape
         torch.Size([3, 1, 28, 28])
     """
@@ -88,7 +88,7 @@ def diffusion_model(problem: Problem, *, conditional: bool) -> DiffusionModel:
     draws, images = 2 * len(problem.test_v), problem.images
     if images == DIGITS:
         return DiffusionModel(digits_diffusion(width=problem.width), draws=draws, steps=problem.sampler_steps)
-    diffusion = image_diffusion(images, width=problem.narrow)
+    diffusion = diffusion_of_images(images, width=problem.narrow)
     return DiffusionModel(diffusion, draws=2 * draws, steps=problem.sampler_steps, images=images)
 
 

@@ -29,9 +29,6 @@ class ImageModel(PyroModule):
 
     A family writes the hooks ``_log_prob``, ``_sample``, ``_encode``, ``_decode`` and ``_complete`` that it has.
 
-    Args:
-        images: The format of its images.
-
     Attributes:
         kind: What ``log_prob`` is against the log-density of ``v``: "exact" or "lower"; "none" for a model without a density,
             which can only be drawn from.
@@ -41,6 +38,9 @@ class ImageModel(PyroModule):
         completes: How an image is completed given its upper rows, in words; empty if it is not.
         draws_by: How an image is drawn, in words.
         rows: How many images are scored or encoded at once.
+
+    Args:
+        images: The format of its images.
 
     Example:
         >>> from probgen.demo import ENTRIES, Settings, load_problem
