@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from probgen import autoregressive, data, diffusion, distributions, flows, gan, infer, metrics, nn, plot, pretrained, vae
     from probgen.infer import load, save
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "autoregressive",
