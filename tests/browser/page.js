@@ -30,6 +30,7 @@
     if (parent.closest("code, pre, script, style, mjx-container, textarea")) continue;
     const left = walker.currentNode.data.match(/\$\$|\\\(|\\\[|\\(frac|sum|int|log|theta|mathbb|mathrm|begin)\b/);
     if (left) found.push(["formula", `source in the text: ${short(walker.currentNode.data)}`]);
+    if (/\|\s*(-{3,}|—|–)\s*\|/.test(walker.currentNode.data)) found.push(["table", `source in the text: ${short(walker.currentNode.data)}`]);
   }
 
   // Pictures: loaded, and described by more than the name of a file.
