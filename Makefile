@@ -14,7 +14,7 @@ DEVICE ?= cpu
 export MPLBACKEND := Agg
 
 # One thread a worker: on two cores this is faster than two threads in each of two workers.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --timeout 600 -q
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist worksteal --timeout 600 -q
 
 .PHONY: help setup test test-long coverage lint types docs examples browser demo bench wheel ci format clean
 
