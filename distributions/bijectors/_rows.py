@@ -60,4 +60,4 @@ def from_rows(rows: Tensor, batch: Sequence[int], event_shape: Sequence[int], re
         >>> from_rows(torch.zeros(15, 2), (5, 3), (2,), torch.zeros(1, dtype=torch.float64)).dtype
         torch.float64
     """
-    return rows.reshape(*batch, *event_shape).to(reference.dtype)
+    return rows.reshape((*batch, *event_shape)).to(reference.dtype)

@@ -35,6 +35,12 @@ def test_rows_go_there_and_back():
     assert torch.equal(back, value.expand(5, 3, 2).float().double())
 
 
+def test_a_scalar_without_a_batch_is_a_row():
+    rows, context, batch = as_rows(torch.tensor(3.0), None, (), None, torch.sin)
+    assert (rows.tolist(), context, batch) == ([3.0], None, ())
+    assert from_rows(rows, batch, (), torch.tensor(0.0, dtype=torch.float64)).shape == ()
+
+
 def test_a_function_without_parameters_sees_the_data_as_they_are():
     rows, _, _ = as_rows(torch.zeros(3, 2, dtype=torch.float64), None, (2,), None, torch.sin)
     assert rows.dtype == torch.float64
