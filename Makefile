@@ -19,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist worksteal --timeou
 .PHONY: help setup test test-long coverage lint types docs examples browser demo bench wheel ci format clean
 
 help:
-	@echo "make test        the fast suite with all doctests (8 minutes on two cores at most)"
+	@echo "make test        the fast suite with all doctests (nine minutes on two quiet cores)"
 	@echo "make test-long   everything: every law on every class, statistical and inductor tests"
 	@echo "make demo        train a model of each family on the embedded digits, write one page that compares them"
 	@echo "make demo DATA=fashion-mnist DEVICE=cuda    the same on 28x28 images, on an accelerator"
