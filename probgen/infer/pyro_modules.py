@@ -48,6 +48,7 @@ def module_parameters_only(module: nn.Module) -> Iterator[None]:
         >>> import pyro, torch
         >>> from pyro.nn import PyroModule
         >>> from probgen.infer.pyro_modules import module_parameters_only
+        >>> pyro.clear_param_store()
         >>> net = PyroModule[torch.nn.Linear](1, 1)
         >>> with module_parameters_only(net):
         ...     _ = net(torch.ones(1))
