@@ -16,7 +16,7 @@ __all__ = ["Page"]
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222;
-  background: #fff; }
+  background: #fff; overflow-wrap: break-word; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
 /* a table may be wider than the text, up to the window; beyond that it scrolls */
 .wide { overflow-x: auto; width: max-content; min-width: 100%; max-width: calc(100vw - 2rem); margin-left: 50%;

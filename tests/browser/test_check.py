@@ -2,6 +2,7 @@
 
 import pytest
 
+from probgen.plot import Page
 from tests.browser.check import check_page, check_search
 from tests.browser.chromium import chromium, executable
 from tests.repository.tree import ROOT
@@ -60,6 +61,16 @@ def test_a_page_without_faults_passes(browser, tmp_path):
 )
 def test_a_fault_is_found(browser, tmp_path, kind, body):
     assert kind in kinds(browser, tmp_path, body)
+
+
+def test_pages_of_results_fit_a_phone_whatever_they_say(browser, tmp_path):
+    text = "as advised: " + "FreeBits(nats=0.5,per='unit')" * 4
+    page = Page(text)
+    page.heading(text)
+    page.text(text)
+    page.items([text])
+    page.table([text, text], [[text, text]])
+    assert check_page(browser, page.write(tmp_path / "page.html"), "page.html") == []
 
 
 @pytest.mark.parametrize("formula", ["\\frac{1", "\\nosuchmacro", "\\left( x", "a^b^c"])
