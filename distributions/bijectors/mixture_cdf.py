@@ -11,21 +11,18 @@ smallest and the largest :math:`z_k`, so both tails are asymptotically linear, a
 = y` for each :math:`k` brackets the root of :math:`g(x) = y`. The floor :math:`\delta` keeps the plateaus between distant
 components invertible: the slope of :math:`g` never falls below it.
 
-Everything stays in log space. In the right half the slope of :math:`\operatorname{logit} F` is :math:`\sum_k b_k \sigma(z_k)
-/ (s_k F)` with the responsibilities :math:`b_k \propto w_k \sigma(-z_k)` of the upper tail, in the left half its mirror
-image; neither subtracts large logarithms.
+Everything stays in log space (``_sigmoid_mixture.py``).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
-from torch.nn.functional import logsigmoid
 
+from probgen.distributions.bijectors._sigmoid_mixture import floored, sigmoid_mixture
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.parameters import Parameter, bounded_softmax, positive_parameter, real_parameter, spread
 from probgen.distributions.numerics.roots import invert_increasing
@@ -119,18 +116,7 @@ class MixtureOfLogisticsCDF(Elementwise):
 def _mixture_logit(x: Tensor, weights: Tensor, locations: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
     r""":math:`g(x)` and :math:`\log g'(x)`, shape ``[*batch]``."""
     z = (x[..., None] - locations) / widths
-    log_weights = weights.log()
-    log_left, log_right = logsigmoid(z), logsigmoid(-z)
-    left, right = log_weights + log_left, log_weights + log_right
-    log_cdf, log_survival = left.logsumexp(-1), right.logsumexp(-1)
-    logit = log_cdf - log_survival
-    above = logit > 0
-    tail = torch.where(above[..., None], right - log_survival[..., None], left - log_cdf[..., None])  # log b_k
-    other = torch.where(above[..., None], log_left, log_right)
-    slope = ((tail + other).exp() / widths).sum(-1) + torch.finfo(z.dtype).tiny  # a floor will come; now no log of zero
-    log_slope = slope.log() - torch.where(above, log_cdf, log_survival) + math.log1p(-_FLOOR)
-    floor = torch.full_like(log_slope, math.log(_FLOOR))
-    return (1.0 - _FLOOR) * logit + _FLOOR * x, torch.logaddexp(log_slope, floor)
+    return floored(*sigmoid_mixture(z, -widths.log(), weights.log()), x, 0.0, _FLOOR)
 
 
 def _bounds(y: Tensor, locations: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:

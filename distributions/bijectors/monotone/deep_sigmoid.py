@@ -17,15 +17,14 @@ largest root of the :math:`r_k`, and that of a stack is found from the last laye
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from probgen.distributions.bijectors._sigmoid_mixture import floored, sigmoid_mixture
 from probgen.distributions.bijectors.elementwise import Elementwise
-from probgen.distributions.bijectors.monotone._sigmoid_mixture import sigmoid_mixture
 from probgen.distributions.bijectors.parameters import Parameter, bounded_softmax, positive_parameter, spread
 from probgen.distributions.numerics.roots import invert_increasing
 
@@ -122,28 +121,9 @@ def _stack(x: Tensor, slopes: Tensor, shifts: Tensor, log_slopes: Tensor, log_we
     for layer in range(slopes.shape[-2]):
         s = slopes[..., layer, :] * x[..., None] + shifts[..., layer, :]
         logit, log_slope = sigmoid_mixture(s, log_slopes[..., layer, :], log_weights[..., layer, :])
-        x, log_slope = floored(logit, log_slope, x, 0.0)
+        x, log_slope = floored(logit, log_slope, x, 0.0, FLOOR)
         total = total + log_slope
     return x, total
-
-
-def floored(logit: Tensor, log_slope: Tensor, skip: Tensor, log_skip: Tensor | float) -> tuple[Tensor, Tensor]:
-    r""":math:`(1 - \delta)\, g + \delta\, h` and its log-slope, from those of :math:`g` and :math:`h`.
-
-    Args:
-        logit: :math:`g`.
-        log_slope: :math:`\log g'`.
-        skip: :math:`h`.
-        log_skip: :math:`\log h'`.
-
-    Example:
-        >>> import torch
-        >>> from probgen.distributions.bijectors.monotone.deep_sigmoid import floored
-        >>> floored(torch.tensor(2.0), torch.tensor(0.0), torch.tensor(2.0), 0.0)
-        (tensor(2.), tensor(0.))
-    """
-    floor = torch.full_like(log_slope, math.log(FLOOR)) + log_skip
-    return (1.0 - FLOOR) * logit + FLOOR * skip, torch.logaddexp(log_slope + math.log1p(-FLOOR), floor)
 
 
 def stack_bounds(y: Tensor, slopes: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor]:

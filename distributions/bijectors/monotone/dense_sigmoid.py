@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from probgen.distributions.bijectors._sigmoid_mixture import floored, sigmoid_mixture
 from probgen.distributions.bijectors.elementwise import Elementwise
-from probgen.distributions.bijectors.monotone._sigmoid_mixture import sigmoid_mixture
-from probgen.distributions.bijectors.monotone.deep_sigmoid import LARGEST_FACTOR, floored, stack_bounds
+from probgen.distributions.bijectors.monotone.deep_sigmoid import FLOOR, LARGEST_FACTOR, stack_bounds
 from probgen.distributions.bijectors.parameters import (
     LOGIT_BOUND,
     Parameter,
@@ -117,10 +117,10 @@ def _dense_stack(x: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]
         log_slope = slopes[..., layer, :].log() + log_mean
         if layer == layers - 1:
             mixed = sigmoid_mixture(s, log_slope, weights.log())
-            last = floored(*mixed, mean.mean(-1), log_mean.logsumexp(-1) - math.log(log_mean.shape[-1]))
+            last = floored(*mixed, mean.mean(-1), log_mean.logsumexp(-1) - math.log(log_mean.shape[-1]), FLOOR)
             break
         rows = hidden_weights[..., layer, :, :].log()
-        hidden, log_hidden = floored(*sigmoid_mixture(s[..., None, :], log_slope[..., None, :], rows), mean, log_mean)
+        hidden, log_hidden = floored(*sigmoid_mixture(s[..., None, :], log_slope[..., None, :], rows), mean, log_mean, FLOOR)
         mean = (mixing[..., layer, :, :] * hidden[..., None, :]).sum(-1)
         log_mean = (mixing[..., layer, :, :].log() + log_hidden[..., None, :]).logsumexp(-1)
     return last
