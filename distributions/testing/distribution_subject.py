@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from probgen.distributions._parts import parts_of
 from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.regimes import REGIMES, Regime
 from probgen.distributions.testing.validation import validation
 
-__all__ = ["DistributionSubject", "default_dtype", "modules_of"]
+__all__ = ["DistributionSubject", "default_dtype"]
 
 
 class DistributionSubject:
@@ -62,7 +63,7 @@ class DistributionSubject:
         with torch.random.fork_rng(devices=[]), default_dtype(self.dtype):
             torch.manual_seed(seed)
             distribution: Any = self.make()
-            for index, module in enumerate(modules_of(distribution)):
+            for index, module in enumerate(parts_of(distribution, nn.Module)):
                 moved = self.regime.apply(module, seed + index)
                 module.load_state_dict(moved.state_dict())
         return distribution
@@ -113,36 +114,12 @@ class DistributionSubject:
     @property
     def modules(self) -> list[nn.Module]:
         """The modules that the distribution holds."""
-        return modules_of(self.distribution)
+        return parts_of(self.distribution, nn.Module)
 
     @property
     def parameters(self) -> list[nn.Parameter]:
         """Learnable parameters of all held modules."""
         return [parameter for module in self.modules for parameter in module.parameters() if parameter.requires_grad]
-
-
-def modules_of(distribution: object, depth: int = 3) -> list[nn.Module]:
-    """The outermost modules that a distribution holds, also through the distributions inside it.
-
-    Args:
-        distribution: Any object.
-        depth: How many levels of attributes are looked through.
-
-    Example:
-        >>> from probgen.distributions import standard_normal
-        >>> from probgen.distributions.testing.distribution_subject import modules_of
-        >>> modules_of(standard_normal(2))
-        []
-    """
-    if isinstance(distribution, nn.Module):
-        return [distribution]
-    found: list[nn.Module] = []
-    if depth == 0 or not isinstance(distribution, (Distribution, list, tuple)):
-        return found
-    values = vars(distribution).values() if isinstance(distribution, Distribution) else distribution
-    for value in values:
-        found.extend(module for module in modules_of(value, depth - 1) if all(module is not other for other in found))
-    return found
 
 
 @contextmanager

@@ -7,9 +7,10 @@ import pickle
 import warnings
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from probgen.distributions.testing.distribution_subject import DistributionSubject, default_dtype, modules_of
+from probgen.distributions._parts import parts_of
+from probgen.distributions.testing.distribution_subject import DistributionSubject, default_dtype
 from probgen.distributions.testing.law import Law, LawViolation, Tally, define_law, require_equal
 from probgen.distributions.testing.points import Draw
 from probgen.distributions.testing.regimes import REGIMES
@@ -257,7 +258,7 @@ def memo_is_never_stale(subject: DistributionSubject, draw: Draw) -> Tally:
         value = used()
         used.log_prob(value)
         value = used()
-        for mine, others in zip(modules_of(used), modules_of(fresh), strict=True):
+        for mine, others in zip(parts_of(used, nn.Module), parts_of(fresh, nn.Module), strict=True):
             target = REGIMES["moderate"].apply(mine, seed=17)
             for left, right, new in zip(mine.parameters(), others.parameters(), target.parameters(), strict=True):
                 left.copy_(new)

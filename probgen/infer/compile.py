@@ -40,6 +40,9 @@ def compile(
 ) -> Compiled:
     """Return a module that computes the same loss and gradient, faster, with the same parameters.
 
+    The whole step is one program, so its first compilation takes longer the more layers there are; a deep flow of like
+    layers compiles at any depth in the time of one with ``Repeat.compile_layers`` instead.
+
     Args:
         objective: A module that returns one scalar per call and reads no tensor value on the host, such as ``ELBO()(model,
             guide)``.

@@ -13,24 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import pyro
 import torch
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from probgen.distributions import LatentVariable
 from probgen.distributions._checks import require_context
+from probgen.distributions._parts import trainable_modules
 from probgen.distributions.events import placed
 from probgen.distributions.latent.latent_variable import declared_shape
 from probgen.infer import ELBO, Objective
 from probgen.infer.data_plate import data_plate
 
 __all__ = ["VAE"]
-
-_Part = TypeVar("_Part", nn.Module, nn.Parameter)
 
 
 class VAE(nn.Module):
@@ -93,12 +91,7 @@ class VAE(nn.Module):
         if conditional_prior and context_shape is None:
             raise ValueError("`conditional_prior` needs a `context_shape`.")
         self.prior = prior
-        self.prior_modules = nn.ModuleList([] if isinstance(prior, nn.Module) else _parts_of(prior, nn.Module))
-        if not isinstance(prior, nn.Module) and _parts_of(prior, nn.Parameter):
-            raise ValueError(
-                f"`prior` ({type(prior).__name__}) is made of parameters that belong to no module, so they would not be "
-                "trained; give a module that returns it, such as `MixturePrior`."
-            )
+        self.prior_modules = nn.ModuleList() if isinstance(prior, nn.Module) else trainable_modules(prior, "prior")
         self.decoder = decoder
         self.encoder = encoder
         self.context_shape = None if context_shape is None else tuple(context_shape)
@@ -197,10 +190,3 @@ class VAE(nn.Module):
 
     def _known_shape(self) -> tuple[int, ...] | None:
         return declared_shape(self.decoder, self._event_shape)
-
-
-def _parts_of(law: Any, kind: type[_Part]) -> list[_Part]:
-    """What a distribution is made of, as far as it is of a kind, through the distributions inside it."""
-    parts = [part for value in vars(law).values() for part in (value if isinstance(value, (list, tuple)) else (value,))]
-    inner = [part for part in parts if isinstance(part, Distribution)]
-    return [part for part in parts if isinstance(part, kind)] + [found for part in inner for found in _parts_of(part, kind)]

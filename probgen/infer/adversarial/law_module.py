@@ -2,12 +2,13 @@ r"""A law as a module: whatever it is made of, its parameters can be found, trai
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import cast
 
 from pyro.distributions import TorchDistribution
 from torch import Tensor, nn
 from torch.distributions import Distribution
+
+from probgen.distributions._parts import trainable_modules
 
 __all__ = ["LawModule"]
 
@@ -21,6 +22,7 @@ class LawModule(nn.Module):
 
     Raises:
         TypeError: it is neither.
+        ValueError: the distribution is made of parameters that belong to no module.
 
     Example:
         >>> import torch
@@ -35,7 +37,7 @@ class LawModule(nn.Module):
         super().__init__()
         if isinstance(law, Distribution):
             self.law: Distribution | None = law
-            self.parts = nn.ModuleList(_modules_of(law))
+            self.parts = trainable_modules(law, "law")
         elif isinstance(law, nn.Module):
             self.law = None
             self.parts = nn.ModuleList([law])
@@ -57,13 +59,3 @@ class LawModule(nn.Module):
                 raise TypeError(f"`law` must return a distribution; it returned {type(found).__name__}.")
             return cast(TorchDistribution, found)
         return cast(TorchDistribution, self.law if context is None else self.law.condition(context))  # type: ignore[attr-defined]
-
-
-def _modules_of(law: Distribution) -> Iterator[nn.Module]:
-    """The modules among a distribution's parts, and among those of the distributions it is made of."""
-    for part in vars(law).values():
-        for item in part if isinstance(part, list | tuple) else (part,):
-            if isinstance(item, nn.Module):
-                yield item
-            elif isinstance(item, Distribution):
-                yield from _modules_of(item)

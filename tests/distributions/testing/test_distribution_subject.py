@@ -5,7 +5,7 @@ import torch
 from probgen.distributions import TransformedDistribution, standard_normal
 from probgen.distributions.bijectors import Affine
 from probgen.distributions.testing import REGIMES, DistributionSubject, Draw
-from probgen.distributions.testing.distribution_subject import default_dtype, modules_of
+from probgen.distributions.testing.distribution_subject import default_dtype
 
 
 def make():
@@ -17,11 +17,6 @@ def test_dtype_and_regime():
     assert subject.sample(Draw()).dtype == torch.float64
     assert bool((subject.distribution.bijector.raw_loc != 0).all())
     assert torch.get_default_dtype() == torch.float32
-
-
-def test_modules_are_found_once():
-    d = make()
-    assert modules_of(d) == [d.bijector]
 
 
 def test_default_dtype_is_restored():
