@@ -27,7 +27,7 @@ def unconstrained_monotonic_flow(
     signal: int = 16,
     bound: float = 5.0,
     cells: int = 16,
-    nodes: int = 8,
+    nodes: int = 6,
     context_shape: Sequence[int] | None = None,
     layers: int = 3,
     hidden: Sequence[int] = (128, 128),
@@ -43,19 +43,19 @@ def unconstrained_monotonic_flow(
         integrand: Widths of the integrand's hidden layers.
         signal: Numbers that the conditioner tells the integrand about a coordinate.
         bound: The integrands act on :math:`[-B, B]`, beyond it the maps are linear; standardize the data.
-        cells: Cells of the quadrature on :math:`[-B, B]`, an even number.
-        nodes: Gauss–Legendre nodes in a cell.
+        cells: Cells on :math:`[-B, B]`, an even number.
+        nodes: Where in a cell the integrand is evaluated, both ends among them.
         context_shape: Trailing shape of the context, None if there is none.
         layers: How many autoregressive layers; every second one reverses the order of the coordinates.
         hidden: Widths of the conditioner's hidden layers.
-        parallel: The direction that costs one pass, with the quadrature: "inverse" (densities) or "forward" (samples).
+        parallel: The direction that costs one pass: "inverse" (densities) or "forward" (samples).
         activation: Makes the conditioner's activation.
         residual: Use residual blocks in the conditioner (an odd number of equal widths).
         mixing: Makes a bijector to put between two layers.
 
     Returns:
-        A bijector of :math:`\mathbb{R}^\mathrm{features}`, onto; the direction that is not parallel is iterative. Its
-        log-determinants are those of the quadrature, not of the integral that it approximates: see ``IntegralNetwork``.
+        A bijector of :math:`\mathbb{R}^\mathrm{features}`, onto; the direction that is not parallel is iterative. It
+        integrates what interpolates the integrand, without error: see ``IntegralNetwork``.
 
     Raises:
         ValueError: a size is out of range.

@@ -4,27 +4,23 @@ r"""Unconstrained monotone networks: the integral of a positive network.
 
     y = \mathrm{loc} + \mathrm{scale} \int_0^x g(t; c)\, dt, \qquad g > \delta > 0,
 
-with any network in :math:`g`; nothing about its weights is constrained. The integral is a sum over cells of width
-:math:`\Delta` between fixed knots :math:`t_k` on :math:`[-B, B]`, each by Gauss–Legendre quadrature with :math:`n` nodes; the
-last one ends at :math:`x`:
+with any network in :math:`g`; nothing about its weights is constrained. The integral of a network is not known, and a
+quadrature of it is another map: its derivative is not :math:`g`, and where the network is rough it may fall. So what is
+integrated is an interpolant, whose integral is known and cannot fall. On each cell between fixed knots,
 
-.. math:: q(r) = r \sum_j w_j\, g(t_k + r u_j), \qquad r = x - t_k \in [0, \Delta].
+.. math::
 
-Outside :math:`[-B, B]` the integrand is what it is at the end, so the tails are straight lines.
+    \hat g(t) = \delta + p(t)^2, \qquad p(t_k) = \sqrt{g(t_k; c) - \delta} \text{ at the Gauss–Lobatto nodes } t_k,
 
-**What the log-derivative is.** Of the true integral it would be :math:`\log g(x)`. But the map that is computed is the
-quadrature, and its derivative is
+with a polynomial p; the integral is exact (``_squared_polynomials.py``) and its derivative is :math:`\hat g(x)`. Value and
+log-determinant are those of one increasing map for *every* network, whether the interpolation has converged or not. Outside
+:math:`[-B, B]` the integrand is what it is at the end, so the tails are straight lines. With 16 cells of 6 nodes on
+:math:`[-5, 5]` and weights drawn at random :math:`\log \hat g` and :math:`\log g` differ by less than :math:`10^{-6}`, with 8
+nodes :math:`10^{-7}` (``tests/distributions/bijectors/monotone/test_integral_network.py``); a network that has learned narrow
+modes is rougher, and the map is then the interpolant's. On held-out data of such modes more nodes gained nothing.
 
-.. math:: q'(r) = \sum_j w_j \big(g(t_k + r u_j) + r u_j\, g'(t_k + r u_j)\big),
-
-which is what ``forward_and_log_det`` returns: value and log-determinant are consistent to rounding for *every* network,
-whether the quadrature has converged or not. Derivatives of :math:`g` go forward through the network with its values. The gap
-between the two is the quadrature's error; with 16 cells of 8 nodes on :math:`[-5, 5]` and the weights of a trained network it
-is below :math:`10^{-7}`, rounding in float32 (``tests/distributions/bijectors/monotone/test_integral_network.py``). Where a
-network is so rough that :math:`q' \le 0`, the log-determinant is NaN, not a number.
-
-**Inverse.** The values at the knots are computed once and say in which cell the root lies; each step of the root finder then
-costs one cell, not the integral.
+**Cost.** The network is evaluated at the nodes between 0 and the end on the side of x, and nowhere else: neither the derivative
+nor the inverse needs more. The inverse looks up the cell of the root; its root finder only evaluates polynomials.
 """
 
 from __future__ import annotations
@@ -32,14 +28,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from probgen.distributions.bijectors.monotone._shared_network import NetworkElement, signal_parameters
+from probgen.distributions.bijectors.monotone._squared_polynomials import SquaredPolynomials
 from probgen.distributions.bijectors.parameters import Parameter
 from probgen.distributions.numerics.linear import full_precision
 from probgen.distributions.numerics.roots import invert_increasing
@@ -54,16 +50,16 @@ _EVALUATIONS = 16
 class IntegralNetwork(NetworkElement):
     r"""The integral of a positive network, :math:`y = \mathrm{loc} + \mathrm{scale} \int_0^x g(t; c)\, dt`.
 
-    Domain and codomain: the real line; :math:`0.01 < g`. The forward map is a quadrature, whose exact derivative is the
-    log-determinant; the inverse is iterative. The weights belong to the network and are learned with it; a conditioner emits
-    the signal :math:`c`, ``loc`` and ``scale``.
+    Domain and codomain: the real line; :math:`0.01 < g`. A piecewise polynomial that agrees with :math:`g` at the nodes is
+    integrated without error; the inverse is iterative. The weights belong to the network and are learned with it; a
+    conditioner emits the signal :math:`c`, ``loc`` and ``scale``.
 
     Args:
         hidden: Widths of the hidden layers of :math:`g`, at least one.
         signal: Numbers that tell the network about a coordinate, at least 1.
         bound: The network acts on :math:`[-B, B]`; beyond, the map is linear. Standardize the data.
         cells: Cells on :math:`[-B, B]`, an even number.
-        nodes: Nodes of the quadrature in a cell, at least 2.
+        nodes: Where in a cell the network is evaluated, both ends among them, at least 2.
         shape: Batch shape of the learned signal, location and scale.
 
     Raises:
@@ -91,7 +87,7 @@ class IntegralNetwork(NetworkElement):
         *,
         bound: float = 5.0,
         cells: int = 16,
-        nodes: int = 8,
+        nodes: int = 6,
         shape: Sequence[int] = (),
     ) -> None:
         if not hidden or min(hidden) < 1 or signal < 1:
@@ -100,10 +96,8 @@ class IntegralNetwork(NetworkElement):
             raise ValueError(
                 f"`cells` must be even and positive, `nodes` at least 2 and `bound` positive; got {cells}, {nodes} and {bound}."
             )
-        self.signal_size, self.bound, self.cells = signal, float(bound), cells
-        rule = np.polynomial.legendre.leggauss(nodes)
-        self._nodes = tuple(0.5 * (1.0 + float(node)) for node in rule[0])
-        self._weights = tuple(0.5 * float(weight) for weight in rule[1])
+        self.signal_size, self.bound, self.cells, self.nodes = signal, float(bound), cells, nodes
+        self._rule = SquaredPolynomials(nodes)
         super().__init__(shape)
         self.network = _PositiveFunction(tuple(hidden), signal)
 
@@ -114,88 +108,113 @@ class IntegralNetwork(NetworkElement):
 
     def extra_repr(self) -> str:
         """Where and how it is integrated."""
-        return f"bound={self.bound}, cells={self.cells}, nodes={len(self._nodes)}"
+        return f"bound={self.bound}, cells={self.cells}, nodes={self.nodes}"
 
     def integrand(self, x: Tensor, signal: Tensor) -> Tensor:
-        r"""The integrand :math:`g(x; c)`, ``[*batch]``: the slope of the true integral.
+        r"""The integrand :math:`g(x; c)`, ``[*batch]``, as the network gives it: the slope where the interpolation is exact.
 
         Args:
             x: Where, ``[*batch]``.
             signal: The signal :math:`c`, ``[*batch, signal]``.
         """
         offset = self._function.offset(signal)
-        value: Tensor = self._function(x.clamp(-self.bound, self.bound)[..., None], offset[..., None, :])[0]
-        return value.squeeze(-1)
+        value: Tensor = self._function(x.clamp(-self.bound, self.bound)[..., None], offset[..., None, :])
+        return _FLOOR + value.squeeze(-1)
 
     @property
     def _function(self) -> _PositiveFunction:
         return cast(_PositiveFunction, self.network)
 
+    @property
+    def _cells_of_a_side(self) -> int:
+        return self.cells // 2
+
+    @property
+    def _width(self) -> float:
+        return self.bound / self._cells_of_a_side
+
     def _value_and_log_slope(self, x: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
-        offset = self._function.offset(signal)
-        return self._integral(x, offset, *self._table(offset))
+        side = _side(x)
+        distance = x * side
+        roots, heights = self._table(side, signal)
+        cell = (distance.detach() / self._width).nan_to_num().clamp(0, self._cells_of_a_side - 1).long()
+        value, log_slope = self._integral(distance, cell, _picked(cell, roots, heights, self.nodes))
+        return side * value, log_slope
 
     def _element_inverse(self, y: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         signal, loc, scale = values
         with full_precision(y):
-            offset = self._function.offset(signal)
-            heights, ends = self._table(offset)
-            target = (y - loc) / scale
-            target = target.expand(torch.broadcast_shapes(target.shape, signal.shape[:-1]))
-            x, log_slope = invert_increasing(
-                lambda x: self._integral(x, offset, heights, ends),
+            value = (y - loc) / scale
+            side = _side(value)
+            target = (value * side).expand(torch.broadcast_shapes(value.shape, signal.shape[:-1]))
+            roots, heights = self._table(side, signal)
+            cell = (heights[..., 1:-1].detach() <= target.detach()[..., None]).sum(-1)
+            picked = _picked(cell, roots, heights, self.nodes)
+            beyond = (target - heights[..., -1]).clamp(min=0.0) / picked.tail
+            low = torch.where(beyond > 0, self.bound + beyond, self._width * cell.to(target.dtype))
+            distance, log_slope = invert_increasing(
+                lambda distance: self._integral(distance, cell, picked),
                 target,
-                bounds=self._bracket(target, heights, ends),
+                bounds=(low, torch.where(beyond > 0, low, low + self._width)),
                 evaluations=_EVALUATIONS,
             )
-        return x, -(scale.log() + log_slope)
+        return side * distance, -(scale.log() + log_slope)
 
-    def _table(self, offset: Tensor) -> tuple[Tensor, Tensor]:
-        """The integral at the knots ``[*batch, cells + 1]``, and the integrand at both ends ``[*batch, 2]``."""
-        width = 2.0 * self.bound / self.cells
-        nodes, weights = offset.new_tensor(self._nodes), offset.new_tensor(self._weights)
-        starts = width * (torch.arange(self.cells, dtype=offset.dtype, device=offset.device) - self.cells // 2)
-        points = torch.cat([(starts[:, None] + width * nodes).reshape(-1), offset.new_tensor([-self.bound, self.bound])])
-        slopes = self._function(points, offset[..., None, :])[0]
-        areas = (slopes[..., :-2].unflatten(-1, (self.cells, len(nodes))) * (width * weights)).sum(-1)
-        half = self.cells // 2
-        below = -areas[..., :half].flip(-1).cumsum(-1).flip(-1)
-        zero = torch.zeros_like(areas[..., :1])
-        return torch.cat([below, zero, areas[..., half:].cumsum(-1)], -1), slopes[..., -2:]
+    def _table(self, side: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """On one side of zero: :math:`p` at all nodes ``[*batch, nodes in all]`` and the integral up to each knot."""
+        offset = self._function.offset(signal)[..., None, :]
+        shape = torch.broadcast_shapes(side.shape, signal.shape[:-1])
+        points = self._points(offset)
+        if 2 * signal.shape[:-1].numel() < shape.numel():  # both sides for each signal, instead of one for each point
+            left, right = self._function(-points, offset), self._function(points, offset)
+            squares = torch.where(side[..., None] < 0, left, right)
+        else:
+            squares = self._function(side[..., None] * points, offset)
+        roots = squares.sqrt()
+        knots = roots[..., :: self.nodes - 1, None]
+        cells = torch.cat([roots[..., :-1].unflatten(-1, (-1, self.nodes - 1)), knots[..., 1:, :]], -1)
+        areas = self._width * (_FLOOR + self._rule.areas(cells))
+        return roots, torch.cat([torch.zeros_like(areas[..., :1]), areas.cumsum(-1)], -1)
 
-    def _integral(self, x: Tensor, offset: Tensor, heights: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-        """The quadrature and the logarithm of its derivative, ``[*batch]``."""
-        width, half = 2.0 * self.bound / self.cells, self.cells // 2
-        inside = x.clamp(-self.bound, self.bound)
-        cell = (inside.detach() / width).floor().clamp(-half, half - 1).nan_to_num()
-        start = width * cell
-        nodes, weights = x.new_tensor(self._nodes), x.new_tensor(self._weights)
-        length = inside - start
-        reach = length[..., None] * nodes
-        values, slopes = self._function(start[..., None] + reach, offset[..., None, :])
-        batch = torch.broadcast_shapes(x.shape, heights.shape[:-1])
-        index = (cell + half).long().expand(batch).unsqueeze(-1)
-        base = heights.expand(*batch, -1).gather(-1, index).squeeze(-1)
-        mean, slope = (values * weights).sum(-1), ((values + reach * slopes) * weights).sum(-1)
-        low, high = ends.unbind(-1)
-        tail = torch.where(x > 0, high, low)
-        value = base + length * mean + (x - inside) * tail
-        return value, torch.where(x.abs() > self.bound, tail, slope).log()
+    def _points(self, like: Tensor) -> Tensor:
+        """The nodes of all cells from 0 to the bound; knots once."""
+        starts = torch.arange(self._cells_of_a_side, dtype=like.dtype, device=like.device)[:, None]
+        inner = (starts + like.new_tensor(self._rule.nodes[:-1])).reshape(-1)
+        return torch.cat([self._width * inner, like.new_tensor([self.bound])])
 
-    def _bracket(self, target: Tensor, heights: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-        """The two knots around the root; in the tails, the root itself."""
-        width = 2.0 * self.bound / self.cells
-        count = (heights.detach() <= target.detach()[..., None]).sum(-1)
-        left = (count.clamp(1, self.cells) - 1).to(target.dtype) * width - self.bound
-        below = (target - heights[..., 0]).clamp(max=0.0) / ends[..., 0]
-        above = (target - heights[..., -1]).clamp(min=0.0) / ends[..., 1]
-        return torch.where(count > self.cells, self.bound + above, left + below), torch.where(
-            count > self.cells, self.bound + above, torch.where(count < 1, -self.bound + below, left + width)
-        )
+    def _integral(self, distance: Tensor, cell: Tensor, picked: _Cell) -> tuple[Tensor, Tensor]:
+        """The integral from 0 to a point of a cell, or beyond the bound, and the logarithm of its slope, ``[*batch]``."""
+        inside = distance.clamp(max=self.bound)
+        reach = inside - self._width * cell.to(inside.dtype)
+        area, square = self._rule.integral_and_value(picked.roots, reach / self._width)
+        value = picked.base + self._width * area + _FLOOR * reach + (distance - inside) * picked.tail
+        return value, torch.where(distance > self.bound, picked.tail, _FLOOR + square).log()
+
+
+class _Cell(NamedTuple):
+    """One cell for each point: p at its nodes ``[*batch, nodes]``, the integral up to it, the slope beyond the bound."""
+
+    roots: Tensor
+    base: Tensor
+    tail: Tensor
+
+
+def _side(x: Tensor) -> Tensor:
+    """On which side of zero: 1 or -1."""
+    return torch.where(x < 0, -1.0, 1.0).to(x.dtype)
+
+
+def _picked(cell: Tensor, roots: Tensor, heights: Tensor, nodes: int) -> _Cell:
+    """The cells with these numbers, ``[*batch]``."""
+    batch = torch.broadcast_shapes(cell.shape, heights.shape[:-1])
+    first = cell.expand(batch)[..., None]
+    base = heights.expand(*batch, -1).gather(-1, first).squeeze(-1)
+    index = first * (nodes - 1) + torch.arange(nodes, device=cell.device)
+    return _Cell(roots.expand(*batch, -1).gather(-1, index), base, _FLOOR + roots[..., -1].square())
 
 
 class _PositiveFunction(nn.Module):
-    r"""A positive network :math:`g(t; c)` and its derivative in :math:`t`; what the signal does is computed once."""
+    r"""A positive network :math:`g(t; c) - \delta`; what the signal does is computed once."""
 
     def __init__(self, hidden: tuple[int, ...], signal: int) -> None:
         super().__init__()
@@ -209,19 +228,14 @@ class _PositiveFunction(nn.Module):
         signal = signal.to(torch.promote_types(signal.dtype, weight.dtype))
         return F.linear(signal, weight[:, 1:].to(signal.dtype), self.first.bias.to(signal.dtype))
 
-    def forward(self, t: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-        """The values and derivatives at ``t`` ``[*batch, n]``, with ``offset`` ``[*batch, 1, hidden[0]]``."""
-        weight = self.first.weight[:, 0].to(offset.dtype)
-        h = torch.tanh(t[..., None] * weight + offset)
-        slope = (1.0 - h * h) * weight
+    def forward(self, t: Tensor, offset: Tensor) -> Tensor:
+        """The values at ``t`` ``[*batch, n]``, with ``offset`` ``[*batch, 1, hidden[0]]``."""
+        h = torch.tanh(t[..., None] * self.first.weight[:, 0].to(offset.dtype) + offset)
         *between, last = cast(list[nn.Linear], list(self.layers))
         for layer in between:
             h = torch.tanh(_wide(layer, h))
-            slope = (1.0 - h * h) * F.linear(slope, layer.weight.to(h.dtype))
-        bent = torch.tanh(_wide(last, h).squeeze(-1) / _LARGEST_EXPONENT)
-        exponent = _LARGEST_EXPONENT * bent + self.level
-        steepness = torch.sigmoid(exponent) * (1.0 - bent * bent)
-        return _FLOOR + F.softplus(exponent), steepness * F.linear(slope, last.weight.to(h.dtype)).squeeze(-1)
+        exponent = _LARGEST_EXPONENT * torch.tanh(_wide(last, h).squeeze(-1) / _LARGEST_EXPONENT)
+        return F.softplus(exponent + self.level)
 
 
 def _wide(layer: nn.Linear, h: Tensor) -> Tensor:
