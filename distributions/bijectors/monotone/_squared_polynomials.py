@@ -40,8 +40,9 @@ class SquaredPolynomials:
         gauss, weights = legendre.leggauss(nodes)
         self.nodes = tuple(map(float, (1 + lobatto) / 2))
         self._points, self._weights = tuple(map(float, (1 + gauss) / 2)), tuple(map(float, weights / 2))
-        self._coefficients = np.linalg.inv(legendre.legvander(lobatto, nodes - 1))
-        self._at_gauss = legendre.legvander(gauss, nodes - 1) @ self._coefficients
+        to_coefficients = np.linalg.inv(legendre.legvander(lobatto, nodes - 1))
+        self._coefficients = to_coefficients.tolist()
+        self._at_gauss = (legendre.legvander(gauss, nodes - 1) @ to_coefficients).tolist()
 
     def areas(self, values: Tensor) -> Tensor:
         """Integrals of the squares over whole cells.
