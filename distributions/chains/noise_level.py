@@ -98,7 +98,7 @@ class PosteriorCoefficients(NamedTuple):
 
 
 def transition_coefficients(s: NoiseLevel, t: NoiseLevel) -> TransitionCoefficients:
-    r"""Coefficients of :math:`q(x_t \mid x_s)`.
+    r"""Coefficients of :math:`q(x_t \mid x_s)`; NaN where both levels are without signal, :math:`\alpha_s = \alpha_t = 0`.
 
     Args:
         s: Levels nearer to the data, of any shape.
@@ -115,7 +115,7 @@ def transition_coefficients(s: NoiseLevel, t: NoiseLevel) -> TransitionCoefficie
 
 
 def posterior_coefficients(s: NoiseLevel, t: NoiseLevel) -> PosteriorCoefficients:
-    r"""Coefficients of :math:`q(x_s \mid x_t, x_0)`.
+    r"""Coefficients of :math:`q(x_s \mid x_t, x_0)`; NaN where both levels are without signal.
 
     Args:
         s: Levels nearer to the data, of any shape.
