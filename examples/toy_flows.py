@@ -37,7 +37,7 @@ RECIPES: dict[str, Callable[[], Bijector]] = {
     "NAF, positive weights": lambda: pg.flows.neural_autoregressive_flow(
         2, element="monotone-network", units=32, depth=2, layers=3, hidden=(64, 64)
     ),
-    "UNAF": lambda: pg.flows.unconstrained_monotonic_flow(2, layers=3, hidden=(64, 64), integrand=(24, 24), cells=8),
+    "UNAF": lambda: pg.flows.unconstrained_monotonic_flow(2, layers=3, hidden=(64, 64), integrand=(24, 24)),
     "BNAF": lambda: pg.flows.block_neural_autoregressive_flow(2, layers=4, units=24),
     "Gaussianization": lambda: pg.flows.gaussianization_flow(2, layers=10, components=12),
     "planar": lambda: pg.flows.planar_flow(2, layers=24),

@@ -113,10 +113,10 @@ class BijectorSubject:
 
     # ------------------------------------------------------------------------------------------------------------------ points
 
-    def points(self, draw: Draw, batch: tuple[int, ...] | None = None) -> Tensor:
-        """Inputs ``[*batch, *self.batch, *event]`` in the domain."""
+    def points(self, draw: Draw, batch: tuple[int, ...] | None = None, dtype: torch.dtype | None = None) -> Tensor:
+        """Inputs ``[*batch, *self.batch, *event]`` in the domain, to the rounding of ``dtype`` (that of the subject)."""
         leading = (draw.count,) if batch is None else batch
-        return points_in(self.bijector.domain, self.input_event, (*leading, *self.batch), draw, self.dtype)
+        return points_in(self.bijector.domain, self.input_event, (*leading, *self.batch), draw, dtype or self.dtype)
 
     def outputs(self, draw: Draw, batch: tuple[int, ...] | None = None) -> Tensor:
         """Values ``[*batch, *self.batch, *event]`` in the declared codomain."""

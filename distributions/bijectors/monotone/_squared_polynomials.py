@@ -31,7 +31,7 @@ class SquaredPolynomials:
         >>> rule = SquaredPolynomials(3)
         >>> values = torch.tensor(rule.nodes) ** 2  # of the polynomial t^2 at 0, 1/2, 1
         >>> rule.areas(values[None]), rule.integral_and_value(values, torch.tensor([0.5]))
-        (tensor([0.2000]), (tensor([0.0063]), tensor([0.2500])))
+        (tensor([0.2000]), (tensor([0.0063]), tensor([0.0625])))
     """
 
     def __init__(self, nodes: int) -> None:
