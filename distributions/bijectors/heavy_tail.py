@@ -36,7 +36,7 @@ from torch.nn import functional
 
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.parameters import Parameter
-from probgen.distributions.numerics.normal_tail import log_upper_tail, upper_quantile
+from probgen.distributions.numerics.normal_tail import log_scaled_upper_tail, log_upper_tail, upper_quantile
 from probgen.distributions.numerics.stable import log1mexp, soft_clip
 
 __all__ = ["HeavyTail"]
@@ -149,22 +149,27 @@ def _central_inverse(y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _outer_forward(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The map for ``1 <= x <= limit``, from logarithms of probabilities."""
-    tail = log_upper_tail(x)
-    level = -tail - torch.log1p(-tail.exp()) - math.log(4.0)
+    excess = _excess(x)
+    level = excess + 0.5 * x.square()
     exponent = weight * level
     y = _SLOPE * exponent.exp() * (-torch.expm1(-2 * exponent) / (2 * weight)).sqrt()
-    return y, _outer_log_slope(x, level, weight)
+    return y, _outer_log_slope(excess, level, weight)
 
 
 def _outer_inverse(y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     level = -functional.logsigmoid(-(2 * weight).log() - 2 * (y / _SLOPE).log()) / (2 * weight)  # softplus drops e^-20
     x = upper_quantile(level + math.log(2.0) + torch.log1p((-torch.expm1(-level)).sqrt()))
-    return x, -_outer_log_slope(x, level, weight)
+    return x, -_outer_log_slope(_excess(x), level, weight)
 
 
-def _outer_log_slope(x: Tensor, level: Tensor, weight: Tensor) -> Tensor:
+def _excess(x: Tensor) -> Tensor:
+    """``L - x^2 / 2``, which stays small where both are in the thousands."""
+    return -log_scaled_upper_tail(x) - torch.log1p(-log_upper_tail(x).exp()) - math.log(4.0)
+
+
+def _outer_log_slope(excess: Tensor, level: Tensor, weight: Tensor) -> Tensor:
     difference = log1mexp(level) - (-torch.expm1(-2 * weight * level) / (2 * weight)).log()
-    return (1 + weight) * level - 0.5 * x.square() + 0.5 * difference
+    return excess + weight * level + 0.5 * difference
 
 
 def _log_ratio(q: Tensor) -> Tensor:

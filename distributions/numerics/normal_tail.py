@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["log_upper_tail", "upper_quantile"]
+__all__ = ["log_scaled_upper_tail", "log_upper_tail", "upper_quantile"]
 
 _STEPS = 3
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
@@ -31,8 +31,23 @@ def log_upper_tail(z: Tensor) -> Tensor:
         >>> log_upper_tail(torch.tensor([0.0, 4.0]))
         tensor([ -0.6931, -10.3601])
     """
+    return log_scaled_upper_tail(z) - 0.5 * z.square()
+
+
+def log_scaled_upper_tail(z: Tensor) -> Tensor:
+    r"""Return :math:`\log \Phi(-z) + z^2 / 2 = \log \tfrac12 \operatorname{erfcx}(z / \sqrt 2)`, elementwise.
+
+    Args:
+        z: At least 0, any shape.
+
+    Example:
+        >>> import torch
+        >>> from probgen.distributions.numerics.normal_tail import log_scaled_upper_tail
+        >>> log_scaled_upper_tail(torch.tensor([0.0, 100.0]))
+        tensor([-0.6931, -5.5242])
+    """
     scaled: Tensor = torch.special.erfcx(z * math.sqrt(0.5))
-    return (0.5 * scaled).log() - 0.5 * z.square()
+    return (0.5 * scaled).log()
 
 
 def upper_quantile(level: Tensor) -> Tensor:
