@@ -248,7 +248,8 @@ def draw_colors(loc: Tensor, scale: Tensor, coefficients: Tensor | None, quantiz
     unrounded = loc + scale * DiscretizedLogistic.noise_like(loc)
     if coefficients is None:
         return quantization.snap(unrounded)
-    middle, colors, first = 0.5 * (quantization.low + quantization.high), list[Tensor](), 0
+    middle, first = 0.5 * (quantization.low + quantization.high), 0
+    colors: list[Tensor] = []  # compilers do not know `list[Tensor]()`
     for channel, color in enumerate(unrounded.unbind(-1)):
         for index, earlier in enumerate(colors):
             color = color + coefficients[..., first + index] * (earlier - middle)

@@ -67,7 +67,9 @@ def accelerated_fixed_point(
     if evaluations < 2 or memory < 1:
         raise ValueError(f"`evaluations` must be at least 2 and `memory` at least 1; got {evaluations} and {memory}.")
     ridge = 10.0 * float(torch.finfo(start.dtype).eps)
-    x, images, residuals = start, list[Tensor](), list[Tensor]()
+    x = start
+    images: list[Tensor] = []
+    residuals: list[Tensor] = []
     best = best_image = start
     least = torch.full_like(start[..., 0], torch.inf) if start.shape[-1] else start.new_zeros(start.shape[:-1])
     worst = math.inf

@@ -56,3 +56,11 @@ def test_nothing_at_all_and_a_row_that_is_not_finite():
 def test_wrong_settings_are_refused():
     with pytest.raises(ValueError, match="`evaluations` must be at least 2"):
         accelerated_fixed_point(torch.cos, torch.zeros(1, 1), evaluations=1)
+
+
+def test_it_compiles_whole():
+    function, root = affine_contraction(3, 0.5)
+    solve = torch.compile(
+        lambda start: accelerated_fixed_point(function, start, evaluations=8)[0], backend="aot_eager", fullgraph=True
+    )
+    assert (solve(torch.zeros(2, 3, dtype=torch.float64)) - root).abs().max() < 1e-8
