@@ -36,7 +36,7 @@ from torch.nn import functional
 
 from probgen.distributions.bijectors.elementwise import Elementwise
 from probgen.distributions.bijectors.parameters import Parameter
-from probgen.distributions.numerics.normal_tail import log_scaled_upper_tail, log_upper_tail, upper_quantile
+from probgen.distributions.numerics.normal_tail import log_scaled_upper_tail, upper_quantile
 from probgen.distributions.numerics.stable import log1mexp, soft_clip
 
 __all__ = ["HeavyTail"]
@@ -164,7 +164,8 @@ def _outer_inverse(y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _excess(x: Tensor) -> Tensor:
     """``L - x^2 / 2``, which stays small where both are in the thousands."""
-    return -log_scaled_upper_tail(x) - torch.log1p(-log_upper_tail(x).exp()) - math.log(4.0)
+    scaled = log_scaled_upper_tail(x)
+    return -scaled - torch.log1p(-torch.exp(scaled - 0.5 * x.square())) - math.log(4.0)
 
 
 def _outer_log_slope(excess: Tensor, level: Tensor, weight: Tensor) -> Tensor:

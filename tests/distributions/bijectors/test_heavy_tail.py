@@ -128,3 +128,14 @@ def test_splines_cannot_and_heavy_tails_can():
 def test_tails_of_shapes_that_do_not_broadcast_are_refused():
     with pytest.raises(ValueError, match=r"batch shapes of the parameters of HeavyTail must broadcast; .*\(2,\).*\(3,\)"):
         HeavyTail(torch.tensor([0.1, 0.2]), torch.tensor([0.1, 0.2, 0.3]))
+
+
+@pytest.mark.parametrize("weight", [0.005, 0.1, 2.0])
+def test_slopes_far_out_keep_their_digits_in_single_precision(weight):
+    """Squares of thousands must not be subtracted: three digits of the linear continuation would be lost."""
+    f = HeavyTail(left=weight, right=weight)
+    x = torch.tensor([2.0, 30.0, 100.0, 127.0, 9862.6])
+    y, log_slope = f.forward_and_log_det(x)
+    exact, exact_slope = f.double().forward_and_log_det(x.double())
+    torch.testing.assert_close(y.double(), exact, rtol=3e-5, atol=0.0)
+    torch.testing.assert_close(log_slope.double(), exact_slope, rtol=0.0, atol=3e-5)
