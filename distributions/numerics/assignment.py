@@ -8,13 +8,12 @@ a doubly stochastic matrix, which tends to the best permutation as :math:`\tau \
 from __future__ import annotations
 
 import torch
-from torch import Tensor
-from torch.library import custom_op
+from torch import Tensor, library
 
 __all__ = ["best_assignment", "sinkhorn"]
 
 
-@custom_op("probgen::best_assignment", mutates_args=())
+@library.custom_op("probgen::best_assignment", mutates_args=())
 def _best_assignment(scores: Tensor) -> Tensor:
     from scipy.optimize import linear_sum_assignment
 
