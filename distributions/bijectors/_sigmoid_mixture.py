@@ -44,9 +44,9 @@ def sigmoid_mixture(s: Tensor, log_slope: Tensor, log_weights: Tensor) -> tuple[
     left, right = log_weights + log_left, log_weights + log_right
     log_cdf, log_survival = left.logsumexp(-1), right.logsumexp(-1)
     above = log_cdf > log_survival
-    tail = torch.where(above[..., None], right - log_survival[..., None], left - log_cdf[..., None])  # log b_k
-    other = torch.where(above[..., None], log_left, log_right)
-    log_derivative = (tail + other + log_slope).logsumexp(-1) - torch.where(above, log_cdf, log_survival)
+    log_tail = torch.where(above[..., None], right, left).log_softmax(-1)  # log b_k
+    log_other = torch.where(above[..., None], log_left, log_right)
+    log_derivative = (log_tail + log_other + log_slope).logsumexp(-1) - torch.where(above, log_cdf, log_survival)
     return log_cdf - log_survival, log_derivative
 
 

@@ -13,6 +13,13 @@ def test_a_mixture_stays_inside_its_envelope_and_keeps_both_tails():
     assert log_slope[0] < -5e3  # the plateau between two distant steps
 
 
+def test_large_logarithms_are_not_subtracted():
+    """Components of one slope have it together, far out as well: numbers of this size are 2e-3 apart."""
+    s, own = torch.tensor([[30_001.1, 30_010.3], [-30_010.3, -30_001.1]]), torch.tensor(0.3)
+    _, log_slope = sigmoid_mixture(s, own.expand(2), torch.tensor([0.3, 0.7]).log())
+    assert (log_slope - own).abs().max() < 1e-6
+
+
 def test_the_slopes_are_those_of_autograd():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(100, dtype=torch.float64, generator=generator).mul(3).requires_grad_()
